@@ -1,0 +1,25 @@
+"""Write files so that a reader never finds half of one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well and is removed if not.
+
+    Args:
+        path: The file to write or replace; its folder must exist.
+
+    Raises:
+        OSError: If the file cannot be put in place.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
