@@ -1,0 +1,14 @@
+"""Importing this module registers everything with MMPose; configs name it in ``custom_imports``.
+
+Import it before ``mmpose.apis``: where MMCV came without compiled operators, MMPose can only be imported afterwards.
+"""
+
+from efficientpose.compiled_ops import install_placeholder
+
+install_placeholder()
+
+import efficientpose.codecs  # noqa: E402
+import efficientpose.datasets  # noqa: E402
+import efficientpose.engine  # noqa: E402
+import efficientpose.evaluation  # noqa: E402
+import efficientpose.models  # noqa: E402, F401
