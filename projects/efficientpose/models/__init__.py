@@ -1,0 +1,8 @@
+"""The network as MMPose components: backbone, neck and head."""
+
+from efficientpose.models.backbone import DualEfficientNet
+from efficientpose.models.head import EfficientPoseHead, PoseMaps
+from efficientpose.models.layers import ESwish
+from efficientpose.models.neck import CrossResolutionNeck
+
+__all__ = ["CrossResolutionNeck", "DualEfficientNet", "ESwish", "EfficientPoseHead", "PoseMaps"]

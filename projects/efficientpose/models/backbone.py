@@ -1,0 +1,134 @@
+"""Dual EfficientNet: detail from the whole input, context from the halved one."""
+
+from functools import partial
+
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from mmpretrain.models.backbones import EfficientNet
+from torch import Tensor, nn
+
+from efficientpose.models.imagenet import IMAGENET, imagenet_url, load_imagenet_weights
+from efficientpose.models.layers import BATCH_NORM
+
+NUM_HIGH_STAGES = 3
+NUM_LOW_STAGES = 2
+ARCHITECTURES = tuple(f"b{index}" for index in range(9))
+
+
+def _truncated_efficientnet(
+    arch: str, num_stages: int, *, drop_path_rate: float, norm_cfg: dict, with_cp: bool
+) -> EfficientNet:
+    """Build the stem and the first ``num_stages`` stages of an EfficientNet, stochastic depth as in the whole one."""
+    network = EfficientNet(
+        arch=arch,
+        drop_path_rate=drop_path_rate,
+        out_indices=(num_stages,),
+        norm_cfg=norm_cfg,
+        act_cfg=dict(type="SiLU"),
+        with_cp=with_cp,
+    )
+    network.layers = network.layers[: num_stages + 1]
+    network.out_channels = network.layers[-1][-1].linear_conv.out_channels
+    return network
+
+
+@MODELS.register_module()
+class DualEfficientNet(BaseModule):
+    """EfficientNet blocks 1 to 3 on the input and, as a second branch, blocks 1 and 2 on the halved input.
+
+    Both branches end at stride 8 of the input. The high-resolution feature is taken behind the last residual addition
+    of stage 3; the low-resolution one in front of that of stage 2, as in the released networks. Any input size works:
+    an output has ceil(size / 8) cells.
+
+    Args:
+        high_arch: EfficientNet of the high-resolution branch, "b0" to "b8".
+        low_arch: EfficientNet of the low-resolution branch, or None for a single branch.
+        high_pretrained: What :meth:`init_weights` starts this branch from: "imagenet" for MMPretrain's checkpoint, a
+            file or URL of another in its layout, or None for random weights.
+        low_pretrained: The same for the low-resolution branch.
+        drop_path_rate: Stochastic depth rate of each whole EfficientNet; the kept stages have its smaller, first rates.
+        norm_cfg: Normalisation layer, in MMCV's form; None for Keras' batch norm (eps 1e-3, momentum 0.01).
+        frozen_stages: Stages kept as they are in training: 1 is the stem, 2 adds stage 1, and so on; 0 freezes none.
+        with_cp: Recompute activations in the backward pass to save memory.
+
+    Raises:
+        ValueError: If an architecture is unknown or checkpoint weights are given for a branch that does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        high_arch: str,
+        low_arch: str | None = None,
+        high_pretrained: str | None = None,
+        low_pretrained: str | None = None,
+        drop_path_rate: float = 0.0,
+        norm_cfg: dict | None = None,
+        frozen_stages: int = 0,
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        for arch in (high_arch, low_arch):
+            if arch is not None and arch not in ARCHITECTURES:
+                raise ValueError(f"unknown EfficientNet {arch!r}: choose one of {', '.join(ARCHITECTURES)}")
+        if low_arch is None and low_pretrained is not None:
+            raise ValueError("low_pretrained is set, but there is no low-resolution branch: set low_arch too")
+        if not 0 <= frozen_stages <= NUM_HIGH_STAGES + 1:
+            raise ValueError(f"frozen_stages must lie between 0 and {NUM_HIGH_STAGES + 1}, got {frozen_stages}")
+        self._starts = [(high_arch, high_pretrained)]
+        self.frozen_stages = frozen_stages
+        build = partial(
+            _truncated_efficientnet,
+            drop_path_rate=drop_path_rate,
+            norm_cfg=norm_cfg or BATCH_NORM,
+            with_cp=with_cp,
+        )
+        self.high = build(high_arch, NUM_HIGH_STAGES)
+        self.low: EfficientNet | None = None
+        if low_arch is not None:
+            self.low = build(low_arch, NUM_LOW_STAGES)
+            self.low.layers[-1][-1].with_res_shortcut = False
+            self._starts.append((low_arch, low_pretrained))
+        # Rounding up keeps both branches' grids equal at odd input sizes; at even sizes it changes nothing.
+        self.halve = nn.AvgPool2d(2, ceil_mode=True)
+
+    @property
+    def branches(self) -> tuple[EfficientNet, ...]:
+        """The branches, high resolution first."""
+        return (self.high,) if self.low is None else (self.high, self.low)
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Channels of each output."""
+        return tuple(branch.out_channels for branch in self.branches)
+
+    def init_weights(self) -> None:
+        """Initialise both branches, from ImageNet checkpoints where they are given."""
+        super().init_weights()
+        for branch, (arch, checkpoint) in zip(self.branches, self._starts, strict=True):
+            if checkpoint is not None:
+                load_imagenet_weights(branch, imagenet_url(arch) if checkpoint == IMAGENET else checkpoint)
+
+    def train(self, mode: bool = True) -> "DualEfficientNet":
+        """Set the mode; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for branch in self.branches:
+            for layer in branch.layers[: self.frozen_stages]:
+                layer.eval().requires_grad_(False)
+        return self
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Extract features at stride 8.
+
+        Args:
+            images: (B, 3, H, W), normalised RGB.
+
+        Returns:
+            The high-resolution feature (B, C, ceil(H / 8), ceil(W / 8)) and, with two branches, the low-resolution one
+            of the same height and width.
+        """
+        (high,) = self.high(images)
+        if self.low is None:
+            return (high,)
+        (low,) = self.low(self.halve(images))
+        return high, low

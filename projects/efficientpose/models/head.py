@@ -1,0 +1,233 @@
+"""The detection passes: part affinity fields, then heatmaps, then upsampling."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, NamedTuple, cast
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData, PixelData
+from mmpose.models.heads.base_head import BaseHead
+from mmpose.models.utils.tta import flip_heatmaps
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+
+from efficientpose.models.layers import DetectionPass
+from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler
+
+
+class PoseMaps(NamedTuple):
+    """Everything the network predicts for a batch.
+
+    Attributes:
+        pafs: (B, 2L, H, W) part affinity fields at stride 8; None without the PAF pass.
+        heatmaps: (B, K, H, W) at stride 8, one for each heatmap pass.
+        full_heatmaps: (B, K, 8H, 8W), the last pass upsampled; None without upsampling.
+    """
+
+    pafs: Tensor | None
+    heatmaps: tuple[Tensor, ...]
+    full_heatmaps: Tensor | None
+
+    @property
+    def final(self) -> Tensor:
+        """The maps that keypoints are read from."""
+        return self.heatmaps[-1] if self.full_heatmaps is None else self.full_heatmaps
+
+
+@MODELS.register_module()
+class EfficientPoseHead(BaseHead):
+    """A PAF pass, one or more heatmap passes, and upsampling to the input's resolution.
+
+    The first pass reads the cross-resolution features; every later one reads the previous pass's features followed by
+    them. Predicted maps are never fed forward. :meth:`loss` draws its targets from keypoints on the device, so the data
+    pipeline needs ``PackPoseInputs(pack_transformed=True)`` and no ``GenerateTarget``.
+
+    Args:
+        in_channels: Channels of the cross-resolution features.
+        channels: C, channels of each convolution block.
+        num_blocks: D, Mobile DenseNets in each pass.
+        num_keypoints: K, heatmaps.
+        num_limbs: L, part affinity fields; 0 for no PAF pass.
+        num_heatmap_passes: Heatmap passes, at least one.
+        upsampling: "bilinear" is fixed and equals the released networks; "transposed_conv" is learnable and dense; None
+            leaves the maps at stride 8.
+        norm_cfg: Normalisation layer, in MMCV's form; None for Keras' batch norm (eps 1e-3, momentum 0.01).
+        loss: Loss of all heatmaps, in MMPose's form.
+        paf_loss: Loss of the part affinity fields.
+        paf_weight: Weight of that loss.
+        heatmap_weight: Weight of the loss of each pass's heatmaps at stride 8.
+        full_heatmap_weight: Weight of the loss of the upsampled heatmaps.
+        decoder: Codec that draws targets and reads keypoints.
+
+    Raises:
+        ValueError: If a count is too small, the upsampling unknown, or the decoder has another number of limbs.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        channels: int,
+        num_blocks: int,
+        num_keypoints: int = 16,
+        num_limbs: int = 14,
+        num_heatmap_passes: int = 2,
+        upsampling: Literal["bilinear", "transposed_conv"] | None = "bilinear",
+        norm_cfg: dict | None = None,
+        loss: dict | None = None,
+        paf_loss: dict | None = None,
+        paf_weight: float = 1.0,
+        heatmap_weight: float = 1.0,
+        full_heatmap_weight: float = 1.0,
+        decoder: dict | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg=[dict(type="Kaiming", layer="Conv2d"), dict(type="Constant", layer="_BatchNorm", val=1)]
+        )
+        if min(in_channels, channels // 4, num_blocks, num_keypoints, num_heatmap_passes) < 1 or num_limbs < 0:
+            raise ValueError(
+                "in_channels, num_blocks, num_keypoints and num_heatmap_passes must be at least 1, channels at least 4 "
+                f"and num_limbs at least 0, got {in_channels}, {num_blocks}, {num_keypoints}, {num_heatmap_passes}, "
+                f"{channels} and {num_limbs}"
+            )
+        self.in_channels = in_channels
+        width = in_channels
+        self.paf_pass: DetectionPass | None = None
+        build_pass = partial(DetectionPass, channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg)
+        if num_limbs:
+            self.paf_pass = build_pass(in_channels=width, num_maps=2 * num_limbs)
+            width = self.paf_pass.out_channels + in_channels
+        self.heatmap_passes = nn.ModuleList()
+        for _ in range(num_heatmap_passes):
+            heatmap_pass = build_pass(in_channels=width, num_maps=num_keypoints)
+            self.heatmap_passes.append(heatmap_pass)
+            width = heatmap_pass.out_channels + in_channels
+        self.upsampler = _build_upsampler(upsampling, num_keypoints)
+
+        self.loss_module = MODELS.build(loss or dict(type="KeypointMSELoss", use_target_weight=True))
+        self.paf_loss_module = MODELS.build(paf_loss or dict(type="KeypointMSELoss", use_target_weight=True))
+        self.paf_weight = paf_weight
+        self.heatmap_weight = heatmap_weight
+        self.full_heatmap_weight = full_heatmap_weight
+        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        if num_limbs and self.decoder is not None and len(self.decoder.limbs) != num_limbs:
+            raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(self.decoder.limbs)} limbs")
+
+    @property
+    def passes(self) -> tuple[DetectionPass, ...]:
+        """All passes in the order they run."""
+        first = () if self.paf_pass is None else (self.paf_pass,)
+        return (*first, *self.heatmap_passes)
+
+    def _pass_features(self, cross_resolution: Tensor) -> list[Tensor]:
+        """Run every pass; return each one's features, (B, 3C, H, W)."""
+        features: list[Tensor] = []
+        for detection_pass in self.passes:
+            read = torch.cat((features[-1], cross_resolution), dim=1) if features else cross_resolution
+            features.append(detection_pass(read))
+        return features
+
+    def forward(self, feats: tuple[Tensor, ...]) -> PoseMaps:
+        """Predict all maps from the neck's features, ((B, in_channels, H, W),)."""
+        features = self._pass_features(feats[-1])
+        maps = [each.predict(feature) for each, feature in zip(self.passes, features, strict=True)]
+        pafs = None if self.paf_pass is None else maps.pop(0)
+        full_heatmaps = None if self.upsampler is None else self.upsampler(maps[-1])
+        return PoseMaps(pafs=pafs, heatmaps=tuple(maps), full_heatmaps=full_heatmaps)
+
+    def forward_deployed(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Predict only the final heatmaps: what inference needs, without the earlier passes' predictions."""
+        heatmaps = self.passes[-1].predict(self._pass_features(feats[-1])[-1])
+        return heatmaps if self.upsampler is None else self.upsampler(heatmaps)
+
+    def predict(
+        self,
+        feats: tuple[Tensor, ...] | list[tuple[Tensor, ...]],
+        batch_data_samples: Sequence[PoseDataSample],
+        test_cfg: dict | None = None,
+    ) -> list[InstanceData] | tuple[list[InstanceData], list[PixelData]]:
+        """Read keypoints off the final heatmaps (MMPose's contract).
+
+        Args:
+            feats: The neck's features; with ``flip_test`` a list of those of the images and of the mirrored images.
+            batch_data_samples: One a crop; flip test reads ``flip_indices`` from them.
+            test_cfg: ``flip_test`` averages with the mirrored crop; ``output_heatmaps`` returns the heatmaps as well.
+
+        Returns:
+            Per crop: keypoints (1, K, 2) in the input frame and scores (1, K); with ``output_heatmaps``, MMPose expects
+            the pair of these and the heatmaps (K, h, w).
+        """
+        test_cfg = test_cfg or {}
+        if test_cfg.get("flip_test", False):
+            images, mirrored = cast("list[tuple[Tensor, ...]]", feats)
+            flip_indices = batch_data_samples[0].metainfo["flip_indices"]
+            swapped_back = flip_heatmaps(self.forward_deployed(mirrored), flip_indices, shift_heatmap=False)
+            heatmaps = (self.forward_deployed(images) + swapped_back) / 2
+        else:
+            heatmaps = self.forward_deployed(cast("tuple[Tensor, ...]", feats))
+        predictions = self.decode(heatmaps)
+        if test_cfg.get("output_heatmaps", False):
+            return predictions, [PixelData(heatmaps=each) for each in heatmaps.detach()]
+        return predictions
+
+    def loss(
+        self,
+        feats: tuple[Tensor, ...],
+        batch_data_samples: Sequence[PoseDataSample],
+        train_cfg: dict | None = None,  # noqa: ARG002 - MMPose passes it
+    ) -> dict[str, Tensor]:
+        """Compare every map with its target (MMPose's contract).
+
+        Args:
+            feats: The neck's features.
+            batch_data_samples: One a crop, with ``gt_instances.transformed_keypoints`` (1, K, 2) in the input frame and
+                ``gt_instances.keypoints_visible`` (1, K).
+            train_cfg: Not used.
+
+        Returns:
+            ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, as far as these maps exist.
+        """
+        if self.decoder is None:
+            raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
+        maps = self.forward(feats)
+        keypoints, labelled = _stack_truth(batch_data_samples, device=maps.final.device)
+        target = self.decoder.render(keypoints, labelled)
+        losses = {}
+        if maps.pafs is not None:
+            weights = target.limb_weights.repeat_interleave(2, dim=1)
+            losses["loss_pafs"] = self.paf_weight * self.paf_loss_module(maps.pafs, target.pafs, weights)
+        for number, heatmaps in enumerate(maps.heatmaps, start=1):
+            loss = self.loss_module(heatmaps, target.heatmaps, target.keypoint_weights)
+            losses[f"loss_heatmaps_{number}"] = self.heatmap_weight * loss
+        if maps.full_heatmaps is not None:
+            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, target.keypoint_weights)
+            losses["loss_full_heatmaps"] = self.full_heatmap_weight * loss
+        return losses
+
+
+def _build_upsampler(upsampling: str | None, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
+    if upsampling is None:
+        return None
+    if upsampling == "bilinear":
+        return BilinearUpsampler()
+    if upsampling == "transposed_conv":
+        return TransposedConvUpsampler(num_maps=num_maps)
+    raise ValueError(f'upsampling must be "bilinear", "transposed_conv" or None, got {upsampling!r}')
+
+
+def _stack_truth(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return a batch's keypoints (B, K, 2) in the input frame and where they are labelled (B, K)."""
+    if "transformed_keypoints" not in samples[0].gt_instances:
+        raise ValueError(
+            "the training pipeline must end in PackPoseInputs(pack_transformed=True), so that samples carry keypoints "
+            "in the input frame"
+        )
+    keypoints = np.concatenate([sample.gt_instances.transformed_keypoints for sample in samples])
+    visible = np.concatenate([sample.gt_instances.keypoints_visible for sample in samples])
+    labelled = visible[..., 0] if visible.ndim == 3 else visible
+    return (
+        torch.as_tensor(keypoints[..., :2], dtype=torch.float32, device=device),
+        torch.as_tensor(labelled, dtype=torch.float32, device=device),
+    )

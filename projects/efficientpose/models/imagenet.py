@@ -1,0 +1,72 @@
+"""Start a truncated EfficientNet from MMPretrain's ImageNet checkpoints, strict about every tensor."""
+
+import re
+from typing import Final
+
+from mmengine.logging import print_log
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.models.backbones import EfficientNet
+
+from efficientpose.models.state_dicts import list_misfits
+
+IMAGENET: Final = "imagenet"
+"""Stands for the URL of MMPretrain's own checkpoint of an architecture."""
+
+_LAYER_KEY = re.compile(r"layers\.(\d+)\.")
+_MAX_LISTED = 20
+
+
+def imagenet_url(arch: str) -> str:
+    """Return where MMPretrain keeps an EfficientNet trained on ImageNet with AutoAugment.
+
+    Args:
+        arch: "b0" to "b7".
+
+    Raises:
+        ValueError: If MMPretrain has none.
+    """
+    from mmpretrain.apis import ModelHub
+
+    try:
+        return ModelHub.get(f"efficientnet-{arch}_3rdparty_8xb32-aa_in1k").weights
+    except ValueError as error:
+        raise ValueError(
+            f"MMPretrain has no ImageNet checkpoint of EfficientNet {arch!r}; name a file or URL"
+        ) from error
+
+
+def _left_out_on_purpose(key: str, num_layers: int) -> bool:
+    """Whether a classifier's tensor belongs to what truncation removes: its later stages and its head."""
+    if key.startswith("head."):
+        return True
+    layer = _LAYER_KEY.match(key.removeprefix("backbone."))
+    return layer is not None and int(layer.group(1)) >= num_layers
+
+
+def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
+    """Load a branch's stem and stages from an MMPretrain EfficientNet classifier.
+
+    Args:
+        branch: The truncated EfficientNet; changed in place.
+        checkpoint: File or URL of the classifier, with keys ``backbone.layers.*`` and ``head.*``.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a tensor of the branch is missing or has another shape, or if the checkpoint holds a tensor that
+            is neither the branch's nor one of the later stages or the head.
+    """
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
+    source = loaded.get("state_dict", loaded)
+    left_out = {key for key in source if _left_out_on_purpose(key, len(branch.layers))}
+    offered = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if key not in left_out}
+    if misfits := list_misfits(offered, branch.state_dict()):
+        shown = "\n  ".join(misfits[:_MAX_LISTED])
+        raise ValueError(
+            f"{checkpoint} is not an MMPretrain checkpoint of this EfficientNet "
+            f"({branch.arch_setting}); {len(misfits)} tensors do not fit:\n  {shown}"
+        )
+    branch.load_state_dict(offered)
+    print_log(
+        f"{checkpoint}: loaded {len(offered)} tensors, left out {len(left_out)} of the later stages and the classifier",
+        logger="current",
+    )

@@ -1,0 +1,137 @@
+"""Building blocks of the detection passes."""
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from mmpretrain.models.utils import SELayer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)
+"""Keras' batch norm with momentum 0.99, as in the released networks."""
+
+
+@MODELS.register_module()
+class ESwish(nn.Module):
+    """E-swish(x) = beta · x · sigmoid(x) (Alcaide 2018, arXiv 1801.07145).
+
+    Args:
+        beta: Scale of the activation; 1.25 in EfficientPose.
+        inplace: Overwrite the input (MMCV's ConvModule asks for it).
+    """
+
+    def __init__(self, *, beta: float = 1.25, inplace: bool = False) -> None:
+        super().__init__()
+        self.beta = beta
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the activation to each element."""
+        return F.silu(x, inplace=self.inplace).mul_(self.beta)
+
+    def extra_repr(self) -> str:
+        """Show beta when a model is printed."""
+        return f"beta={self.beta}"
+
+
+class EMBConv(BaseModule):
+    """E-MBConv6(k×k): an inverted bottleneck with E-swish, squeeze-and-excitation and no residual.
+
+    It expands to a multiple of the output channels (MBConv expands the input's) and squeezes to a quarter of them.
+
+    Args:
+        in_channels: Channels read.
+        out_channels: Channels written, C in the paper.
+        expansion: Hidden channels per output channel.
+        kernel_size: Side of the depthwise convolution, odd.
+        norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        expansion: int = 6,
+        kernel_size: int = 5,
+        norm_cfg: dict | None = None,
+    ) -> None:
+        super().__init__()
+        hidden_channels = expansion * out_channels
+        norm_cfg = norm_cfg or BATCH_NORM
+        activation = dict(type=ESwish)
+        self.expand = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=activation)
+        self.depthwise = ConvModule(
+            hidden_channels,
+            hidden_channels,
+            kernel_size,
+            padding=kernel_size // 2,
+            groups=hidden_channels,
+            norm_cfg=norm_cfg,
+            act_cfg=activation,
+        )
+        self.squeeze_excite = SELayer(
+            hidden_channels, squeeze_channels=out_channels // 4, act_cfg=(activation, dict(type="Sigmoid"))
+        )
+        self.project = ConvModule(hidden_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        return self.project(self.squeeze_excite(self.depthwise(self.expand(x))))
+
+
+class MobileDenseNet(BaseModule):
+    """Three E-MBConvs, densely connected: 3C channels from any number.
+
+    Args:
+        in_channels: Channels read.
+        channels: C, channels of each convolution block.
+        norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+    """
+
+    def __init__(self, *, in_channels: int, channels: int, norm_cfg: dict | None = None) -> None:
+        super().__init__()
+        self.first = EMBConv(in_channels=in_channels, out_channels=channels, norm_cfg=norm_cfg)
+        self.second = EMBConv(in_channels=channels, out_channels=channels, norm_cfg=norm_cfg)
+        self.third = EMBConv(in_channels=2 * channels, out_channels=channels, norm_cfg=norm_cfg)
+        self.out_channels = 3 * channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, 3C, H, W)."""
+        first = self.first(x)
+        first_two = torch.cat((self.second(first), first), dim=1)
+        return torch.cat((self.third(first_two), first_two), dim=1)
+
+
+class DetectionPass(BaseModule):
+    """D Mobile DenseNets and a 1×1 convolution that predicts maps from their features.
+
+    From the second block on, a block's output is added to its input.
+
+    Args:
+        in_channels: Channels read.
+        channels: C, channels of each convolution block.
+        num_blocks: D, Mobile DenseNets in sequence.
+        num_maps: Maps predicted.
+        norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+    """
+
+    def __init__(
+        self, *, in_channels: int, channels: int, num_blocks: int, num_maps: int, norm_cfg: dict | None = None
+    ) -> None:
+        super().__init__()
+        widths = [in_channels] + [3 * channels] * (num_blocks - 1)
+        self.blocks = nn.ModuleList(
+            MobileDenseNet(in_channels=width, channels=channels, norm_cfg=norm_cfg) for width in widths
+        )
+        self.out_channels = 3 * channels
+        self.predict = nn.Conv2d(self.out_channels, num_maps, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) to features (B, 3C, H, W); ``predict`` turns these into maps."""
+        first, *rest = self.blocks
+        x = first(x)
+        for block in rest:
+            x = block(x) + x
+        return x

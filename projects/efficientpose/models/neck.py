@@ -1,0 +1,28 @@
+"""Cross-resolution features."""
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor
+
+
+@MODELS.register_module()
+class CrossResolutionNeck(BaseModule):
+    """Join the features of both resolutions along the channels, high resolution first. It has no parameters."""
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor]:
+        """Concatenate features of one grid.
+
+        Args:
+            features: (B, C_i, H, W) each.
+
+        Returns:
+            One feature (B, sum of C_i, H, W), in a tuple as MMPose's heads expect.
+
+        Raises:
+            ValueError: If the grids differ.
+        """
+        grids = {tuple(feature.shape[-2:]) for feature in features}
+        if len(grids) > 1:
+            raise ValueError(f"features to join must share one grid (height, width), got {sorted(grids)}")
+        return (torch.cat(features, dim=1),)

@@ -1,0 +1,77 @@
+"""From stride 8 to every input pixel: three doublings.
+
+Output pixels 2j and 2j + 1 of a doubling lie a quarter of a cell before and behind the centre of cell j. After three,
+cell j is centred on output index 8j + 3.5.
+"""
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BILINEAR_TAPS = (0.25, 0.75, 0.75, 0.25)
+
+
+def bilinear_kernel() -> Tensor:
+    """Return the (4, 4) kernel of a transposed convolution with stride 2 that interpolates bilinearly."""
+    taps = torch.tensor(BILINEAR_TAPS)
+    return torch.outer(taps, taps)
+
+
+class BilinearUpsampler(BaseModule):
+    """Fixed upsampling by 2 ** ``num_doublings``, each map on its own, zero beyond the border.
+
+    Equal to :class:`TransposedConvUpsampler` as released, whose kernels are bilinear and mix no maps. It has no
+    parameters.
+
+    Args:
+        num_doublings: How often the resolution doubles.
+    """
+
+    def __init__(self, *, num_doublings: int = 3) -> None:
+        super().__init__()
+        self.num_doublings = num_doublings
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
+        for _ in range(self.num_doublings):
+            with_border = F.interpolate(
+                F.pad(maps, (1, 1, 1, 1)), scale_factor=2.0, mode="bilinear", align_corners=False
+            )
+            maps = with_border[..., 2:-2, 2:-2]
+        return maps
+
+
+class TransposedConvUpsampler(BaseModule):
+    """Learnable upsampling: transposed convolutions 4×4 with stride 2 over all maps, bilinear to begin with.
+
+    Args:
+        num_maps: K, maps read and written.
+        num_doublings: How often the resolution doubles.
+    """
+
+    def __init__(self, *, num_maps: int, num_doublings: int = 3) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.ConvTranspose2d(num_maps, num_maps, 4, stride=2, padding=1) for _ in range(num_doublings)
+        )
+        self.reset_to_bilinear()
+
+    def init_weights(self) -> None:
+        """Start from bilinear interpolation (MMEngine calls this after the generic initialisation)."""
+        super().init_weights()
+        self.reset_to_bilinear()
+
+    @torch.no_grad()
+    def reset_to_bilinear(self) -> None:
+        """Set every kernel to bilinear interpolation of each map on its own."""
+        for name, parameter in self.stages.named_parameters():
+            parameter.zero_()
+            if name.endswith("weight"):
+                parameter[range(len(parameter)), range(len(parameter))] = bilinear_kernel()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
+        for stage in self.stages:
+            maps = stage(maps)
+        return maps
