@@ -1,0 +1,180 @@
+"""Codec between keypoints and the network's maps: one heatmap per keypoint, at full resolution or at a stride."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+from efficientpose.codecs.targets import keypoint_weights, limb_weights, render_heatmaps, render_pafs
+from efficientpose.skeleton import LIMBS
+
+STRIDE = 8
+
+
+class Targets(NamedTuple):
+    """What the network should output for a batch, and how much each map counts.
+
+    Attributes:
+        heatmaps: (B, K, h / 8, w / 8).
+        full_heatmaps: (B, K, h, w).
+        pafs: (B, 2L, h / 8, w / 8).
+        keypoint_weights: (B, K).
+        limb_weights: (B, L).
+    """
+
+    heatmaps: Tensor
+    full_heatmaps: Tensor
+    pafs: Tensor
+    keypoint_weights: Tensor
+    limb_weights: Tensor
+
+
+@KEYPOINT_CODECS.register_module()
+class FullResolutionHeatmap(BaseKeypointCodec):
+    """Gaussian heatmaps whose width is a fraction of the map, decoded by the highest peak after a light blur.
+
+    All coordinates are pixel-centre indices of the network input, without offset: a peak at full resolution lies on the
+    keypoint. MMPose's (non-UDP) affine transform maps such indices linearly to and from the image.
+
+    Args:
+        input_size: (width, height) of the network input, multiples of 8.
+        heatmap_size: (width, height) of the maps that :meth:`encode` draws; None for ``input_size``.
+        sigma: Width of the Gaussian exp(-d² / sigma²) as a fraction of the map's longer side. The released networks'
+            peaks fit 0.05.
+        limbs: Pairs (proximal, distal) of keypoint indices that have a part affinity field.
+        limb_half_width: Half the width of a part affinity band, in cells at stride 8.
+        blur_sigma: Standard deviation, in cells, of the Gaussian blur before the peak is taken, as in the released
+            decoder; 0 for none.
+
+    Raises:
+        ValueError: If the input is not a multiple of 8, the heatmap size does not divide it, or a width is not
+        positive.
+    """
+
+    label_mapping_table = dict(keypoint_weights="keypoint_weights")
+    field_mapping_table = dict(heatmaps="heatmaps")
+
+    def __init__(
+        self,
+        *,
+        input_size: tuple[int, int],
+        heatmap_size: tuple[int, int] | None = None,
+        sigma: float = 0.05,
+        limbs: Sequence[tuple[int, int]] = LIMBS,
+        limb_half_width: float = 1.0,
+        blur_sigma: float = 1.0,
+    ) -> None:
+        super().__init__()
+        width, height = input_size
+        if width < STRIDE or height < STRIDE or width % STRIDE or height % STRIDE:
+            nearest = tuple(max(STRIDE, round(side / STRIDE) * STRIDE) for side in input_size)
+            raise ValueError(f"input_size must hold multiples of {STRIDE}, got {tuple(input_size)}: try {nearest}")
+        if sigma <= 0 or limb_half_width <= 0 or blur_sigma < 0:
+            raise ValueError(
+                "sigma and limb_half_width must be positive and blur_sigma at least 0, "
+                f"got {sigma}, {limb_half_width} and {blur_sigma}"
+            )
+        self.input_size = (int(width), int(height))
+        self.heatmap_size = self.input_size if heatmap_size is None else (int(heatmap_size[0]), int(heatmap_size[1]))
+        self.heatmap_stride = self._stride_of(self.heatmap_size)
+        self.sigma = sigma
+        self.limbs = tuple((int(proximal), int(distal)) for proximal, distal in limbs)
+        self.limb_half_width = limb_half_width
+        self.blur_sigma = blur_sigma
+
+    @property
+    def sigma_pixels(self) -> float:
+        """Width of the Gaussian in input pixels, the same at every stride."""
+        return self.sigma * max(self.input_size)
+
+    def _stride_of(self, map_size: tuple[int, int]) -> int:
+        (width, height), (map_width, map_height) = self.input_size, map_size
+        stride = width // map_width if map_width else 0
+        if stride < 1 or (map_width * stride, map_height * stride) != (width, height):
+            raise ValueError(
+                f"maps of (width, height) {(map_width, map_height)} do not fit an input of {self.input_size}: "
+                "their size must be the input's, divided by one whole number"
+            )
+        return stride
+
+    def render(self, keypoints: Tensor, labelled: Tensor) -> Targets:
+        """Draw all targets of a batch on the keypoints' device.
+
+        Args:
+            keypoints: (B, K, 2) in the input frame; unlabelled ones may hold anything.
+            labelled: (B, K), nonzero where labelled.
+        """
+        weights = keypoint_weights(keypoints, labelled, input_size=self.input_size)
+        finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, torch.zeros_like(keypoints))
+        width, height = self.input_size
+        coarse = (height // STRIDE, width // STRIDE)
+        sigma = self.sigma_pixels
+        return Targets(
+            heatmaps=render_heatmaps(finite, map_shape=coarse, stride=STRIDE, sigma=sigma),
+            full_heatmaps=render_heatmaps(finite, map_shape=(height, width), stride=1, sigma=sigma),
+            pafs=render_pafs(
+                finite, self.limbs, map_shape=coarse, stride=STRIDE, half_width=self.limb_half_width * STRIDE
+            ),
+            keypoint_weights=weights,
+            limb_weights=limb_weights(labelled, self.limbs),
+        )
+
+    def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Draw one person's heatmaps in the data loader (for heads that expect maps from there).
+
+        Args:
+            keypoints: (1, K, 2) in the input frame.
+            keypoints_visible: (1, K), nonzero where labelled; None if all are.
+
+        Returns:
+            ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K).
+
+        Raises:
+            ValueError: If there is not exactly one person.
+        """
+        if keypoints.shape[0] != 1:
+            raise ValueError(f"one person a crop can be encoded, got {keypoints.shape[0]}")
+        labelled = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
+        points = torch.from_numpy(np.where(labelled[..., None] > 0, keypoints, 0).astype(np.float32))
+        width, height = self.heatmap_size
+        heatmaps = render_heatmaps(
+            points, map_shape=(height, width), stride=self.heatmap_stride, sigma=self.sigma_pixels
+        )
+        weights = keypoint_weights(points, torch.from_numpy(labelled), input_size=self.input_size)
+        return dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
+
+    def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find each heatmap's peak.
+
+        Args:
+            encoded: (K, h, w) heatmaps at full resolution or at a stride; not changed.
+
+        Returns:
+            keypoints: (1, K, 2) in the input frame.
+            scores: (1, K), the heatmap itself at the place of the peak.
+
+        Raises:
+            ValueError: If the maps' size does not divide the input's.
+        """
+        num_keypoints, height, width = encoded.shape
+        stride = self._stride_of((width, height))
+        keypoints = np.empty((1, num_keypoints, 2), np.float32)
+        scores = np.empty((1, num_keypoints), np.float32)
+        for index, heatmap in enumerate(encoded):
+            blurred = self._blur(heatmap.astype(np.float32, copy=False))
+            row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
+            keypoints[0, index] = np.array((column, row)) * stride + (stride - 1) / 2
+            scores[0, index] = heatmap[row, column]
+        return keypoints, scores
+
+    def _blur(self, heatmap: np.ndarray) -> np.ndarray:
+        """Blur as the released decoder does: taps out to four standard deviations, mirrored border."""
+        if self.blur_sigma == 0:
+            return heatmap
+        side = 2 * int(4 * self.blur_sigma + 0.5) + 1
+        return cv2.GaussianBlur(heatmap, (side, side), self.blur_sigma, borderType=cv2.BORDER_REFLECT)

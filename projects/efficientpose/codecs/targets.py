@@ -1,0 +1,107 @@
+"""Training targets drawn on the device: Gaussian heatmaps (Groos et al. 2020, Eq. 4) and part affinity fields.
+
+Frames: keypoints are (x, y) pixel-centre indices of the network input. Cell j of a map with stride s is centred on
+input index s · j + (s - 1) / 2, which is j itself at full resolution and 8j + 3.5 at stride 8. Widths are in input
+pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def cell_centres(num_cells: int, *, stride: int, device: torch.device | None = None) -> Tensor:
+    """Return the input pixel index of each cell's centre along one axis, (num_cells,)."""
+    return torch.arange(num_cells, device=device, dtype=torch.float32) * stride + (stride - 1) / 2
+
+
+def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> Tensor:
+    """Draw exp(-d² / sigma²) around each keypoint, d being the distance in input pixels (no factor 2, Eq. 4).
+
+    A Gaussian separates, so a map is the outer product of a column and a row.
+
+    Args:
+        keypoints: (B, K, 2), finite.
+        map_shape: (height, width) of the maps.
+        stride: Input pixels per cell.
+        sigma: Width in input pixels.
+
+    Returns:
+        (B, K, height, width) in [0, 1].
+    """
+    height, width = map_shape
+    columns = cell_centres(width, stride=stride, device=keypoints.device)
+    rows = cell_centres(height, stride=stride, device=keypoints.device)
+    along_x = torch.exp(-(((columns - keypoints[..., 0:1]) / sigma) ** 2))
+    along_y = torch.exp(-(((rows - keypoints[..., 1:2]) / sigma) ** 2))
+    return along_y.unsqueeze(-1) * along_x.unsqueeze(-2)
+
+
+def render_pafs(
+    keypoints: Tensor, limbs: Sequence[tuple[int, int]], *, map_shape: tuple[int, int], stride: int, half_width: float
+) -> Tensor:
+    """Draw each limb as its unit vector on the cells beside it.
+
+    A cell belongs to a limb if it projects between the two joints and lies at most ``half_width`` from the line. A limb
+    shorter than a hundredth of a pixel has no direction and stays empty.
+
+    Args:
+        keypoints: (B, K, 2), finite.
+        limbs: L pairs (proximal, distal) of keypoint indices.
+        map_shape: (height, width) of the fields.
+        stride: Input pixels per cell.
+        half_width: Half the band's width in input pixels.
+
+    Returns:
+        (B, 2L, height, width): limb k has its x component in channel 2k and its y component in channel 2k + 1.
+    """
+    height, width = map_shape
+    proximal = keypoints[:, [limb[0] for limb in limbs]]
+    vectors = keypoints[:, [limb[1] for limb in limbs]] - proximal
+    lengths = vectors.norm(dim=-1, keepdim=True)
+    units = torch.where(lengths > 0.01, vectors / lengths.clamp(min=0.01), 0.0)
+
+    columns = cell_centres(width, stride=stride, device=keypoints.device)
+    rows = cell_centres(height, stride=stride, device=keypoints.device)
+    from_x = (columns - proximal[..., 0:1]).unsqueeze(-2)  # (B, L, 1, width)
+    from_y = (rows - proximal[..., 1:2]).unsqueeze(-1)  # (B, L, height, 1)
+    unit_x, unit_y = units[..., 0, None, None], units[..., 1, None, None]
+    along = from_x * unit_x + from_y * unit_y
+    across = from_x * unit_y - from_y * unit_x
+    inside = (along >= 0) & (along <= lengths.unsqueeze(-1)) & (across.abs() <= half_width)
+    fields = units[..., None, None] * inside.unsqueeze(2)  # (B, L, 2, height, width)
+    return fields.flatten(1, 2)
+
+
+def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[int, int]) -> Tensor:
+    """Return 1.0 for keypoints that are labelled and inside the input, else 0.0.
+
+    Args:
+        keypoints: (B, K, 2); unlabelled ones may hold anything, also NaN.
+        labelled: (B, K), nonzero where labelled.
+        input_size: (width, height) of the network input.
+
+    Returns:
+        (B, K).
+    """
+    width, height = input_size
+    x, y = keypoints[..., 0], keypoints[..., 1]
+    inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    return ((labelled > 0) & inside).float()
+
+
+def limb_weights(labelled: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:
+    """Return 1.0 for limbs whose two joints are both labelled, inside the input or not, else 0.0.
+
+    With one joint unlabelled the limb's direction is unknown, and its field carries no loss.
+
+    Args:
+        labelled: (B, K), nonzero where labelled.
+        limbs: L pairs of keypoint indices.
+
+    Returns:
+        (B, L).
+    """
+    both = (labelled[:, [limb[0] for limb in limbs]] > 0) & (labelled[:, [limb[1] for limb in limbs]] > 0)
+    return both.float()
