@@ -1,0 +1,43 @@
+"""From a person's box to the region that the network sees."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+from mmpose.structures.bbox import bbox_xyxy2cs
+
+
+@TRANSFORMS.register_module()
+class PersonCenterScale(BaseTransform):
+    """Turn a person's box into the centre and size of the region to crop, with context around it.
+
+    A box that is the whole image gets none: the picture is letterboxed (longer side to the input's side, centred, black
+    border), as the released code does it. MMPose's ``GetBBoxCenterScale`` would pad it as well.
+
+    Required keys: ``bbox`` (1, 4) as x1, y1, x2, y2 in image pixels; ``img_shape`` (height, width). A ``bbox_center``
+    and ``bbox_scale`` that the dataset gives are kept, and padded.
+
+    Added keys: ``bbox_center`` (1, 2) and ``bbox_scale`` (1, 2), in image pixels.
+
+    Args:
+        padding: Side of the region per side of the box.
+    """
+
+    def __init__(self, *, padding: float = 1.25) -> None:
+        super().__init__()
+        if padding <= 0:
+            raise ValueError(f"padding must be positive, got {padding}")
+        self.padding = padding
+
+    def transform(self, results: dict) -> dict:
+        """Add the centre and size of the region (MMCV's contract)."""
+        if "bbox_center" in results and "bbox_scale" in results:
+            results["bbox_scale"] = results["bbox_scale"] * self.padding
+            return results
+        height, width = results["img_shape"]
+        is_whole_image = np.array_equal(results["bbox"], [[0, 0, width, height]])
+        padding = 1.0 if is_whole_image else self.padding
+        results["bbox_center"], results["bbox_scale"] = bbox_xyxy2cs(results["bbox"], padding=padding)
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(padding={self.padding})"
