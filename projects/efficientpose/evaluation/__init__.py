@@ -1,0 +1,5 @@
+"""PCKh, exact to the pixel."""
+
+from efficientpose.evaluation.pckh_metric import PCKh
+
+__all__ = ["PCKh"]

@@ -1,0 +1,235 @@
+"""PCKh as an MMEngine metric: collects people, scores them, prints the MPII table and writes files.
+
+It is meant for :class:`efficientpose.datasets.mpii.ExactMpiiDataset`, whose truth and images share one 0-based frame,
+and adds nothing to the predictions. (MMPose's ``MpiiPCKAccuracy`` adds 1 pixel, for annotations left 1-based.)
+"""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from mmpose.registry import METRICS
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
+from efficientpose.evaluation.submission import PersonPrediction, write_submission
+from efficientpose.skeleton import NUM_KEYPOINTS
+
+MEASURES = {"head": "PCKh", "bbox": "PCK"}
+REPORT_ENDINGS = (".json", ".csv")
+SUBMISSION_ENDINGS = (".mat", ".json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Person:
+    """What is kept of a data sample: truth (16, 2), labelled (16,), image pixels.
+
+    Not a named tuple: MMEngine makes plain tuples of those on the way to ``compute_metrics``.
+    """
+
+    prediction: PersonPrediction
+    truth: NDArray[np.float64]
+    labelled: NDArray[np.bool_]
+    reference_length: float
+
+
+@METRICS.register_module()
+class PCKh(BaseMetric):
+    """PCKh at any thresholds, area under its curve, by joint group, with confidence intervals.
+
+    Returned keys: ``PCKh@0.5`` (one a threshold) and ``AUC``, with ``_low`` and ``_high`` for the bounds of the 95%
+    interval; ``Head@0.5``, ``Head AUC`` and so on. For ``save_best="PCKh@0.5"`` give ``rule="greater"`` as well. Where
+    nothing is labelled (MPII's test set), only ``submission_file`` is written and no key returned.
+
+    Args:
+        thresholds: Fractions of the reference length.
+        norm: ``"head"`` for 0.6 times the head box's diagonal, from the dataset's ``headbox_file``; ``"bbox"`` for the
+            longer side of the person's box (the measure is then called PCK).
+        num_bootstrap: Resamples of people behind the intervals; 0 for none.
+        seed: Of the resampling.
+        out_file: Where to write all scores, ``.json`` or ``.csv``.
+        submission_file: Where to write the predictions, ``.mat`` or ``.json``; see
+            :func:`efficientpose.evaluation.submission.write_submission`.
+        release_file: MPII's own annotation file, for a ``.mat`` in the test server's structure.
+        collect_device: ``"cpu"`` or ``"gpu"``, for distributed evaluation.
+        prefix: Put before every key, with a slash.
+
+    Raises:
+        ValueError: If ``norm`` or the ending of a file is unknown.
+    """
+
+    # Not None, which would make MMEngine warn about it.
+    default_prefix = ""
+
+    def __init__(
+        self,
+        *,
+        thresholds: Sequence[float] = (0.5, 0.1),
+        norm: Literal["head", "bbox"] = "head",
+        num_bootstrap: int = 1000,
+        seed: int = 0,
+        out_file: str | None = None,
+        submission_file: str | None = None,
+        release_file: str | None = None,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if norm not in MEASURES:
+            raise ValueError(f"norm {norm!r}: choose one of {', '.join(MEASURES)}")
+        self.thresholds = tuple(thresholds)
+        self.norm = norm
+        self.num_bootstrap = num_bootstrap
+        self.seed = seed
+        self.out_file = _checked_path(out_file, "out_file", REPORT_ENDINGS)
+        self.submission_file = _checked_path(submission_file, "submission_file", SUBMISSION_ENDINGS)
+        self.release_file = None if release_file is None else Path(release_file)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Keep what is scored of a batch of data samples, one person each.
+
+        Raises:
+            ValueError: If a sample holds other than one person, or lacks its reference length.
+        """
+        self.results.extend(_read_person(sample, norm=self.norm) for sample in data_samples)
+
+    def compute_metrics(self, results: list[_Person]) -> dict[str, float]:
+        """Write the files asked for, log the table and return percentages by key.
+
+        Raises:
+            ValueError: If there is nothing to score and no submission is asked for.
+        """
+        if self.submission_file is not None:
+            predictions = [person.prediction for person in results]
+            write_submission(self.submission_file, predictions, release_file=self.release_file)
+        labelled = np.array([person.labelled for person in results], dtype=bool).reshape(-1, NUM_KEYPOINTS)
+        if self.submission_file is not None and not labelled.any():
+            return {}
+        table = compute_pckh(
+            np.array([person.prediction.keypoints for person in results]),
+            np.array([person.truth for person in results]),
+            labelled,
+            np.array([person.reference_length for person in results]),
+            thresholds=self.thresholds,
+            num_bootstrap=self.num_bootstrap,
+            seed=self.seed,
+        )
+        measure = MEASURES[self.norm]
+        scores = flatten(table, measure=measure)
+        MMLogger.get_current_instance().info("\n" + render(table, measure=measure))
+        if self.out_file is not None:
+            self._write_report(self.out_file, scores, num_people=table.num_people)
+        metrics = {key: score.value for key, score in scores.items()}
+        if self.num_bootstrap:
+            for column, score in table.rows[MEAN_ROW].items():
+                key = score_key(MEAN_ROW, column, measure=measure)
+                metrics |= {f"{key}_low": score.low, f"{key}_high": score.high}
+        return metrics
+
+    def _write_report(self, path: Path, scores: dict[str, Score], *, num_people: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # JSON has no NaN.
+        rows = {
+            key: {name: None if math.isnan(value) else value for name, value in score._asdict().items()}
+            for key, score in scores.items()
+        }
+        if path.suffix == ".csv":
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, ["score", *Score._fields])
+                writer.writeheader()
+                writer.writerows({"score": key} | row for key, row in rows.items())
+            return
+        settings = {"num_people": num_people, "num_bootstrap": self.num_bootstrap, "seed": self.seed, "norm": self.norm}
+        path.write_text(json.dumps(settings | {"scores": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+def score_key(row: str, column: str, *, measure: str) -> str:
+    """Return the key of a score: ``PCKh@0.5`` or ``AUC`` for the means, ``Head@0.5`` or ``Head AUC`` elsewhere."""
+    if column.startswith("@"):
+        return (measure if row == MEAN_ROW else row) + column
+    return column if row == MEAN_ROW else f"{row} {column}"
+
+
+def flatten(table: PckhTable, *, measure: str) -> dict[str, Score]:
+    """Return the scores by key, the means first."""
+    rows = {MEAN_ROW: table.rows[MEAN_ROW]} | table.rows
+    return {
+        score_key(row, column, measure=measure): score
+        for row, columns in rows.items()
+        for column, score in columns.items()
+    }
+
+
+def render(table: PckhTable, *, measure: str) -> str:
+    """Return the table as text, percentages with their intervals in brackets."""
+    columns = list(table.rows[MEAN_ROW])
+    drawn = Table(title=f"{measure} of {table.num_people} people, % [95% confidence]")
+    drawn.add_column("joints")
+    for column in columns:
+        drawn.add_column(measure + column if column.startswith("@") else column, justify="right")
+    for row, scores in table.rows.items():
+        drawn.add_row(row, *map(_format_score, scores.values()), end_section=row == list(table.rows)[-2])
+    console = Console(file=StringIO(), width=30 * (1 + len(columns)), color_system=None)
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get()
+
+
+def _format_score(score: Score) -> str:
+    if math.isnan(score.value):
+        return "none labelled"
+    interval = "" if math.isnan(score.low) else rf" \[{score.low:.2f}, {score.high:.2f}]"
+    return f"{score.value:.2f}{interval}"
+
+
+def _checked_path(path: str | None, argument: str, endings: tuple[str, ...]) -> Path | None:
+    if path is not None and Path(path).suffix not in endings:
+        raise ValueError(f"{argument} {path!r} must end in {' or '.join(endings)}")
+    return None if path is None else Path(path)
+
+
+def _read_person(sample: dict[str, Any], *, norm: str) -> _Person:
+    truth = sample["gt_instances"]
+    predicted = sample["pred_instances"]
+    keypoints = np.asarray(predicted["keypoints"], dtype=float)
+    if keypoints.shape != (1, NUM_KEYPOINTS, 2):
+        raise ValueError(
+            f"predicted keypoints of {sample.get('img_path')} have shape {keypoints.shape}, "
+            f"expected (1, {NUM_KEYPOINTS}, 2): one person a sample (data_mode='topdown')"
+        )
+    visible = np.asarray(truth["keypoints_visible"])
+    # MMPose's transforms may append a column of weights.
+    labelled = (visible[..., 0] if visible.ndim == 3 else visible).reshape(NUM_KEYPOINTS) > 0
+    annotation = sample.get("raw_ann_info") or {}
+    prediction = PersonPrediction(
+        annotation_id=int(sample.get("id", 0)),
+        image_id=int(sample.get("img_id", 0)),
+        image=str(annotation.get("image", sample.get("img_path", ""))),
+        keypoints=keypoints[0],
+        scores=np.asarray(predicted.get("keypoint_scores", np.ones(NUM_KEYPOINTS)), dtype=float).reshape(-1),
+        image_index=annotation.get("image_index"),
+        person_index=annotation.get("person_index"),
+    )
+    coordinates = np.asarray(truth["keypoints"], dtype=float).reshape(NUM_KEYPOINTS, 2)
+    # People of the test set, of whom nothing is known, have no head box and need none.
+    length = _reference_length(truth, norm=norm) if labelled.any() else 1.0
+    return _Person(prediction=prediction, truth=coordinates, labelled=labelled, reference_length=length)
+
+
+def _reference_length(truth: dict[str, Any], *, norm: str) -> float:
+    if norm == "bbox":
+        x1, y1, x2, y2 = np.asarray(truth["bboxes"], dtype=float).reshape(4)
+        return float(max(x2 - x1, y2 - y1))
+    if "head_size" not in truth:
+        raise ValueError("the samples have no head_size: give the dataset headbox_file=... and test_mode=True")
+    return float(np.asarray(truth["head_size"]).reshape(()))
