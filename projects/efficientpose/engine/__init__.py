@@ -1,0 +1,7 @@
+"""What happens around training and testing: schedules and hooks."""
+
+from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
+from efficientpose.engine.strict_checkpoint import StrictCheckpointHook
+
+__all__ = ["DecayingTriangularLR", "ShrinkingSigmaHook", "StrictCheckpointHook"]
