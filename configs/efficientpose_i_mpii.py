@@ -1,0 +1,21 @@
+"""EfficientPose I on MPII (Groos et al. 2020, arXiv 2004.12186).
+
+Evaluate the released weights, any machine:
+    efficientpose convert EfficientPoseI.h5 -o efficientpose_i_mpii.pth
+    python tools/test.py configs/efficientpose_i_mpii.py efficientpose_i_mpii.pth
+
+Expected, from the paper: PCKh@50 85.18, PCKh@10 26.49 on its own split of MPII, with multi-scale testing.
+"""
+
+_base_ = ["_base_/mpii.py"]
+
+input_size = (256, 256)
+model = dict(
+    backbone=dict(high_arch="b2", low_arch="b0"),
+    head=dict(in_channels=72, channels=48, num_blocks=1, decoder=dict(input_size=input_size)),
+)
+
+crop = dict(type="TopdownAffine", input_size=input_size)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+test_dataloader = val_dataloader

@@ -1,0 +1,21 @@
+"""EfficientPose III on MPII (Groos et al. 2020, arXiv 2004.12186).
+
+Evaluate the released weights, any machine:
+    efficientpose convert EfficientPoseIII.h5 -o efficientpose_iii_mpii.pth
+    python tools/test.py configs/efficientpose_iii_mpii.py efficientpose_iii_mpii.pth
+
+Expected, from the paper: PCKh@50 89.51, PCKh@10 30.90 on its own split of MPII, with multi-scale testing.
+"""
+
+_base_ = ["_base_/mpii.py"]
+
+input_size = (480, 480)
+model = dict(
+    backbone=dict(high_arch="b5", low_arch="b1"),
+    head=dict(in_channels=88, channels=64, num_blocks=3, decoder=dict(input_size=input_size)),
+)
+
+crop = dict(type="TopdownAffine", input_size=input_size)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+test_dataloader = val_dataloader

@@ -1,0 +1,21 @@
+"""EfficientPose IV on MPII (Groos et al. 2020, arXiv 2004.12186).
+
+Evaluate the released weights, any machine:
+    efficientpose convert EfficientPoseIV.h5 -o efficientpose_iv_mpii.pth
+    python tools/test.py configs/efficientpose_iv_mpii.py efficientpose_iv_mpii.pth
+
+Expected, from the paper: PCKh@50 89.75, PCKh@10 35.63 on its own split of MPII, with multi-scale testing.
+"""
+
+_base_ = ["_base_/mpii.py"]
+
+input_size = (600, 600)
+model = dict(
+    backbone=dict(high_arch="b7", low_arch="b3"),
+    head=dict(in_channels=112, channels=80, num_blocks=4, decoder=dict(input_size=input_size)),
+)
+
+crop = dict(type="TopdownAffine", input_size=input_size)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+test_dataloader = val_dataloader

@@ -1,0 +1,143 @@
+"""Every config trains, validates and tests on a tiny MPII, through MMEngine's Runner and its own data loaders."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from scipy.io import savemat
+
+from efficientpose.locations import config_path
+from efficientpose.variants import VARIANTS, get_variant
+
+NUM_PEOPLE = 2
+CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [
+    f"ablations/efficientpose_{variant}_{change}_mpii.py"
+    for variant in ("i", "ii")
+    for change in ("no_low_level", "no_paf", "one_pass", "three_passes", "no_upscaling")
+]
+SMALL = (48, 48)
+
+
+def write_annotations(path, rng):
+    """People in the manner of MPII: 1-based joints, one of them not labelled, centre, and height over 200 px."""
+    people = []
+    for index in range(NUM_PEOPLE):
+        joints = rng.uniform((20, 10), (100, 80), (16, 2)).round(1)
+        visible = [1] * 16
+        joints[index], visible[index] = -1, 0
+        people.append(
+            dict(image=f"{index}.jpg", joints=joints.tolist(), joints_vis=visible, center=[60.0, 45.0], scale=0.4)
+        )
+    path.write_text(json.dumps(people))
+
+
+@pytest.fixture(scope="module")
+def mpii(tmp_path_factory):
+    """A folder in MPII's layout with random pictures of 120 × 90."""
+    root = tmp_path_factory.mktemp("mpii")
+    rng = np.random.default_rng(0)
+    for folder in ("images", "annotations"):
+        (root / folder).mkdir()
+    for index in range(NUM_PEOPLE):
+        cv2.imwrite(str(root / "images" / f"{index}.jpg"), rng.integers(0, 256, (90, 120, 3), np.uint8))
+    for split in ("train", "val"):
+        write_annotations(root / "annotations" / f"mpii_{split}.json", rng)
+    corners = np.stack([np.full((2, NUM_PEOPLE), 30.0), np.full((2, NUM_PEOPLE), 60.0)])
+    savemat(root / "annotations" / "mpii_gt_val.mat", {"headboxes_src": corners})
+    return root
+
+
+def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
+    """The config called ``name`` on the tiny data set, for one epoch; sizes, paths and logging are overridden."""
+    config = Config.fromfile(config_path(name))
+    config.work_dir = str(work_dir)
+    config.experiment_name = config.visualizer.name = work_dir.name
+    config.train_cfg.update(max_epochs=1, val_interval=1)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.update(batch_size=NUM_PEOPLE, num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=f"{mpii}/", serialize_data=False)
+        if "headbox_file" in loader.dataset:
+            loader.dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
+        for step in loader.dataset.pipeline:
+            if input_size is not None and step.type == "TopdownAffine":
+                step.input_size = input_size
+    if input_size is not None:
+        config.model.head.decoder.input_size = input_size
+    config.default_hooks.checkpoint = None
+    config.randomness = dict(seed=0)
+    config.merge_from_dict(overrides or {})
+    return Runner.from_cfg(config)
+
+
+def check_run(runner):
+    """One epoch gives every parameter a sound gradient and moves the weights, and testing gives scores."""
+    gradients = {}
+    for name, parameter in runner.model.named_parameters():
+        parameter.register_post_accumulate_grad_hook(
+            lambda p, name=name: gradients.update({name: (p.grad.isfinite().all().item(), p.grad.any().item())})
+        )
+    before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
+    assert all(p.requires_grad for p in runner.model.parameters())
+    runner.train()
+    assert runner.iter == 1
+    assert [name for name in before if gradients.get(name) != (True, True)] == []
+    moved = {name.split(".")[0] for name, p in runner.model.named_parameters() if not p.equal(before[name])}
+    assert moved == {"backbone", "head"}
+
+    scores = runner.test()
+    assert {"PCKh@0.5", "PCKh@0.1"} <= scores.keys()
+    assert 0 <= scores["PCKh@0.1"] <= scores["PCKh@0.5"] <= 100
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_trains_and_tests_at_a_small_size(name, mpii, tmp_path):
+    check_run(make_runner(name, mpii, tmp_path, input_size=SMALL))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"model.head.upsampling": "transposed_conv"},
+        {"model.backbone.drop_path_rate": 0.2},
+        {"model.head.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
+        {"model.test_cfg.flip_test": True},
+    ],
+    ids=str,
+)
+def test_options_of_the_command_line_train_and_test(overrides, mpii, tmp_path):
+    check_run(make_runner("efficientpose_i_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
+
+
+def test_input_that_is_not_square_trains_and_tests(mpii, tmp_path):
+    check_run(make_runner("efficientpose_i_mpii.py", mpii, tmp_path, input_size=(48, 72)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant_trains_and_tests_at_its_own_size(variant, mpii, tmp_path):
+    runner = make_runner(f"efficientpose_{variant}_mpii.py", mpii, tmp_path)
+    check_run(runner)
+    batch = next(iter(runner.test_dataloader))
+    resolution = get_variant(variant).resolution
+    assert [tuple(image.shape) for image in batch["inputs"]] == [(3, resolution, resolution)] * NUM_PEOPLE
+
+
+@pytest.mark.parametrize("name", ["efficientpose_rt_mpii.py", "ablations/efficientpose_i_no_upscaling_mpii.py"])
+def test_targets_drawn_from_a_training_batch_lie_on_the_pictured_joints(name, mpii, tmp_path):
+    """The keypoints that a training sample carries are the ones that the augmented crop shows."""
+    runner = make_runner(name, mpii, tmp_path, input_size=SMALL)
+    batch = next(iter(runner.build_dataloader(runner._train_dataloader)))
+    codec = runner.model.head.decoder
+    for item in batch["data_samples"]:
+        keypoints, visible = item.gt_instances.transformed_keypoints, item.gt_instances.keypoints_visible
+        targets = codec.render(torch.from_numpy(keypoints), torch.from_numpy(visible))
+        maps = targets.full_heatmaps if runner.model.head.upsampler is not None else targets.heatmaps
+        found, _ = codec.decode(maps[0].numpy())
+        inside = targets.keypoint_weights[0].numpy() > 0
+        stride = 1 if runner.model.head.upsampler is not None else 8
+        assert inside.any()
+        assert np.abs(found - keypoints)[0, inside].max() <= 1.1 * stride
