@@ -1,0 +1,165 @@
+"""Predict files and folders: pictures in, overlays and ``predictions.json`` out; no bad file stops the rest."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from efficientpose.atomic import replacing
+from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.runtime.drawing import draw_heatmaps, draw_pafs, draw_poses
+from efficientpose.runtime.images import ImageError, read_image
+from efficientpose.runtime.predictions import ImagePoses, write_predictions
+
+PREDICTIONS_FILE = "predictions.json"
+Boxes = Sequence[Sequence[float]]
+
+
+@dataclass
+class JobResult:
+    """What a job wrote.
+
+    Attributes:
+        images: Poses of every picture that could be used.
+        pictures: Overlays and maps written, in order.
+        errors: One message for every file that could not be used.
+    """
+
+    images: list[ImagePoses] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make an output folder and check that it can be written.
+
+    Raises:
+        OSError: If it cannot; the message names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"cannot write to the output folder {folder} ({error.strerror}): choose another with --out"
+        ) from None
+
+
+def read_boxes(path: Path) -> dict[str, Boxes]:
+    """Read people's boxes: a JSON object, file name → list of [x1, y1, x2, y2] in image pixels.
+
+    Raises:
+        ValueError: If the file cannot be read or holds something else.
+    """
+    try:
+        boxes = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(boxes, dict) or not all(isinstance(people, list) for people in boxes.values()):
+        raise ValueError(f'{path}: boxes look like {{"photo.jpg": [[x1, y1, x2, y2], ...], ...}}')
+    return boxes
+
+
+def find_boxes(image: Path, boxes: Mapping[str, Boxes]) -> Boxes | None:
+    """Return a picture's boxes by its path as given, else by its file name; None if the mapping is empty.
+
+    Raises:
+        ImageError: If boxes are given, but none for this picture.
+    """
+    if not boxes:
+        return None
+    for key in (str(image), image.name):
+        if key in boxes:
+            return boxes[key]
+    raise ImageError(f"{image}: no boxes are given for this picture")
+
+
+def predict_files(
+    estimator: PoseEstimator,
+    images: Sequence[Path],
+    folder: Path,
+    *,
+    boxes: Mapping[str, Boxes] | None = None,
+    draw_maps: frozenset[str] = frozenset(),
+    on_image_done: Callable[[], None] = lambda: None,
+) -> JobResult:
+    """Predict pictures one by one; write everything found so far even if interrupted.
+
+    Args:
+        estimator: The network.
+        images: Pictures, as :func:`~efficientpose.runtime.images.find_images` lists them.
+        folder: Where overlays and ``predictions.json`` go; it must exist.
+        boxes: People's boxes by path or file name; None takes every picture as one person.
+        draw_maps: Of "heatmaps" and "pafs", what is drawn besides the overlay.
+        on_image_done: Called after each picture.
+
+    Raises:
+        OSError: If a result cannot be written.
+    """
+    result = JobResult()
+    taken: set[str] = set()
+    try:
+        for path in images:
+            try:
+                image = read_image(path)
+                people = find_boxes(path, boxes or {})
+                poses = estimator.predict(image, people)
+            except ValueError as error:
+                message = str(error)
+                result.errors.append(message if str(path) in message else f"{path}: {message}")
+                continue
+            finally:
+                on_image_done()
+            stem = _free_stem(path.stem, taken)
+            result.pictures.append(_write_picture(draw_poses(image, poses), folder / f"{stem}_pose.jpg"))
+            result.images.append(ImagePoses(str(path), image.shape[1], image.shape[0], poses))
+            if draw_maps:
+                result.pictures += _write_maps(estimator, image, people, folder / stem, draw_maps)
+    finally:
+        write_predictions(result.images, folder / PREDICTIONS_FILE, model=estimator.name)
+    return result
+
+
+def _free_stem(stem: str, taken: set[str]) -> str:
+    """Keep pictures of the same name from different folders, or with different endings, apart."""
+    number, free = 1, stem
+    while free in taken:
+        number += 1
+        free = f"{stem}-{number}"
+    taken.add(free)
+    return free
+
+
+def _write_maps(
+    estimator: PoseEstimator, image: np.ndarray, people: Boxes | None, stem: Path, draw_maps: frozenset[str]
+) -> list[Path]:
+    written = []
+    for number, box in enumerate(people if people is not None else [None], start=1):
+        maps = estimator.predict_maps(image, box)
+        suffix = "" if people is None or len(people) == 1 else f"_{number}"
+        if "heatmaps" in draw_maps:
+            picture = draw_heatmaps(maps.crop, maps.heatmaps)
+            written.append(_write_picture(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
+        if "pafs" in draw_maps and maps.pafs is not None:
+            picture = draw_pafs(maps.crop, maps.pafs)
+            written.append(_write_picture(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
+    return written
+
+
+def _write_picture(picture: np.ndarray, path: Path) -> Path:
+    """Write a JPEG at once.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    encoded, data = cv2.imencode(".jpg", picture)
+    if not encoded:
+        raise OSError(f"{path}: OpenCV could not encode a picture of shape {picture.shape}")
+    with replacing(path) as partial:
+        partial.write_bytes(data.tobytes())
+    return path

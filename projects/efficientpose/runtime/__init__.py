@@ -1,0 +1,1 @@
+"""Pictures in, poses out, without torch or MMPose."""

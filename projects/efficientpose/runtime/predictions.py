@@ -1,0 +1,75 @@
+"""What inference gives back, and ``predictions.json``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from efficientpose.atomic import replacing
+from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One person in a picture, in pixel-centre indices of that picture.
+
+    Attributes:
+        bbox: (4,) the region taken as the person, as x1, y1, x2, y2.
+        keypoints: (16, 3) x, y and score in MPII order. The score is the heatmap's peak, about 0 to 1.
+    """
+
+    bbox: np.ndarray
+    keypoints: np.ndarray
+
+
+@dataclass(frozen=True)
+class ImagePoses:
+    """The people in one picture of ``width`` × ``height`` pixels."""
+
+    file: str
+    width: int
+    height: int
+    instances: tuple[Pose, ...]
+
+
+def as_document(images: Sequence[ImagePoses], *, model: str) -> dict[str, Any]:
+    """Return what ``predictions.json`` holds."""
+    return {
+        "model": model,
+        "keypoint_names": list(KEYPOINT_NAMES),
+        "skeleton": [list(limb) for limb in LIMBS],
+        "images": [
+            {
+                "file": image.file,
+                "width": image.width,
+                "height": image.height,
+                "instances": [
+                    {
+                        "bbox": [round(float(value), 3) for value in pose.bbox],
+                        "keypoints": [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints],
+                    }
+                    for pose in image.instances
+                ],
+            }
+            for image in images
+        ],
+    }
+
+
+def write_predictions(images: Sequence[ImagePoses], path: Path, *, model: str) -> None:
+    """Write ``predictions.json`` so that it is never half a file.
+
+    Args:
+        images: What was found.
+        path: The file to write.
+        model: Name of the variant.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    with replacing(path) as partial:
+        document = as_document(images, model=model)
+        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")

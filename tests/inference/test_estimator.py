@@ -1,0 +1,157 @@
+"""One pose whichever way it is asked for: our call, MMPose's functions, MMPose's inferencer, the released decoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
+
+from efficientpose.inference import PoseEstimator
+from efficientpose.locations import mpii_config_path
+from efficientpose.runtime.images import read_image
+from efficientpose.weights.released_order import KEYPOINT_ORDER
+
+VARIANTS = ("rt", "i", "ii")
+GOLDEN_IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def estimator(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> PoseEstimator:
+    return PoseEstimator.load(request.param, weights=checkpoints[request.param])
+
+
+@pytest.fixture(scope="module")
+def photographs(shared: Path) -> list[Path]:
+    return sorted((shared / "data" / "photos").glob("*.jpg")) + sorted(
+        (shared / "data" / "mpii_mini" / "images").glob("*.jpg")
+    )
+
+
+def input_pixel(estimator: PoseEstimator, image: np.ndarray) -> float:
+    """Image pixels per input pixel when the whole image is the person."""
+    return max(image.shape[:2]) / estimator.model.cfg.input_size[0]
+
+
+@pytest.mark.parametrize("name", GOLDEN_IMAGES)
+def test_keypoints_and_scores_are_the_released_decoders(shared: Path, estimator: PoseEstimator, name: str) -> None:
+    resolution = estimator.model.cfg.input_size[0]
+    crop = np.load(shared / "golden" / "inputs.npz")[f"{name}@{resolution}"]
+    (pose,) = estimator.predict(np.ascontiguousarray(crop[..., ::-1]))
+    golden = json.loads((shared / "golden" / "keypoints.json").read_text())[estimator.name.upper()][name]
+    expected = np.array(golden)[list(KEYPOINT_ORDER)]
+    expected[:, :2] -= 0.5  # the released decoder counts from the pixel's corner
+    np.testing.assert_allclose(pose.keypoints[:, :2], expected[:, :2], atol=0.01)
+    np.testing.assert_allclose(pose.keypoints[:, 2], expected[:, 2], atol=1e-4)
+
+
+def test_our_call_mmpose_functions_and_inferencer_agree(
+    estimator: PoseEstimator, checkpoints: dict[str, Path], photographs: list[Path]
+) -> None:
+    config, checkpoint = str(mpii_config_path(estimator.name)), str(checkpoints[estimator.name])
+    model = init_model(config, checkpoint, device="cpu")
+    inferencer = MMPoseInferencer(
+        pose2d=config, pose2d_weights=checkpoint, det_model="whole_image", device="cpu", show_progress=False
+    )
+    for path in photographs:
+        image = read_image(path)
+        (ours,) = estimator.predict(path)
+        half = 0.5 * input_pixel(estimator, image)
+        (sample,) = inference_topdown(model, image)
+        np.testing.assert_allclose(sample.pred_instances.keypoints[0], ours.keypoints[:, :2], atol=half)
+        ((person,),) = next(inferencer(str(path)))["predictions"]
+        np.testing.assert_allclose(person["keypoints"], ours.keypoints[:, :2], atol=half)
+        np.testing.assert_allclose(person["keypoint_scores"], ours.keypoints[:, 2], atol=1e-4)
+
+
+def test_a_turned_photograph_gives_the_same_pose_through_mmpose(
+    tmp_path: Path, checkpoints: dict[str, Path], shared: Path
+) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = Image.open(shared / "data" / "photos" / "person1.jpg")
+    upright.rotate(90, expand=True).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    estimator = PoseEstimator.load("rt", weights=checkpoints["rt"])
+    (turned,) = estimator.predict(tmp_path / "turned.jpg")
+    (direct,) = estimator.predict(shared / "data" / "photos" / "person1.jpg")
+    np.testing.assert_allclose(turned.keypoints[:, :2], direct.keypoints[:, :2], atol=938 / 224 * 1.5)
+
+
+def test_boxes_find_their_person_in_the_whole_scene(shared: Path, checkpoints: dict[str, Path]) -> None:
+    estimator = PoseEstimator.load("i", weights=checkpoints["i"])
+    photograph = read_image(shared / "data" / "photos" / "person1.jpg")
+    height, width = photograph.shape[:2]
+    scene = np.full((height + 200, 2 * width + 300, 3), 128, np.uint8)
+    scene[100 : 100 + height, 50 : 50 + width] = photograph
+    scene[150 : 150 + height, 250 + width : 250 + 2 * width] = photograph
+    left_box = (50, 100, 50 + width, 100 + height)
+    right_box = (250 + width, 150, 250 + 2 * width, 150 + height)
+    left, right = estimator.predict(scene, [left_box, right_box])
+    (alone,) = estimator.predict(scene, [right_box])
+    np.testing.assert_allclose(right.keypoints[:, :2], alone.keypoints[:, :2], atol=1e-3)
+    assert tuple(left.bbox) == left_box
+    np.testing.assert_allclose(left.keypoints[:, :2] + (200 + width, 50), right.keypoints[:, :2], atol=12)
+
+
+def test_flip_test_makes_the_mirrored_photograph_the_mirrored_pose(shared: Path, checkpoints: dict[str, Path]) -> None:
+    from efficientpose.skeleton import FLIP_INDICES
+
+    estimator = PoseEstimator.load("rt", weights=checkpoints["rt"], flip_test=True)
+    crop = np.load(shared / "golden" / "inputs.npz")["official_sample.jpg@224"][..., ::-1]
+    (pose,) = estimator.predict(np.ascontiguousarray(crop))
+    (mirrored,) = estimator.predict(np.ascontiguousarray(crop[:, ::-1]))
+    expected = pose.keypoints[list(FLIP_INDICES), :2].copy()
+    expected[:, 0] = 223 - expected[:, 0]
+    np.testing.assert_allclose(mirrored.keypoints[:, :2], expected, atol=0.01)
+    plain = PoseEstimator.load("rt", weights=checkpoints["rt"])
+    assert not np.allclose(plain.predict(np.ascontiguousarray(crop))[0].keypoints, pose.keypoints)
+
+
+def test_maps_are_those_the_pose_is_read_from(shared: Path, checkpoints: dict[str, Path]) -> None:
+    estimator = PoseEstimator.load("rt", weights=checkpoints["rt"])
+    crop = np.load(shared / "golden" / "inputs.npz")["person1.jpg@224"][..., ::-1]
+    maps = estimator.predict_maps(np.ascontiguousarray(crop))
+    np.testing.assert_array_equal(maps.crop, crop)
+    assert maps.heatmaps.shape == (16, 224, 224)
+    assert maps.pafs.shape == (28, 28, 28)
+    (pose,) = estimator.predict(np.ascontiguousarray(crop))
+    peaks = [np.unravel_index(heatmap.argmax(), heatmap.shape)[::-1] for heatmap in maps.heatmaps]
+    np.testing.assert_allclose(pose.keypoints[:, :2], peaks, atol=2)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([[0, 0, 0, 5]], "is empty"),
+        ([[5, 5, 4, 9]], "is empty"),
+        ([[0, 0, float("nan"), 5]], "is empty"),
+        ([[900, 0, 950, 40]], "lies outside the image of 60 x 40"),
+        ([[1, 2, 3]], "x1, y1, x2, y2"),
+        ([], "x1, y1, x2, y2"),
+    ],
+)
+def test_bad_boxes_are_refused(untrained_checkpoint: Path, boxes: list, message: str) -> None:
+    estimator = PoseEstimator.load("rt", weights=untrained_checkpoint)
+    with pytest.raises(ValueError, match=message):
+        estimator.predict(np.zeros((40, 60, 3), np.uint8), boxes)
+
+
+def test_a_checkpoint_of_another_variant_is_refused(untrained_checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match=r"is of EfficientPose RT, not I: use --model rt"):
+        PoseEstimator.load("i", weights=untrained_checkpoint)
+
+
+def test_a_network_of_ones_own_needs_its_weights(repository: Path, tmp_path: Path) -> None:
+    config = repository / "configs" / "ablations" / "efficientpose_i_no_paf_mpii.py"
+    with pytest.raises(ValueError, match="give its weights too"):
+        PoseEstimator.load("i", config=config)
+    model = init_model(str(config), device="cpu")
+    import torch
+
+    torch.save({"state_dict": model.state_dict(), "meta": {}}, tmp_path / "own.pth")
+    estimator = PoseEstimator.load("i", config=config, weights=tmp_path / "own.pth")
+    image = np.zeros((64, 64, 3), np.uint8)
+    assert estimator.predict(image)[0].keypoints.shape == (16, 3)
+    assert estimator.predict_maps(image).pafs is None
