@@ -1,6 +1,6 @@
 """Write files so that a reader never finds half of one."""
 
-import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If the file cannot be put in place.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         yield partial
         partial.replace(path)

@@ -11,4 +11,5 @@ import efficientpose.codecs  # noqa: E402
 import efficientpose.datasets  # noqa: E402
 import efficientpose.engine  # noqa: E402
 import efficientpose.evaluation  # noqa: E402
-import efficientpose.models  # noqa: E402, F401
+import efficientpose.models  # noqa: E402
+import efficientpose.weights.scheme  # noqa: E402, F401

@@ -1,0 +1,1 @@
+"""The released weights: read, converted and downloaded."""

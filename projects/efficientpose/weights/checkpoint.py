@@ -1,0 +1,154 @@
+"""Our checkpoints: MMEngine's layout, plain tensors and text only, loaded with strict checks."""
+
+import io
+import pickle
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor, nn
+
+import efficientpose
+from efficientpose.atomic import replacing
+from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read or does not fit the network."""
+
+
+def make_checkpoint(state_dict: dict[str, Tensor], *, variant: str, source: str) -> dict[str, Any]:
+    """Wrap a state dict in MMEngine's layout.
+
+    Args:
+        state_dict: A pose estimator's tensors.
+        variant: Name of the variant.
+        source: Where the weights come from.
+    """
+    meta = dict(
+        efficientpose_version=efficientpose.__version__,
+        variant=variant,
+        source=source,
+        keypoint_names=list(KEYPOINT_NAMES),
+        flip_indices=list(FLIP_INDICES),
+    )
+    return dict(meta=meta, state_dict=state_dict)
+
+
+def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint so that ``path`` is never half a file.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+        OSError: If it cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder; make it before writing {path.name}")
+    serialised = io.BytesIO()
+    torch.save(checkpoint, serialised)
+    with replacing(path) as partial:
+        partial.write_bytes(serialised.getbuffer())
+
+
+def load_checkpoint(network: nn.Module, path: Path, *, variant: str) -> None:
+    """Load a checkpoint into a pose estimator, every tensor.
+
+    Reads our own checkpoints and those of MMEngine's training. No code from the file runs: besides tensors and plain
+    values only NumPy arrays and MMEngine's loss history are let through.
+
+    Args:
+        network: Changed in place.
+        path: The checkpoint.
+        variant: What the network is, for messages.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it cannot be read, is of another variant, or a tensor is missing, left over or of another
+            shape.
+    """
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.get("meta")
+    written_for = str((meta if isinstance(meta, dict) else {}).get("variant", variant))
+    if written_for != variant:
+        raise CheckpointError(
+            f"{path} is of EfficientPose {written_for.upper()}, not {variant.upper()}: use --model {written_for}"
+        )
+    try:
+        network.load_state_dict(checkpoint["state_dict"], strict=True)
+    except RuntimeError as error:
+        shown = "\n".join(str(error).splitlines()[:8])
+        raise CheckpointError(f"{path} does not fit EfficientPose {variant.upper()}: {shown}") from error
+
+
+def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint without running code from it.
+
+    Args:
+        path: A checkpoint of ours or of MMEngine's training.
+        map_location: Where the tensors go, as in :func:`torch.load`.
+
+    Returns:
+        The checkpoint; its ``state_dict`` holds names and tensors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If it cannot be read or has no state dict.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        with _allow_training_records():
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except _LOAD_ERRORS as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint that holds tensors alone, or is damaged ({_reason(error)})"
+        ) from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
+        raise CheckpointError(f"{path} has no state_dict: it is not an MMPose checkpoint")
+    for name, tensor in checkpoint["state_dict"].items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise CheckpointError(f"{path}: {name!r} of its state_dict is no tensor")
+    return checkpoint
+
+
+# what torch.load raises on damaged files, besides its own errors
+_LOAD_ERRORS = (
+    OSError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ImportError,
+)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, in a line, without PyTorch's advice to load the file unsafely."""
+    lines = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines()
+    return lines[0].partition(" Please use")[0] if lines else type(error).__name__
+
+
+def _loss_statistic(owner: type, name: str) -> object:
+    """Stand in for ``getattr``, which MMEngine's loss history is stored with: its four statistics and nothing else."""
+    if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
+        raise pickle.UnpicklingError(f"it asks for {name!r} of {owner!r}")
+    return getattr(owner, name)
+
+
+def _allow_training_records() -> AbstractContextManager:
+    """Let through what MMEngine's training stores besides tensors: NumPy arrays and the loss history."""
+    if not hasattr(torch.serialization, "safe_globals"):  # PyTorch before 2.5
+        return nullcontext()
+    rebuild = dict(_reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0])
+    names = ("bool", "uint8", "int32", "int64", "float32", "float64")
+    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *{type(np.dtype(name)) for name in names}]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # as NumPy 1 and 2 write them
+        allowed += [(function, f"{module}.{name}") for name, function in rebuild.items()]
+    return torch.serialization.safe_globals([*allowed, (_loss_statistic, "builtins.getattr")])
