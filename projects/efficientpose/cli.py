@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (_UsageError, ValueError, OSError, LookupError) as error:
+    except (_UsageError, ValueError, OSError) as error:
         print(f"efficientpose: {error}", file=sys.stderr)
         return NOTHING_DONE
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def test_our_call_mmpose_functions_and_inferencer_agree(
     inferencer = MMPoseInferencer(
         pose2d=config, pose2d_weights=checkpoint, det_model="whole_image", device="cpu", show_progress=False
     )
-    for path in photographs:
+    for path in photographs if estimator.name == "rt" else photographs[:2]:
         image = read_image(path)
         (ours,) = estimator.predict(path)
         half = 0.5 * input_pixel(estimator, image)
@@ -136,6 +136,16 @@ def test_bad_boxes_are_refused(untrained_checkpoint: Path, boxes: list, message:
     estimator = PoseEstimator.load("rt", weights=untrained_checkpoint)
     with pytest.raises(ValueError, match=message):
         estimator.predict(np.zeros((40, 60, 3), np.uint8), boxes)
+
+
+def test_bad_arrays_and_devices_are_refused(untrained_checkpoint: Path) -> None:
+    estimator = PoseEstimator.load("rt", weights=untrained_checkpoint)
+    with pytest.raises(ValueError, match=r"got \(40, 60\) uint8"):
+        estimator.predict(np.zeros((40, 60), np.uint8))
+    with pytest.raises(ValueError, match=r"got \(40, 60, 3\) float32"):
+        estimator.predict(np.zeros((40, 60, 3), np.float32))
+    with pytest.raises(ValueError, match=r"device 'abacus' cannot be used"):
+        PoseEstimator.load("rt", weights=untrained_checkpoint, device="abacus")
 
 
 def test_a_checkpoint_of_another_variant_is_refused(untrained_checkpoint: Path) -> None:

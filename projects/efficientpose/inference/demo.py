@@ -78,7 +78,7 @@ def run_demo(folder: Path) -> None:
         target = folder / estimator.name
         prepare_folder(target)
         result = predict_files(estimator, pictures, target, boxes=boxes, draw_maps=frozenset({"heatmaps", "pafs"}))
-        print(f"EfficientPose {estimator.name.upper()}: {len(result.pictures)} pictures in {target}")
+        print(f"EfficientPose {estimator.name.upper().replace('_', ' ')}: {len(result.pictures)} pictures in {target}")
         for picture in result.pictures:
             if picture.stem.endswith("_pose"):
                 print(f"  {picture}")

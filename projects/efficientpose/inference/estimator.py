@@ -65,11 +65,13 @@ class PoseEstimator:
             flip_test: Average with the mirrored picture: more accurate, twice the time.
 
         Raises:
-            ValueError: If the variant is unknown, ``config`` comes without ``weights``, or the weights do not fit.
+            ValueError: If the variant or device is unknown, ``config`` comes without ``weights``, or the weights do not
+                fit.
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
         name = get_variant(variant).name
+        check_device(device)
         if config is not None and weights is None:
             raise ValueError(f"{config} is a network of its own: give its weights too")
         checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
@@ -93,9 +95,9 @@ class PoseEstimator:
 
         Raises:
             ImageError: If the file is no usable picture.
-            ValueError: If a box is empty, not finite or outside the image.
+            ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
         """
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else image
+        pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
         regions = check_boxes(boxes, pixels)
         poses = []
         for sample in inference_topdown(self.model, pixels, regions):
@@ -114,6 +116,7 @@ class PoseEstimator:
         Raises:
             ValueError: If the box is empty, not finite or outside the image.
         """
+        check_pixels(image)
         bbox = check_boxes(None if box is None else [box], image)
         pipeline = Compose(self.model.cfg.test_dataloader.dataset.pipeline)
         data = pipeline(dict(img=image, bbox=bbox, bbox_score=np.ones(1, np.float32), **self.model.dataset_meta))
@@ -123,6 +126,30 @@ class PoseEstimator:
         pafs = None if maps.pafs is None else maps.pafs[0].cpu().numpy()
         crop = np.ascontiguousarray(data["inputs"].numpy().transpose(1, 2, 0))
         return CropMaps(crop=crop, heatmaps=maps.final[0].cpu().numpy(), pafs=pafs)
+
+
+def check_device(device: str) -> None:
+    """Check that PyTorch knows a device and has it.
+
+    Raises:
+        ValueError: If not.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'device {device!r} cannot be used ({reason}): try "cpu"') from error
+
+
+def check_pixels(image: np.ndarray) -> np.ndarray:
+    """Return a picture as it is.
+
+    Raises:
+        ValueError: If it is not (H, W, 3) uint8.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
+    return image
 
 
 def check_boxes(boxes: Sequence[Sequence[float]] | np.ndarray | None, image: np.ndarray) -> np.ndarray:
