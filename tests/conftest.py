@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.set_num_threads(1)  # most tests run small maps, on which a second thread only waits
 
 
 @pytest.fixture(scope="session")

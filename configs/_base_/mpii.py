@@ -26,7 +26,7 @@ train_transforms = [
     dict(type="LoadImage"),
     dict(type="PersonCenterScale"),
     dict(type="RandomFlip", direction="horizontal"),
-    dict(type="RandomBBoxTransform", shift_prob=0.0, scale_factor=(0.75, 1.25), rotate_factor=45.0),
+    dict(type="RandomBBoxTransform", shift_prob=0.0, scale_factor=(0.75, 1.25), rotate_factor=45.0, rotate_prob=1.0),
 ]
 pack_training = dict(type="PackPoseInputs", pack_transformed=True)
 test_transforms = [

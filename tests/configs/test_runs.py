@@ -102,7 +102,7 @@ def test_config_trains_and_tests_at_a_small_size(name, mpii, tmp_path):
     "overrides",
     [
         {"model.head.upsampling": "transposed_conv"},
-        {"model.backbone.drop_path_rate": 0.2},
+        {"model.backbone.drop_path_rate": 0.05},
         {"model.head.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
         {"model.test_cfg.flip_test": True},
     ],

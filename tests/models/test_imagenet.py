@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from mmpretrain.models.backbones import EfficientNet
@@ -7,8 +9,10 @@ from mmpretrain.registry import MODELS
 from efficientpose.models import backbone
 from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.imagenet import imagenet_url
+from efficientpose.variants import VARIANTS
 
 CLASSIFIER = dict(
+    _scope_="mmpretrain",  # whatever scope other tests left behind
     type="ImageClassifier",
     backbone=dict(type="EfficientNet", arch="b0"),
     neck=dict(type="GlobalAveragePooling"),
@@ -134,3 +138,20 @@ def test_imagenet_stands_for_mmpretrains_own_checkpoint(monkeypatch: pytest.Monk
     assert path == "own.pth"
     with pytest.raises(ValueError, match="no ImageNet checkpoint of EfficientNet 'b8'"):
         imagenet_url("b8")
+
+
+@pytest.mark.parametrize("content", ["text", "list"])
+def test_file_that_is_no_checkpoint_is_named(content, tmp_path):
+    path = tmp_path / "classifier.pth"
+    if content == "text":
+        path.write_text("hello")
+    else:
+        torch.save([1, 2], path)
+    with pytest.raises(ValueError, match=r"classifier\.pth"):
+        initialise(high_pretrained=str(path))
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_mmpretrain_has_a_checkpoint_for_every_branch(variant):
+    for arch in filter(None, (variant.high_arch, variant.low_arch)):
+        assert re.fullmatch(rf"https://\S+/efficientnet-{arch}_\S+\.pth", imagenet_url(arch))

@@ -1,6 +1,7 @@
 """Codec between keypoints and the network's maps: one heatmap per keypoint, at full resolution or at a stride."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -21,17 +22,17 @@ class Targets(NamedTuple):
 
     Attributes:
         heatmaps: (B, K, h / 8, w / 8).
-        full_heatmaps: (B, K, h, w).
-        pafs: (B, 2L, h / 8, w / 8).
+        full_heatmaps: (B, K, h, w); None if not asked for.
+        pafs: (B, 2L, h / 8, w / 8); None if not asked for.
         keypoint_weights: (B, K).
-        limb_weights: (B, L).
+        limb_weights: (B, L); None without ``pafs``.
     """
 
     heatmaps: Tensor
-    full_heatmaps: Tensor
-    pafs: Tensor
+    full_heatmaps: Tensor | None
+    pafs: Tensor | None
     keypoint_weights: Tensor
-    limb_weights: Tensor
+    limb_weights: Tensor | None
 
 
 @KEYPOINT_CODECS.register_module()
@@ -102,26 +103,32 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             )
         return stride
 
-    def render(self, keypoints: Tensor, labelled: Tensor) -> Targets:
-        """Draw all targets of a batch on the keypoints' device.
+    def render(
+        self, keypoints: Tensor, labelled: Tensor, *, with_pafs: bool = True, with_full_heatmaps: bool = True
+    ) -> Targets:
+        """Draw the targets of a batch on the keypoints' device.
 
         Args:
             keypoints: (B, K, 2) in the input frame; unlabelled ones may hold anything.
             labelled: (B, K), nonzero where labelled.
+            with_pafs: Whether to draw part affinity fields.
+            with_full_heatmaps: Whether to draw heatmaps at full resolution.
         """
         weights = keypoint_weights(keypoints, labelled, input_size=self.input_size)
         finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, torch.zeros_like(keypoints))
         width, height = self.input_size
         coarse = (height // STRIDE, width // STRIDE)
-        sigma = self.sigma_pixels
+        draw_heatmaps = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
+        pafs = None
+        if with_pafs:
+            half_width = self.limb_half_width * STRIDE
+            pafs = render_pafs(finite, self.limbs, map_shape=coarse, stride=STRIDE, half_width=half_width)
         return Targets(
-            heatmaps=render_heatmaps(finite, map_shape=coarse, stride=STRIDE, sigma=sigma),
-            full_heatmaps=render_heatmaps(finite, map_shape=(height, width), stride=1, sigma=sigma),
-            pafs=render_pafs(
-                finite, self.limbs, map_shape=coarse, stride=STRIDE, half_width=self.limb_half_width * STRIDE
-            ),
+            heatmaps=draw_heatmaps(map_shape=coarse, stride=STRIDE),
+            full_heatmaps=draw_heatmaps(map_shape=(height, width), stride=1) if with_full_heatmaps else None,
+            pafs=pafs,
             keypoint_weights=weights,
-            limb_weights=limb_weights(labelled, self.limbs),
+            limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
         )
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:

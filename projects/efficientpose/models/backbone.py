@@ -8,7 +8,7 @@ from mmpretrain.models.backbones import EfficientNet
 from torch import Tensor, nn
 
 from efficientpose.models.imagenet import IMAGENET, imagenet_url, load_imagenet_weights
-from efficientpose.models.layers import BATCH_NORM
+from efficientpose.models.layers import complete_norm
 
 NUM_HIGH_STAGES = 3
 NUM_LOW_STAGES = 2
@@ -47,9 +47,11 @@ class DualEfficientNet(BaseModule):
             file or URL of another in its layout, or None for random weights.
         low_pretrained: The same for the low-resolution branch.
         drop_path_rate: Stochastic depth rate of each whole EfficientNet; the kept stages have its smaller, first rates.
-        norm_cfg: Normalisation layer, in MMCV's form; None for Keras' batch norm (eps 1e-3, momentum 0.01).
+        norm_cfg: Normalisation layer, in MMCV's form; None for a batch norm. Every batch norm gets Keras' settings (eps
+            1e-3, momentum 0.01) unless it brings its own.
         frozen_stages: Stages kept as they are in training: 1 is the stem, 2 adds stage 1, and so on; 0 freezes none.
-        with_cp: Recompute activations in the backward pass to save memory.
+        with_cp: Recompute activations in the backward pass to save memory; batch norms then update their statistics
+            twice a step, as in MMPretrain.
 
     Raises:
         ValueError: If an architecture is unknown or checkpoint weights are given for a branch that does not exist.
@@ -80,7 +82,7 @@ class DualEfficientNet(BaseModule):
         build = partial(
             _truncated_efficientnet,
             drop_path_rate=drop_path_rate,
-            norm_cfg=norm_cfg or BATCH_NORM,
+            norm_cfg=complete_norm(norm_cfg),
             with_cp=with_cp,
         )
         self.high = build(high_arch, NUM_HIGH_STAGES)
@@ -91,6 +93,7 @@ class DualEfficientNet(BaseModule):
             self._starts.append((low_arch, low_pretrained))
         # Rounding up keeps both branches' grids equal at odd input sizes; at even sizes it changes nothing.
         self.halve = nn.AvgPool2d(2, ceil_mode=True)
+        self.train(self.training)  # freezes what is to be frozen before an optimiser looks
 
     @property
     def branches(self) -> tuple[EfficientNet, ...]:

@@ -53,7 +53,8 @@ class EfficientPoseHead(BaseHead):
         num_heatmap_passes: Heatmap passes, at least one.
         upsampling: "bilinear" is fixed and equals the released networks; "transposed_conv" is learnable and dense; None
             leaves the maps at stride 8.
-        norm_cfg: Normalisation layer, in MMCV's form; None for Keras' batch norm (eps 1e-3, momentum 0.01).
+        norm_cfg: Normalisation layer, in MMCV's form; None for a batch norm. Every batch norm gets Keras' settings (eps
+            1e-3, momentum 0.01) unless it brings its own.
         loss: Loss of all heatmaps, in MMPose's form.
         paf_loss: Loss of the part affinity fields.
         paf_weight: Weight of that loss.
@@ -62,7 +63,7 @@ class EfficientPoseHead(BaseHead):
         decoder: Codec that draws targets and reads keypoints.
 
     Raises:
-        ValueError: If a count is too small, the upsampling unknown, or the decoder has another number of limbs.
+        ValueError: If a count is too small, the upsampling unknown, or the decoder has other limbs.
     """
 
     def __init__(
@@ -112,8 +113,8 @@ class EfficientPoseHead(BaseHead):
         self.heatmap_weight = heatmap_weight
         self.full_heatmap_weight = full_heatmap_weight
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
-        if num_limbs and self.decoder is not None and len(self.decoder.limbs) != num_limbs:
-            raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(self.decoder.limbs)} limbs")
+        if num_limbs and self.decoder is not None:
+            _check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
 
     @property
     def passes(self) -> tuple[DetectionPass, ...]:
@@ -142,6 +143,15 @@ class EfficientPoseHead(BaseHead):
         heatmaps = self.passes[-1].predict(self._pass_features(feats[-1])[-1])
         return heatmaps if self.upsampler is None else self.upsampler(heatmaps)
 
+    def _check_input_size(self, samples: Sequence[PoseDataSample]) -> None:
+        """Refuse crops of another size than the decoder's; their keypoints would come out in a wrong frame."""
+        cropped_to = samples[0].metainfo.get("input_size")
+        if self.decoder is not None and cropped_to is not None and tuple(cropped_to) != self.decoder.input_size:
+            raise ValueError(
+                f"the pipeline crops to (width, height) {tuple(cropped_to)}, but the head's decoder has input_size "
+                f"{self.decoder.input_size}: set both to the same"
+            )
+
     def predict(
         self,
         feats: tuple[Tensor, ...] | list[tuple[Tensor, ...]],
@@ -160,6 +170,7 @@ class EfficientPoseHead(BaseHead):
             the pair of these and the heatmaps (K, h, w).
         """
         test_cfg = test_cfg or {}
+        self._check_input_size(batch_data_samples)
         if test_cfg.get("flip_test", False):
             images, mirrored = cast("list[tuple[Tensor, ...]]", feats)
             flip_indices = batch_data_samples[0].metainfo["flip_indices"]
@@ -167,7 +178,7 @@ class EfficientPoseHead(BaseHead):
             heatmaps = (self.forward_deployed(images) + swapped_back) / 2
         else:
             heatmaps = self.forward_deployed(cast("tuple[Tensor, ...]", feats))
-        predictions = self.decode(heatmaps)
+        predictions = self.decode(heatmaps.float())  # NumPy, which decodes, has no bfloat16
         if test_cfg.get("output_heatmaps", False):
             return predictions, [PixelData(heatmaps=each) for each in heatmaps.detach()]
         return predictions
@@ -191,9 +202,15 @@ class EfficientPoseHead(BaseHead):
         """
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
+        self._check_input_size(batch_data_samples)
         maps = self.forward(feats)
         keypoints, labelled = _stack_truth(batch_data_samples, device=maps.final.device)
-        target = self.decoder.render(keypoints, labelled)
+        target = self.decoder.render(
+            keypoints,
+            labelled,
+            with_pafs=maps.pafs is not None,
+            with_full_heatmaps=maps.full_heatmaps is not None,
+        )
         losses = {}
         if maps.pafs is not None:
             weights = target.limb_weights.repeat_interleave(2, dim=1)
@@ -215,6 +232,13 @@ def _build_upsampler(upsampling: str | None, num_maps: int) -> BilinearUpsampler
     if upsampling == "transposed_conv":
         return TransposedConvUpsampler(num_maps=num_maps)
     raise ValueError(f'upsampling must be "bilinear", "transposed_conv" or None, got {upsampling!r}')
+
+
+def _check_limbs(limbs: Sequence[tuple[int, int]], *, num_limbs: int, num_keypoints: int) -> None:
+    if len(limbs) != num_limbs:
+        raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(limbs)} limbs")
+    if not all(0 <= joint < num_keypoints for limb in limbs for joint in limb):
+        raise ValueError(f"the decoder's limbs must join keypoints 0 to {num_keypoints - 1}, got {limbs}")
 
 
 def _stack_truth(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,13 @@
 """Start a truncated EfficientNet from MMPretrain's ImageNet checkpoints, strict about every tensor."""
 
+import pickle
 import re
 from typing import Final
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models.backbones import EfficientNet
+from torch import Tensor
 
 from efficientpose.models.state_dicts import list_misfits
 
@@ -35,6 +37,16 @@ def imagenet_url(arch: str) -> str:
         ) from error
 
 
+def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise ValueError(f"{checkpoint} is not a checkpoint that PyTorch can read") from error
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("state_dict", loaded), dict):
+        raise ValueError(f"{checkpoint} has no state_dict: it is not an MMPretrain checkpoint")
+    return loaded.get("state_dict", loaded)
+
+
 def _left_out_on_purpose(key: str, num_layers: int) -> bool:
     """Whether a classifier's tensor belongs to what truncation removes: its later stages and its head."""
     if key.startswith("head."):
@@ -55,8 +67,7 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
         ValueError: If a tensor of the branch is missing or has another shape, or if the checkpoint holds a tensor that
             is neither the branch's nor one of the later stages or the head.
     """
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
-    source = loaded.get("state_dict", loaded)
+    source = _read_state_dict(checkpoint)
     left_out = {key for key in source if _left_out_on_purpose(key, len(branch.layers))}
     offered = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if key not in left_out}
     if misfits := list_misfits(offered, branch.state_dict()):

@@ -12,6 +12,17 @@ BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)
 """Keras' batch norm with momentum 0.99, as in the released networks."""
 
 
+def complete_norm(norm_cfg: dict | None) -> dict:
+    """Return a normalisation layer in MMCV's form, with Keras' settings where it is a batch norm and has none.
+
+    Args:
+        norm_cfg: Such as ``dict(type="SyncBN")``; None for :data:`BATCH_NORM`.
+    """
+    if norm_cfg is None or norm_cfg["type"].endswith("BN"):
+        return BATCH_NORM | (norm_cfg or {})
+    return norm_cfg
+
+
 @MODELS.register_module()
 class ESwish(nn.Module):
     """E-swish(x) = beta · x · sigmoid(x) (Alcaide 2018, arXiv 1801.07145).
@@ -59,7 +70,7 @@ class EMBConv(BaseModule):
     ) -> None:
         super().__init__()
         hidden_channels = expansion * out_channels
-        norm_cfg = norm_cfg or BATCH_NORM
+        norm_cfg = complete_norm(norm_cfg)
         activation = dict(type=ESwish)
         self.expand = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=activation)
         self.depthwise = ConvModule(
