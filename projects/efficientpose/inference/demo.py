@@ -32,7 +32,7 @@ def demo_video() -> Path:
     except PackageNotFoundError:
         video = Path(DEMO_VIDEO)
     if not video.is_file():
-        raise FileNotFoundError("the demo needs the video that Sports2D ships: pip install --no-deps sports2d==0.8.34")
+        raise FileNotFoundError("the demo needs the video that Sports2D ships: pip install --no-deps sports2d")
     return video
 
 

@@ -1,0 +1,125 @@
+"""Who may import whom, what importing the package costs, and how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "projects" / "efficientpose"
+MAX_LINES = 300
+
+LEVELS = (
+    {"skeleton", "variants", "atomic", "locations", "compiled_ops"},
+    {"models", "codecs", "runtime"},
+    {"engine", "datasets", "evaluation", "weights", "export"},
+    {"plugin"},
+    {"inference"},
+    {"cli"},
+)
+"""Rooms of the package from the ground up; each may import itself and what lies below its level."""
+
+LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
+RUNTIME_LIBRARIES = {"numpy", "cv2"}
+NETWORK_PARTS = ("backbone", "neck", "head")
+
+
+def imported_modules(source):
+    """Every module and name that Python source imports, anywhere in it, as dotted paths."""
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import; name the module in full"
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def own_modules(source):
+    """Those below ``efficientpose``, without that name: "models.head", "skeleton"."""
+    parts = [module.split(".") for module in imported_modules(source)]
+    return {".".join(names[1:]) for names in parts if names[0] == "efficientpose" and len(names) > 1}
+
+
+def forbidden_rooms(room, source):
+    """Rooms that source in ``room`` imports and may not."""
+    used = {module.split(".")[0] for module in own_modules(source)}
+    return {other for other in used & LEVEL.keys() if other != room and LEVEL[other] >= LEVEL[room]}
+
+
+def source_files():
+    files = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+    return [pytest.param(path, id=str(path.relative_to(PACKAGE))) for path in files]
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "expected"),
+    [
+        ("models", "from efficientpose.skeleton import FLIP_PAIRS", set()),
+        ("models", "from efficientpose.models.head import Head", set()),
+        ("models", "import efficientpose.datasets.mpii", {"datasets"}),
+        ("runtime", "def f():\n    from efficientpose.models import build", {"models"}),
+        ("codecs", "from efficientpose import inference", {"inference"}),
+        ("skeleton", "from efficientpose.variants import VARIANTS", {"variants"}),
+        ("weights", "from efficientpose import __version__", set()),
+    ],
+)
+def test_the_check_sees_imports_in_every_form(room, source, expected):
+    assert forbidden_rooms(room, source) == expected
+
+
+@pytest.mark.parametrize("path", source_files())
+def test_rooms_import_only_what_lies_below(path):
+    room = room_of(path)
+    assert room in LEVEL, f"{path}: put the new room {room!r} on a level, here and in CONTRIBUTING.md"
+    forbidden = forbidden_rooms(room, path.read_text())
+    assert not forbidden, f"{path} imports {sorted(forbidden)}, which may not lie below {room}"
+
+
+def test_package_itself_imports_only_inference_lazily():
+    assert {module.split(".")[0] for module in own_modules((PACKAGE / "__init__.py").read_text())} == {"inference"}
+
+
+@pytest.mark.parametrize("part", NETWORK_PARTS)
+def test_parts_of_the_network_do_not_import_one_another(part):
+    imported = own_modules((PACKAGE / "models" / f"{part}.py").read_text())
+    others = {f"models.{other}" for other in NETWORK_PARTS if other != part}
+    assert not {module for module in imported if any(module.startswith(other) for other in others)}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "runtime").rglob("*.py")), ids=lambda path: path.name)
+def test_runtime_needs_numpy_and_opencv_only(path):
+    libraries = {module.split(".")[0] for module in imported_modules(path.read_text())} - {"efficientpose"}
+    assert libraries <= RUNTIME_LIBRARIES | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("efficientpose", {"torch", "mmpose", "mmengine", "cv2", "numpy"}),
+        ("efficientpose.cli", {"torch", "mmpose", "mmengine", "cv2"}),
+        ("efficientpose.runtime", {"torch", "torchvision", "mmpose", "mmengine", "mmcv", "scipy", "matplotlib"}),
+    ],
+)
+def test_importing_loads_nothing_heavy(module, heavy):
+    loaded = python(f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})").split()
+    assert module.split(".")[0] in loaded
+    assert not heavy & set(loaded)
+
+
+@pytest.mark.parametrize("folder", ["projects", "configs", "tools", "tests"])
+def test_files_are_short(folder):
+    lengths = {path: len(path.read_text().splitlines()) for path in (REPOSITORY / folder).rglob("*.py")}
+    assert lengths
+    assert {str(path): length for path, length in lengths.items() if length > MAX_LINES} == {}
