@@ -72,5 +72,4 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type="PCKh", thresholds=(0.5, 0.1))
 test_evaluator = val_evaluator
 
-custom_hooks = [dict(type="SyncBuffersHook"), dict(type="StrictCheckpointHook")]
 default_hooks = dict(checkpoint=dict(save_best="PCKh@0.5", rule="greater"))

@@ -136,7 +136,7 @@ def test_imagenet_stands_for_mmpretrains_own_checkpoint(monkeypatch: pytest.Monk
     assert url.startswith("https://")
     assert "efficientnet-b2_3rdparty_8xb32-aa_in1k" in url
     assert path == "own.pth"
-    with pytest.raises(ValueError, match="no ImageNet checkpoint of EfficientNet 'b8'"):
+    with pytest.raises(ValueError, match="no AutoAugment ImageNet checkpoint of EfficientNet 'b8'"):
         imagenet_url("b8")
 
 

@@ -2,6 +2,5 @@
 
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
-from efficientpose.engine.strict_checkpoint import StrictCheckpointHook
 
-__all__ = ["DecayingTriangularLR", "ShrinkingSigmaHook", "StrictCheckpointHook"]
+__all__ = ["DecayingTriangularLR", "ShrinkingSigmaHook"]

@@ -1,7 +1,8 @@
 """The training recipe's two schedules in closed form (Groos et al. 2020, Appendix B and Eq. 5).
 
 The paper gives the cycle (3 epochs), the range (a factor of 3000), the limit (Eq. 5) and that the amplitude decays. It
-does not give the shape of the decay or the steps of sigma; both are our reading, stated below.
+does not give the shape of the decay, the steps of sigma, or the unit of sigma in Eq. 5 (here a fraction of the map);
+these are our reading, stated below.
 """
 
 import math

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from efficientpose.models.imagenet import IMAGENET, imagenet_url, load_imagenet_weights
 from efficientpose.models.layers import complete_norm
+from efficientpose.models.state_dicts import load_strictly
 
 NUM_HIGH_STAGES = 3
 NUM_LOW_STAGES = 2
@@ -93,6 +94,7 @@ class DualEfficientNet(BaseModule):
             self._starts.append((low_arch, low_pretrained))
         # Rounding up keeps both branches' grids equal at odd input sizes; at even sizes it changes nothing.
         self.halve = nn.AvgPool2d(2, ceil_mode=True)
+        load_strictly(self)
         self.train(self.training)  # freezes what is to be frozen before an optimiser looks
 
     @property

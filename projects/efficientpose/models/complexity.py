@@ -70,4 +70,4 @@ def count_complexity(variant: Variant) -> Complexity:
             _Deployed(network)(torch.empty(1, 3, height, width, device="meta"))
         counts.append((parameters, counter.get_total_flops()))
     (parameters, flops), (fixed_parameters, fixed_flops) = counts
-    return Complexity(parameters, flops, fixed_parameters, fixed_flops)
+    return Complexity(parameters=parameters, flops=flops, fixed_parameters=fixed_parameters, fixed_flops=fixed_flops)

@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from efficientpose.models.layers import DetectionPass
+from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler
 
 
@@ -93,19 +94,15 @@ class EfficientPoseHead(BaseHead):
                 f"and num_limbs at least 0, got {in_channels}, {num_blocks}, {num_keypoints}, {num_heatmap_passes}, "
                 f"{channels} and {num_limbs}"
             )
-        self.in_channels = in_channels
-        width = in_channels
-        self.paf_pass: DetectionPass | None = None
         build_pass = partial(DetectionPass, channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg)
-        if num_limbs:
-            self.paf_pass = build_pass(in_channels=width, num_maps=2 * num_limbs)
-            width = self.paf_pass.out_channels + in_channels
-        self.heatmap_passes = nn.ModuleList()
-        for _ in range(num_heatmap_passes):
-            heatmap_pass = build_pass(in_channels=width, num_maps=num_keypoints)
-            self.heatmap_passes.append(heatmap_pass)
-            width = heatmap_pass.out_channels + in_channels
-        self.upsampler = _build_upsampler(upsampling, num_keypoints)
+        later_channels = 3 * channels + in_channels
+        self.paf_pass = build_pass(in_channels=in_channels, num_maps=2 * num_limbs) if num_limbs else None
+        first_channels = later_channels if num_limbs else in_channels
+        self.heatmap_passes = nn.ModuleList(
+            build_pass(in_channels=first_channels if number == 0 else later_channels, num_maps=num_keypoints)
+            for number in range(num_heatmap_passes)
+        )
+        self.upsampler = _build_upsampler(upsampling, num_maps=num_keypoints)
 
         self.loss_module = MODELS.build(loss or dict(type="KeypointMSELoss", use_target_weight=True))
         self.paf_loss_module = MODELS.build(paf_loss or dict(type="KeypointMSELoss", use_target_weight=True))
@@ -115,6 +112,14 @@ class EfficientPoseHead(BaseHead):
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         if num_limbs and self.decoder is not None:
             _check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
+        load_strictly(self)
+
+    def init_weights(self) -> None:
+        """Initialise the layers; maps start close to zero, as their targets mostly are (MMEngine's contract)."""
+        super().init_weights()
+        for each in self.passes:
+            nn.init.normal_(each.predict.weight, std=0.001)
+            nn.init.constant_(each.predict.bias, 0.0)
 
     @property
     def passes(self) -> tuple[DetectionPass, ...]:
@@ -224,7 +229,7 @@ class EfficientPoseHead(BaseHead):
         return losses
 
 
-def _build_upsampler(upsampling: str | None, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
+def _build_upsampler(upsampling: str | None, *, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
     if upsampling is None:
         return None
     if upsampling == "bilinear":

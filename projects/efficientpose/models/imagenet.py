@@ -33,7 +33,7 @@ def imagenet_url(arch: str) -> str:
         return ModelHub.get(f"efficientnet-{arch}_3rdparty_8xb32-aa_in1k").weights
     except ValueError as error:
         raise ValueError(
-            f"MMPretrain has no ImageNet checkpoint of EfficientNet {arch!r}; name a file or URL"
+            f"MMPretrain has no AutoAugment ImageNet checkpoint of EfficientNet {arch!r}; name a file or URL"
         ) from error
 
 
@@ -47,7 +47,7 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
     return loaded.get("state_dict", loaded)
 
 
-def _left_out_on_purpose(key: str, num_layers: int) -> bool:
+def _left_out_on_purpose(key: str, *, num_layers: int) -> bool:
     """Whether a classifier's tensor belongs to what truncation removes: its later stages and its head."""
     if key.startswith("head."):
         return True
@@ -68,7 +68,7 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
             is neither the branch's nor one of the later stages or the head.
     """
     source = _read_state_dict(checkpoint)
-    left_out = {key for key in source if _left_out_on_purpose(key, len(branch.layers))}
+    left_out = {key for key in source if _left_out_on_purpose(key, num_layers=len(branch.layers))}
     offered = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if key not in left_out}
     if misfits := list_misfits(offered, branch.state_dict()):
         shown = "\n  ".join(misfits[:_MAX_LISTED])

@@ -18,9 +18,11 @@ def complete_norm(norm_cfg: dict | None) -> dict:
     Args:
         norm_cfg: Such as ``dict(type="SyncBN")``; None for :data:`BATCH_NORM`.
     """
-    if norm_cfg is None or norm_cfg["type"].endswith("BN"):
-        return BATCH_NORM | (norm_cfg or {})
-    return norm_cfg
+    if norm_cfg is None:
+        return BATCH_NORM
+    kind = norm_cfg["type"]
+    name = kind if isinstance(kind, str) else kind.__name__
+    return BATCH_NORM | norm_cfg if "BN" in name or "BatchNorm" in name else norm_cfg
 
 
 @MODELS.register_module()

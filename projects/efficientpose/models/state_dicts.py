@@ -1,12 +1,19 @@
-"""Compare tensors by name and shape before any is loaded."""
+"""Compare tensors by name and shape, and refuse a checkpoint that does not fit whoever loads it."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
+
+_MAX_LISTED = 5
+
+
+class StateDictError(ValueError):
+    """Tensors do not fit a component; nothing of it was changed."""
 
 
 def list_misfits(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
-    """Say of every tensor that is missing, left over or of another shape.
+    """List the tensors that are missing, left over or of another shape.
 
     Args:
         offered: Tensors to load.
@@ -23,3 +30,25 @@ def list_misfits(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) ->
         if key in offered and offered[key].shape != tensor.shape
     ]
     return missing + left_over + misshapen
+
+
+def load_strictly(component: nn.Module) -> None:
+    """Make a component refuse state dicts that do not fit it, whatever strictness the loader asks for.
+
+    MMEngine's loader, which MMPose's tools and inferencers use, goes on with what fits and leaves the rest random.
+
+    Args:
+        component: Checks from now on what is loaded into it, and raises :class:`StateDictError`.
+    """
+    component.register_load_state_dict_pre_hook(_refuse_misfits)
+
+
+def _refuse_misfits(component: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    wanted = component.state_dict()
+    offered = {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(prefix)}
+    if misfits := list_misfits(offered, wanted):
+        shown = "\n  ".join(misfits[:_MAX_LISTED])
+        raise StateDictError(
+            f"the checkpoint does not fit {type(component).__name__}: {len(misfits)} of {len(wanted)} tensors, such as"
+            f"\n  {shown}\nIs it of another variant?"
+        )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import efficientpose
 from efficientpose.atomic import replacing
+from efficientpose.models.state_dicts import StateDictError
 from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 
@@ -78,7 +79,7 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str) -> None:
         )
     try:
         network.load_state_dict(checkpoint["state_dict"], strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, StateDictError) as error:
         shown = "\n".join(str(error).splitlines()[:8])
         raise CheckpointError(f"{path} does not fit EfficientPose {variant.upper()}: {shown}") from error
 
