@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from efficientpose.cli import main
 from efficientpose.skeleton import KEYPOINT_NAMES
@@ -67,7 +68,7 @@ def test_bad_files_are_named_and_the_rest_is_done(
         "missing.jpg: no such",
         "empty.jpg: the file is empty",
         "text.jpg: not a",
-        "cut.jpg: the file is cut",
+        "cut.jpg: the file is trunc",
     ):
         assert fault in captured.err
     assert "dot.png: 1 x 1 pixels" in captured.err
@@ -108,6 +109,8 @@ def test_boxes_from_the_command_line_and_from_a_file(
     ("extra", "message"),
     [
         (["--boxes", "1,2,3"], '--boxes takes "x1,y1,x2,y2"'),
+        (["--boxes", "{tmp}/wrong.json"], "wrong.json: boxes look like"),
+        (["--config", "{tmp}/broken.py", "--weights", "{tmp}/any.pth"], "not a usable config"),
         (["--boxes", "nowhere.json"], "nowhere.json: cannot be read as JSON"),
         (["--draw", "heatmaps,skeletons"], "not skeletons"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
@@ -117,10 +120,73 @@ def test_boxes_from_the_command_line_and_from_a_file(
 def test_bad_options_say_what_would_be_right(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, extra: list[str], message: str
 ) -> None:
+    (tmp_path / "wrong.json").write_text('{"0.png": [{"x1": 1}]}')
+    (tmp_path / "broken.py").write_text("model = missing_name")
+    (tmp_path / "any.pth").touch()
+    extra = [argument.replace("{tmp}", str(tmp_path)) for argument in extra]
     assert main(["predict", str(photographs), "--out", str(tmp_path / "out"), *extra]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_predictions_are_those_of_the_python_call(shared: Path, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    from efficientpose import PoseEstimator
+
+    folder = shared / "data" / "photos"
+    assert main(["predict", str(folder), "--weights", str(checkpoints["rt"]), "--out", str(tmp_path)]) == 0
+    estimator = PoseEstimator.load("rt", weights=checkpoints["rt"])
+    for image in predictions(tmp_path)["images"]:
+        (pose,) = estimator.predict(image["file"])
+        np.testing.assert_allclose(image["instances"][0]["keypoints"], pose.keypoints, atol=1e-3)
+
+
+def test_every_kind_of_picture_is_handled(untrained_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kinds of pictures é"
+    folder.mkdir()
+    colours = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    write = {
+        "grey.png": colours[..., 0],
+        "rgba.png": np.dstack((colours, colours[..., 0])),
+        "deep.png": colours.astype(np.uint16) * 257,
+        "panorama.jpg": np.full((60, 20_000, 3), 90, np.uint8),
+    }
+    for name, pixels in write.items():
+        cv2.imencode(Path(name).suffix, pixels)[1].tofile(folder / name)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(colours).save(folder / "turned.jpg", exif=exif)
+    out = tmp_path / "out"
+    assert main(["predict", str(folder), "--weights", str(untrained_checkpoint), "--out", str(out)]) == 0
+    sizes = {Path(image["file"]).name: (image["width"], image["height"]) for image in predictions(out)["images"]}
+    expected = dict.fromkeys(write, (64, 48)) | {"panorama.jpg": (20_000, 60), "turned.jpg": (48, 64)}
+    assert sizes == expected
+
+
+def test_a_picture_with_nobody_in_it_has_no_instances(
+    photographs: Path, untrained_checkpoint: Path, tmp_path: Path
+) -> None:
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({"0.png": [], "1.png": [[1, 2, 30, 40]]}))
+    arguments = ["--weights", str(untrained_checkpoint), "--boxes", str(boxes), "--out", str(tmp_path / "out")]
+    assert main(["predict", str(photographs), *arguments]) == 0
+    assert [len(image["instances"]) for image in predictions(tmp_path / "out")["images"]] == [0, 1]
+
+
+def test_the_folder_of_the_pictures_is_no_output_folder(
+    photographs: Path, untrained_checkpoint: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ["predict", str(photographs), "--weights", str(untrained_checkpoint), "--out", str(photographs)]
+    assert main(arguments) == 2
+    assert "holds pictures to read" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_its_remedy() -> None:
+    code = "import sys; sys.modules['mmcv'] = None\nfrom efficientpose.cli import main\nsys.exit(main(['models']))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert 'pip install "efficientpose[mmpose]"' in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_an_output_folder_that_cannot_be_written_is_named(

@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
+    except ModuleNotFoundError as error:
+        needed = f'this command needs {error.name}: pip install "efficientpose[mmpose]", or make env in a checkout'
+        print(f"efficientpose: {needed}", file=sys.stderr)
+        return NOTHING_DONE
     except (_UsageError, ValueError, OSError) as error:
         print(f"efficientpose: {error}", file=sys.stderr)
         return NOTHING_DONE
@@ -113,13 +117,15 @@ def _predict(options: argparse.Namespace) -> int:
         from efficientpose.inference.estimator import PoseEstimator
         from efficientpose.inference.job import PREDICTIONS_FILE, predict_files, prepare_folder
     prepare_folder(options.out)
+    if any(image.parent.resolve() == options.out.resolve() for image in images):
+        raise _UsageError(f"{options.out} holds pictures to read; choose another folder to write to with --out")
     boxes = _parse_boxes(options.boxes, images)
     estimator = PoseEstimator.load(
         options.model,
         weights=options.weights,
         config=options.config,
         device=options.device,
-        flip_test=options.flip_test,
+        flip_test=options.flip_test or None,
     )
     with _progress(f"EfficientPose {options.model.upper()}", len(images)) as advance:
         result = predict_files(estimator, images, options.out, boxes=boxes, draw_maps=draw_maps, on_image_done=advance)
@@ -131,12 +137,12 @@ def _predict(options: argparse.Namespace) -> int:
     return SOME_FAILED if result.errors or missing else 0
 
 
-def _parse_boxes(text: str | None, images: Sequence[Path]) -> "Mapping[str, Boxes]":
+def _parse_boxes(text: str | None, images: Sequence[Path]) -> "Mapping[str, Boxes] | None":
     """Read ``--boxes``: coordinates for every picture, or a JSON file."""
     from efficientpose.inference.job import read_boxes
 
     if text is None:
-        return {}
+        return None
     if text.lower().endswith(".json"):
         return read_boxes(Path(text))
     try:

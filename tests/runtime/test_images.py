@@ -44,6 +44,13 @@ def test_missing_sources_and_empty_folders_are_errors_beside_what_was_found(
     assert "empty: no pictures in this folder" in str(errors[1])
 
 
+def test_a_source_that_the_system_refuses_does_not_hide_the_others(tmp_path: Path, photograph: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), photograph)
+    images, errors = find_images([tmp_path / ("x" * 300), tmp_path])
+    assert images == [tmp_path / "a.png"]
+    assert "File name too long" in str(errors[0])
+
+
 def test_grey_16_bit_and_transparent_pictures_become_8_bit_colour(tmp_path: Path, photograph: np.ndarray) -> None:
     grey = photograph[..., 1]
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
@@ -83,10 +90,27 @@ def test_a_cut_off_jpeg_is_refused(tmp_path: Path, kept: float, options: dict) -
     data = buffer.getvalue()
     path = tmp_path / "cut.jpg"
     path.write_bytes(data[: int(kept * len(data))])
-    with pytest.raises(ImageError, match=r"cut\.jpg: (the file is cut off|not a picture)"):
+    with pytest.raises(ImageError, match=r"cut\.jpg: (the file is truncated|not a picture)"):
         read_image(path)
-    path.write_bytes(data + b"bytes that some cameras append")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_what_a_camera_appends_behind_the_end_does_not_matter(tmp_path: Path, seed: int, ending: str) -> None:
+    rng = np.random.default_rng(seed)
+    whole = cv2.imencode(ending, rng.integers(0, 255, (80, 90, 3), dtype=np.uint8))[1].tobytes()
+    path = tmp_path / f"phone{ending}"
+    path.write_bytes(whole + rng.integers(0, 255, 300_000, dtype=np.uint8).tobytes())
     assert read_image(path).shape == (80, 90, 3)
+    path.write_bytes(whole[:-30])
+    with pytest.raises(ImageError, match="the file is truncated"):
+        read_image(path)
+
+
+def test_a_jpeg_with_restart_marks_is_whole(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (80, 90, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "restarts.jpg"), noise, [cv2.IMWRITE_JPEG_RST_INTERVAL, 2])
+    assert read_image(tmp_path / "restarts.jpg").shape == (80, 90, 3)
 
 
 def test_a_cut_off_jpeg_with_a_whole_thumbnail_inside_is_refused(tmp_path: Path, photograph: np.ndarray) -> None:
@@ -98,7 +122,7 @@ def test_a_cut_off_jpeg_with_a_whole_thumbnail_inside_is_refused(tmp_path: Path,
     path.write_bytes(with_thumbnail)
     assert read_image(path).shape == (40, 60, 3)
     path.write_bytes(with_thumbnail[:-40])
-    with pytest.raises(ImageError, match="the file is cut off"):
+    with pytest.raises(ImageError, match="the file is truncated"):
         read_image(path)
 
 
@@ -106,7 +130,7 @@ def test_a_cut_off_png_is_refused(tmp_path: Path, photograph: np.ndarray) -> Non
     path = tmp_path / "cut.png"
     cv2.imwrite(str(path), photograph)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ImageError, match="the file is cut off"):
+    with pytest.raises(ImageError, match="the file is truncated"):
         read_image(path)
 
 
@@ -117,8 +141,13 @@ def test_unusable_files_are_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("I am no picture")
     with pytest.raises(ImageError, match=r"text\.jpg: not a picture"):
         read_image(tmp_path / "text.jpg")
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="not a file"):
         read_image(tmp_path)
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(tmp_path / "absent.jpg")
+    cv2.imwrite(str(tmp_path / "endless.png"), np.zeros((8, 32_800, 3), np.uint8))
+    with pytest.raises(ImageError, match="32800 x 8 pixels are too many"):
+        read_image(tmp_path / "endless.png")
     cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
     with pytest.raises(ImageError, match="1 x 1 pixels are too few"):
         read_image(tmp_path / "dot.png")

@@ -14,7 +14,9 @@ from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 @pytest.fixture
 def poses() -> ImagePoses:
     keypoints = np.arange(48, dtype=np.float32).reshape(16, 3) + 0.25
-    return ImagePoses("a/ä.jpg", 60, 40, (Pose(np.array([0, 0, 60, 40], np.float32), keypoints),))
+    return ImagePoses(
+        file="a/ä.jpg", width=60, height=40, instances=(Pose(np.array([0, 0, 60, 40], np.float32), keypoints),)
+    )
 
 
 def test_the_document_is_what_the_readme_says(tmp_path: Path, poses: ImagePoses) -> None:

@@ -7,7 +7,7 @@ import cv2
 from mmpose.apis import init_model
 
 from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.job import predict_files, prepare_folder
+from efficientpose.inference.job import predict_files, prepare_folder, write_picture
 from efficientpose.locations import mpii_config_path
 from efficientpose.weights.find import WeightsNotFoundError
 
@@ -41,18 +41,19 @@ def extract_frames(video: Path, folder: Path) -> list[Path]:
 
     Raises:
         ValueError: If the video has fewer frames.
+        OSError: If a picture cannot be written.
     """
     capture = cv2.VideoCapture(str(video))
     pictures = []
-    for number in range(max(DEMO_FRAMES) + 1):
-        read, frame = capture.read()
-        if not read:
-            raise ValueError(f"{video}: frame {number} cannot be read; the demo needs frame {max(DEMO_FRAMES)}")
-        if number in DEMO_FRAMES:
-            picture = folder / f"frame{number:03}.png"
-            cv2.imwrite(str(picture), frame)
-            pictures.append(picture)
-    capture.release()
+    try:
+        for number in range(max(DEMO_FRAMES) + 1):
+            read, frame = capture.read()
+            if not read:
+                raise ValueError(f"{video}: frame {number} cannot be read; the demo needs frame {max(DEMO_FRAMES)}")
+            if number in DEMO_FRAMES:
+                pictures.append(write_picture(frame, folder / f"frame{number:03}.png"))
+    finally:
+        capture.release()
     return pictures
 
 
@@ -78,6 +79,8 @@ def run_demo(folder: Path) -> None:
         target = folder / estimator.name
         prepare_folder(target)
         result = predict_files(estimator, pictures, target, boxes=boxes, draw_maps=frozenset({"heatmaps", "pafs"}))
+        if result.errors:
+            raise ValueError("; ".join(result.errors))
         print(f"EfficientPose {estimator.name.upper().replace('_', ' ')}: {len(result.pictures)} pictures in {target}")
         for picture in result.pictures:
             if picture.stem.endswith("_pose"):

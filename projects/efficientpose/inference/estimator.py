@@ -52,7 +52,7 @@ class PoseEstimator:
         weights: str | Path | None = None,
         config: str | Path | None = None,
         device: str = "cpu",
-        flip_test: bool = False,
+        flip_test: bool | None = None,
     ) -> "PoseEstimator":
         """Load a variant.
 
@@ -60,13 +60,14 @@ class PoseEstimator:
             variant: "rt", "i", "ii", "iii" or "iv".
             weights: A checkpoint of ours or a released file; None looks in the cache, in the folder that
                 EFFICIENTPOSE_WEIGHTS_DIR names, and then downloads.
-            config: Config of a network of your own, which then needs ``weights``; None for the variant's.
+            config: Config of a network of your own; it needs ``weights`` and takes the place of ``variant``. None for the
+                variant's.
             device: Where it runs, as PyTorch names it.
-            flip_test: Average with the mirrored picture: more accurate, twice the time.
+            flip_test: Average with the mirrored picture: more accurate, twice the time; None leaves it to the config.
 
         Raises:
-            ValueError: If the variant or device is unknown, ``config`` comes without ``weights``, or the weights do not
-                fit.
+            ValueError: If the variant or device is unknown, ``config`` is unusable or comes without ``weights``, or the
+                weights do not fit.
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
@@ -75,11 +76,11 @@ class PoseEstimator:
         if config is not None and weights is None:
             raise ValueError(f"{config} is a network of its own: give its weights too")
         checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
-        path = mpii_config_path(name) if config is None else Path(config)
-        model = init_model(str(path), device=device)
-        load_checkpoint(model, checkpoint, variant=name)
-        model.test_cfg["flip_test"] = flip_test
-        return cls(model, name=name)
+        model = _build(mpii_config_path(name) if config is None else Path(config), device=device)
+        load_checkpoint(model, checkpoint, variant=name if config is None else None)
+        if flip_test is not None:
+            model.test_cfg["flip_test"] = flip_test
+        return cls(model, name=name if config is None else Path(config).stem)
 
     def predict(
         self, image: str | Path | np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray | None = None
@@ -107,7 +108,7 @@ class PoseEstimator:
         return tuple(poses)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of one person, and its maps.
+        """Return what the network sees of one person, and its maps, without flip test.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -126,6 +127,15 @@ class PoseEstimator:
         pafs = None if maps.pafs is None else maps.pafs[0].cpu().numpy()
         crop = np.ascontiguousarray(data["inputs"].numpy().transpose(1, 2, 0))
         return CropMaps(crop=crop, heatmaps=maps.final[0].cpu().numpy(), pafs=pafs)
+
+
+def _build(config: Path, *, device: str) -> TopdownPoseEstimator:
+    if not config.is_file():
+        raise FileNotFoundError(f"{config}: no such config")
+    try:
+        return init_model(str(config), device=device)
+    except (AttributeError, KeyError, NameError, OSError, SyntaxError, TypeError) as error:
+        raise ValueError(f"{config}: not a usable config of a pose estimator ({error!r})") from error
 
 
 def check_device(device: str) -> None:
@@ -161,7 +171,10 @@ def check_boxes(boxes: Sequence[Sequence[float]] | np.ndarray | None, image: np.
     height, width = image.shape[:2]
     if boxes is None:
         return np.array([[0, 0, width, height]], dtype=np.float32)
-    checked = np.asarray(boxes, dtype=np.float32)
+    try:
+        checked = np.asarray(boxes, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"boxes must be numbers x1, y1, x2, y2, got {boxes!r}") from error
     if checked.ndim != 2 or checked.shape[1:] != (4,) or not len(checked):
         raise ValueError(f"boxes must be one or more x1, y1, x2, y2, got an array of shape {checked.shape}")
     for box in checked:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from efficientpose.atomic import replacing
 from efficientpose.inference.estimator import PoseEstimator
@@ -60,18 +61,25 @@ def read_boxes(path: Path) -> dict[str, Boxes]:
         boxes = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
-    if not isinstance(boxes, dict) or not all(isinstance(people, list) for people in boxes.values()):
+    if not isinstance(boxes, dict) or not all(_are_boxes(people) for people in boxes.values()):
         raise ValueError(f'{path}: boxes look like {{"photo.jpg": [[x1, y1, x2, y2], ...], ...}}')
     return boxes
 
 
-def find_boxes(image: Path, boxes: Mapping[str, Boxes]) -> Boxes | None:
-    """Return a picture's boxes by its path as given, else by its file name; None if the mapping is empty.
+def _are_boxes(people: object) -> bool:
+    return isinstance(people, list) and all(
+        isinstance(box, list) and len(box) == 4 and all(isinstance(value, int | float) for value in box)
+        for box in people
+    )
+
+
+def find_boxes(image: Path, boxes: Mapping[str, Boxes] | None) -> Boxes | None:
+    """Return a picture's boxes by its path as given, else by its file name; None if no boxes are given at all.
 
     Raises:
-        ImageError: If boxes are given, but none for this picture.
+        ImageError: If boxes are given, but not for this picture.
     """
-    if not boxes:
+    if boxes is None:
         return None
     for key in (str(image), image.name):
         if key in boxes:
@@ -94,7 +102,8 @@ def predict_files(
         estimator: The network.
         images: Pictures, as :func:`~efficientpose.runtime.images.find_images` lists them.
         folder: Where overlays and ``predictions.json`` go; it must exist.
-        boxes: People's boxes by path or file name; None takes every picture as one person.
+        boxes: People's boxes by path or file name, none for a picture without people; None takes every picture as one
+            person.
         draw_maps: Of "heatmaps" and "pafs", what is drawn besides the overlay.
         on_image_done: Called after each picture.
 
@@ -107,17 +116,18 @@ def predict_files(
         for path in images:
             try:
                 image = read_image(path)
-                people = find_boxes(path, boxes or {})
-                poses = estimator.predict(image, people)
-            except ValueError as error:
+                people = find_boxes(path, boxes)
+                poses = () if people == [] else estimator.predict(image, people)
+            except (ValueError, cv2.error, torch.OutOfMemoryError) as error:
                 message = str(error)
                 result.errors.append(message if str(path) in message else f"{path}: {message}")
                 continue
             finally:
                 on_image_done()
             stem = _free_stem(path.stem, taken)
-            result.pictures.append(_write_picture(draw_poses(image, poses), folder / f"{stem}_pose.jpg"))
-            result.images.append(ImagePoses(str(path), image.shape[1], image.shape[0], poses))
+            result.pictures.append(write_picture(draw_poses(image, poses), folder / f"{stem}_pose.jpg"))
+            height, width = image.shape[:2]
+            result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
             if draw_maps:
                 result.pictures += _write_maps(estimator, image, people, folder / stem, draw_maps)
     finally:
@@ -144,20 +154,20 @@ def _write_maps(
         suffix = "" if people is None or len(people) == 1 else f"_{number}"
         if "heatmaps" in draw_maps:
             picture = draw_heatmaps(maps.crop, maps.heatmaps)
-            written.append(_write_picture(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
+            written.append(write_picture(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
         if "pafs" in draw_maps and maps.pafs is not None:
             picture = draw_pafs(maps.crop, maps.pafs)
-            written.append(_write_picture(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
+            written.append(write_picture(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
     return written
 
 
-def _write_picture(picture: np.ndarray, path: Path) -> Path:
-    """Write a JPEG at once.
+def write_picture(picture: np.ndarray, path: Path) -> Path:
+    """Write a picture, in the format that its name ends in, so that it is never half a file; return its path.
 
     Raises:
         OSError: If it cannot be written.
     """
-    encoded, data = cv2.imencode(".jpg", picture)
+    encoded, data = cv2.imencode(path.suffix, picture)
     if not encoded:
         raise OSError(f"{path}: OpenCV could not encode a picture of shape {picture.shape}")
     with replacing(path) as partial:

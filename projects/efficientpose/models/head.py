@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import torch
+from mmengine.model import normal_init
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.models.utils.tta import flip_heatmaps
@@ -118,8 +119,7 @@ class EfficientPoseHead(BaseHead):
         """Initialise the layers; maps start close to zero, as their targets mostly are (MMEngine's contract)."""
         super().init_weights()
         for each in self.passes:
-            nn.init.normal_(each.predict.weight, std=0.001)
-            nn.init.constant_(each.predict.bias, 0.0)
+            normal_init(each.predict, std=0.001)
 
     @property
     def passes(self) -> tuple[DetectionPass, ...]:

@@ -9,9 +9,13 @@ import numpy as np
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jpe", ".png", ".tif", ".tiff", ".webp"})
 MIN_SIDE = 8
 
+MAX_SIDE = 32_766
+"""OpenCV warps pictures of up to this many pixels a side."""
+
 _JPEG_START = b"\xff\xd8\xff"
-_JPEG_SCAN = b"\xff\xda"
-_JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = 0xDA
+_JPEG_END = 0xD9
+_JPEG_MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND"
 
@@ -33,17 +37,22 @@ def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[ImageError]]:
     found: dict[Path, None] = {}
     errors = []
     for source in sources:
-        if source.is_dir():
-            inside = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-            if not inside:
-                kinds = " ".join(sorted(IMAGE_SUFFIXES))
-                errors.append(ImageError(f"{source}: no pictures in this folder (looked for {kinds})"))
-            found.update(dict.fromkeys(inside))
-        elif source.exists():
-            found[source] = None
-        else:
-            errors.append(ImageError(f"{source}: no such file or folder"))
+        try:
+            inside = _list_pictures(source) if source.is_dir() else [source]
+            if not source.exists():
+                raise FileNotFoundError(2, "no such file or folder")
+        except OSError as error:
+            errors.append(ImageError(f"{source}: {error.strerror}"))
+            continue
+        if not inside:
+            kinds = " ".join(sorted(IMAGE_SUFFIXES))
+            errors.append(ImageError(f"{source}: no pictures in this folder (looked for {kinds})"))
+        found.update(dict.fromkeys(inside))
     return list(found), errors
+
+
+def _list_pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -58,16 +67,19 @@ def read_image(path: Path) -> np.ndarray:
         (height, width, 3) uint8, BGR.
 
     Raises:
-        ImageError: If the file cannot be read, is empty, cut off or no picture, or smaller than 8 pixels.
+        ImageError: If the file cannot be read, is empty, truncated or no picture, or has a side of fewer than 8 or more
+            than 32,766 pixels.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path}: not a file")
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     if not data:
         raise ImageError(f"{path}: the file is empty")
-    if _is_cut_off(data):
-        raise ImageError(f"{path}: the file is cut off, its end is missing; copy it again from where it came")
+    if _is_truncated(data):
+        raise ImageError(f"{path}: the file is truncated, its end is missing; copy it again from where it came")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -79,11 +91,51 @@ def read_image(path: Path) -> np.ndarray:
         raise ImageError(
             f"{path}: {width} x {height} pixels are too few to show a person; each side needs at least {MIN_SIDE}"
         )
+    if max(height, width) > MAX_SIDE:
+        raise ImageError(f"{path}: {width} x {height} pixels are too many; scale it down to {MAX_SIDE} on a side")
     return image
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end mark, which decoders fill up with grey without a word."""
+def _is_truncated(data: bytes) -> bool:
+    """Whether a JPEG or PNG ends before its end mark; decoders would fill up the rest with grey and not say so.
+
+    Whatever stands behind the end mark is ignored: cameras append thumbnails and videos there.
+    """
     if data.startswith(_JPEG_START):
-        return _JPEG_END not in data[max(data.rfind(_JPEG_SCAN), 0) :]
-    return data.startswith(_PNG_START) and _PNG_END not in data[-64:]
+        return _is_truncated_jpeg(data)
+    return data.startswith(_PNG_START) and _is_truncated_png(data)
+
+
+def _is_truncated_jpeg(data: bytes) -> bool:
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == _JPEG_END:
+            return False
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        position += 2
+        if marker not in _JPEG_MARKERS_WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], "big")
+        if marker == _JPEG_SCAN:
+            position = _end_of_scan(data, position)
+    return data[position : position + 2] != bytes((0xFF, _JPEG_END))
+
+
+def _end_of_scan(data: bytes, position: int) -> int:
+    """Return where the next marker starts behind entropy-coded data; in it, 0xFF is followed by 0 or a restart mark."""
+    while (position := data.find(b"\xff", position)) >= 0 and position + 1 < len(data):
+        if data[position + 1] != 0 and not 0xD0 <= data[position + 1] <= 0xD7:
+            return position
+        position += 2
+    return len(data)
+
+
+def _is_truncated_png(data: bytes) -> bool:
+    position = len(_PNG_START)
+    while position + 12 <= len(data):
+        if data[position + 4 : position + 8] == _PNG_END:
+            return False
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return True

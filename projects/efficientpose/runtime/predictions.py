@@ -25,7 +25,7 @@ class Pose:
     keypoints: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImagePoses:
     """The people in one picture of ``width`` × ``height`` pixels."""
 

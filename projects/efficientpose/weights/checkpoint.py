@@ -54,7 +54,7 @@ def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         partial.write_bytes(serialised.getbuffer())
 
 
-def load_checkpoint(network: nn.Module, path: Path, *, variant: str) -> None:
+def load_checkpoint(network: nn.Module, path: Path, *, variant: str | None) -> None:
     """Load a checkpoint into a pose estimator, every tensor.
 
     Reads our own checkpoints and those of MMEngine's training. No code from the file runs: besides tensors and plain
@@ -63,7 +63,7 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str) -> None:
     Args:
         network: Changed in place.
         path: The checkpoint.
-        variant: What the network is, for messages.
+        variant: What the network is; None for one of its own, which no variant's name describes.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -72,16 +72,18 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str) -> None:
     """
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get("meta")
-    written_for = str((meta if isinstance(meta, dict) else {}).get("variant", variant))
-    if written_for != variant:
+    written_for = (meta if isinstance(meta, dict) else {}).get("variant")
+    if variant is not None and written_for not in (None, variant):
+        written_for = str(written_for)
         raise CheckpointError(
             f"{path} is of EfficientPose {written_for.upper()}, not {variant.upper()}: use --model {written_for}"
         )
     try:
         network.load_state_dict(checkpoint["state_dict"], strict=True)
     except (RuntimeError, StateDictError) as error:
+        target = "the config's network" if variant is None else f"EfficientPose {variant.upper()}"
         shown = "\n".join(str(error).splitlines()[:8])
-        raise CheckpointError(f"{path} does not fit EfficientPose {variant.upper()}: {shown}") from error
+        raise CheckpointError(f"{path} does not fit {target}: {shown}") from error
 
 
 def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
