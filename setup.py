@@ -44,19 +44,13 @@ def read_requirements(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def read_readme() -> str:
-    """Return README.md, or nothing where it was left out."""
-    path = ROOT / "README.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
 mmpose = read_requirements("mmpose") + read_requirements("mminstall")
 
 setup(
     name="efficientpose",
     version=read_version(),
     description="EfficientPose (Groos et al. 2020) on MMPose: single-person pose estimation",
-    long_description=read_readme(),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],

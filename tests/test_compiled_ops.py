@@ -9,6 +9,7 @@ import mmcv.ops
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmpose.apis import MMPoseInferencer
 
 from efficientpose.compiled_ops import CompiledOpMissingError, install_placeholder
@@ -51,7 +52,7 @@ def loop_nms(boxes, scores, iou_threshold, *, offset=0, score_threshold=0.0):
 
 @needs_placeholder
 def test_mmpose_needs_the_plugin_first():
-    assert "mmcv._ext" in run_python("import mmpose.apis").stderr
+    assert "mmcv._ext" in run_python("import mmcv.ops").stderr
     result = run_python("import efficientpose.plugin, mmpose.apis; print(mmpose.apis.MMPoseInferencer.__name__)")
     assert (result.returncode, result.stdout.split()[-1:]) == (0, ["MMPoseInferencer"]), result.stderr
 
@@ -124,6 +125,13 @@ def test_a_real_extension_is_left_alone(load_first, tmp_path):
     assert result.stdout.splitlines()[-1] == f"mmcv.ops.nms {extension} compiled nms"
 
 
+@pytest.fixture
+def _own_registry_scopes(monkeypatch):
+    """A detector makes MMDetection's registries the ones that are searched; keep that from other tests."""
+    monkeypatch.setattr(DefaultScope, "_instance_dict", DefaultScope._instance_dict.copy())
+
+
+@pytest.mark.usefixtures("_own_registry_scopes")
 def test_a_detector_finds_boxes_for_the_pose_network(tmp_path):
     """MMPose's inferencer with an MMDetection network before RT; both untrained, so only the path counts."""
     importlib.import_module("mmdet")

@@ -32,7 +32,7 @@ find_python() {
 
 # Run pip in the environment; its output goes to the log, and is shown if it fails.
 pip_install() {
-    if ! "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check "$@" >>"$LOG" 2>&1 </dev/null; then
+    if ! "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check "$@" >"$LOG" 2>&1 </dev/null; then
         cat "$LOG" >&2
         echo "The installation failed; pip's output is above. \"make env\" tries again." >&2
         exit 1

@@ -60,8 +60,8 @@ class PoseEstimator:
             variant: "rt", "i", "ii", "iii" or "iv".
             weights: A checkpoint of ours or a released file; None looks in the cache, in the folder that
                 EFFICIENTPOSE_WEIGHTS_DIR names, and then downloads.
-            config: Config of a network of your own; it needs ``weights`` and takes the place of ``variant``. None for the
-                variant's.
+            config: Config of a network of your own; it needs ``weights`` and takes the place of ``variant``. None for
+                the variant's.
             device: Where it runs, as PyTorch names it.
             flip_test: Average with the mirrored picture: more accurate, twice the time; None leaves it to the config.
 
