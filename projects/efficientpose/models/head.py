@@ -95,6 +95,7 @@ class EfficientPoseHead(BaseHead):
                 f"and num_limbs at least 0, got {in_channels}, {num_blocks}, {num_keypoints}, {num_heatmap_passes}, "
                 f"{channels} and {num_limbs}"
             )
+        self.in_channels = in_channels
         build_pass = partial(DetectionPass, channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg)
         later_channels = 3 * channels + in_channels
         self.paf_pass = build_pass(in_channels=in_channels, num_maps=2 * num_limbs) if num_limbs else None
