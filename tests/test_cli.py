@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -196,6 +197,21 @@ def test_an_output_folder_that_cannot_be_written_is_named(
     out = tmp_path / "file" / "out"
     assert main(["predict", str(photographs), "--weights", str(untrained_checkpoint), "--out", str(out)]) == 2
     assert f"cannot write to the output folder {out}" in capsys.readouterr().err
+
+
+def test_termination_keeps_what_was_done(untrained_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(400):
+        cv2.imwrite(str(folder / f"{index:03}.png"), np.full((40, 60, 3), 90, np.uint8))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "efficientpose.cli", "predict", str(folder), "--out", str(out)]
+    with subprocess.Popen([*command, "--weights", str(untrained_checkpoint)], stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (out / "002_pose.jpg").exists():
+            time.sleep(0.05)
+        process.terminate()
+    assert process.returncode == 2
+    assert 3 <= len(predictions(out)["images"]) < 400
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

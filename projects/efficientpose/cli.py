@@ -6,7 +6,9 @@ Exit status: 0 if everything worked, 1 if some input could not be used, 2 if not
 import argparse
 import contextlib
 import io
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _build_parser().parse_args(arguments)
     warnings.filterwarnings("ignore", module=r"mmdet|mmpose|mmcv|mmengine|mmpretrain")
     run: Callable[[argparse.Namespace], int] = options.run
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was done is written
     try:
         return run(options)
     except ModuleNotFoundError as error:
@@ -63,7 +67,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--boxes",
         metavar="BOXES",
-        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture; '
+        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture (--boxes=... before a minus); '
         'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole picture is one person',
     )
     parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="where to (default: output)")

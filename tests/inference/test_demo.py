@@ -37,7 +37,7 @@ def test_demo_finds_two_people_with_released_weights(
             assert picture.is_file()
             assert str(picture) in printed
         document = json.loads((tmp_path / "out" / variant / "predictions.json").read_text())
-        jumping, standing, _ = (np.array(image["instances"][0]["keypoints"]) for image in document["images"])
+        jumping, standing = (np.array(image["instances"][0]["keypoints"]) for image in document["images"])
         assert jumping[WRISTS, 1].max() < jumping[NECK, 1]  # arms up
         assert standing[WRISTS, 1].min() > standing[NECK, 1] + 50  # arms down
         for person in (jumping, standing):

@@ -126,6 +126,8 @@ def test_maps_are_those_the_pose_is_read_from(shared: Path, checkpoints: dict[st
     [
         ([[0, 0, 0, 5]], "is empty"),
         ([[5, 5, 4, 9]], "is empty"),
+        ([[5, 5, 5.001, 9]], "is empty"),
+        ([[-1e30, -1e30, 1e30, 1e30]], "over 10 times as large"),
         ([[0, 0, float("nan"), 5]], "is empty"),
         ([[900, 0, 950, 40]], "lies outside the image of 60 x 40"),
         ([[1, 2, 3]], "x1, y1, x2, y2"),

@@ -16,7 +16,6 @@ DEMO_VIDEO = "Sports2D/Demo/demo.mp4"
 DEMO_FRAMES = {
     28: [[515, 0, 740, 465]],
     84: [[560, 80, 705, 465], [1115, 510, 1300, 940]],
-    140: [[725, 70, 860, 460], [495, 500, 745, 910]],
 }
 """Frame number of the demo video → its people as x1, y1, x2, y2 in pixels."""
 

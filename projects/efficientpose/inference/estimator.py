@@ -17,6 +17,8 @@ from efficientpose.variants import get_variant
 from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.find import find_weights
 
+MAX_BOX_PER_IMAGE = 10
+
 
 class CropMaps(NamedTuple):
     """What the network sees of one person and what it answers.
@@ -179,8 +181,14 @@ def check_boxes(boxes: Sequence[Sequence[float]] | np.ndarray | None, image: np.
         raise ValueError(f"boxes must be one or more x1, y1, x2, y2, got an array of shape {checked.shape}")
     for box in checked:
         x1, y1, x2, y2 = (float(value) for value in box)
-        if not np.isfinite(box).all() or x2 <= x1 or y2 <= y1:
-            raise ValueError(f"box {[x1, y1, x2, y2]} is empty: it must be x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if not np.isfinite(box).all() or x2 < x1 + 1 or y2 < y1 + 1:
+            raise ValueError(
+                f"box {[x1, y1, x2, y2]} is empty: it must be x1, y1, x2, y2 in pixels, at least one wide and high"
+            )
+        if max(x2 - x1, y2 - y1) > MAX_BOX_PER_IMAGE * max(width, height):
+            raise ValueError(
+                f"box {[x1, y1, x2, y2]} is over {MAX_BOX_PER_IMAGE} times as large as the image of {width} x {height}"
+            )
         if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
             raise ValueError(f"box {[x1, y1, x2, y2]} lies outside the image of {width} x {height} pixels")
     return checked
