@@ -8,7 +8,8 @@ from efficientpose.compiled_ops import install_placeholder
 install_placeholder()
 
 import efficientpose.codecs  # noqa: E402
-import efficientpose.datasets  # noqa: E402
+import efficientpose.datasets.mpii  # noqa: E402
+import efficientpose.datasets.transforms  # noqa: E402
 import efficientpose.engine  # noqa: E402
 import efficientpose.evaluation  # noqa: E402
 import efficientpose.models  # noqa: E402
