@@ -1,6 +1,7 @@
-"""Write files so that a reader never finds half of one."""
+"""Write files so that a reader never finds half of one, into folders that are known to take them."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,3 +27,14 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.strerror:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def make_writable_folder(folder: Path) -> None:
+    """Make a folder, and those above it, and write to it as a trial.
+
+    Raises:
+        OSError: If either is impossible.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass

@@ -1,7 +1,6 @@
 """Predict files and folders: pictures in, overlays and ``predictions.json`` out; no bad file stops the rest."""
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from efficientpose.atomic import replacing
+from efficientpose.atomic import make_writable_folder, replacing
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.runtime.drawing import draw_heatmaps, draw_pafs, draw_poses
 from efficientpose.runtime.images import ImageError, read_image
@@ -42,9 +41,7 @@ def prepare_folder(folder: Path) -> None:
         OSError: If it cannot; the message names it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable_folder(folder)
     except OSError as error:
         raise OSError(
             f"cannot write to the output folder {folder} ({error.strerror}): choose another with --out"

@@ -47,9 +47,9 @@ def _batch_norm_flops(input_shape: torch.Size, *_args: object, **_kwargs: object
 _BATCH_NORM_OPS = (torch.ops.aten.native_batch_norm, torch.ops.aten._native_batch_norm_legit_no_training)
 
 
-def count_parameters(head: EfficientPoseHead, network: nn.Module) -> int:
+def count_parameters(network: TopdownPoseEstimator) -> int:
     """Count parameters and running statistics of the deployed graph."""
-    not_deployed = {id(parameter) for each in head.passes[:-1] for parameter in each.predict.parameters()}
+    not_deployed = {id(parameter) for each in network.head.passes[:-1] for parameter in each.predict.parameters()}
     tensors = network.state_dict(keep_vars=True)
     return sum(
         tensor.numel()
@@ -63,7 +63,7 @@ def count_complexity(variant: Variant) -> Complexity:
     counts = []
     for upsampling in ("transposed_conv", "bilinear"):
         network = build_network(variant.name, upsampling=upsampling).to("meta").eval()
-        parameters = count_parameters(network.head, network)
+        parameters = count_parameters(network)
         width, height = variant.input_size
         counter = FlopCounterMode(display=False, custom_mapping=dict.fromkeys(_BATCH_NORM_OPS, _batch_norm_flops))
         with counter, torch.no_grad():

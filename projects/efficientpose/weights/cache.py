@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import efficientpose
+from efficientpose.atomic import make_writable_folder
 from efficientpose.weights.convert import convert_file
 from efficientpose.weights.fetch import file_sha256
 
@@ -42,14 +43,13 @@ def writable_folder(name: str) -> Path:
     """
     folder = cache_folder() / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        make_writable_folder(folder)
     except OSError as error:
         reason = error.strerror or error
         raise OSError(
             f"the cache {folder} cannot be written ({reason}): set {CACHE_VARIABLE} to a folder that can be"
         ) from error
+    return folder
 
 
 def writable_or_temporary_folder(name: str) -> Path:
