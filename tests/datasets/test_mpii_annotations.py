@@ -135,7 +135,7 @@ def test_errors(tmp_path, release_file):
     savemat(tmp_path / "other.mat", {"x": 1})
     with pytest.raises(ValueError, match=r"other.mat holds no RELEASE"):
         read_release(tmp_path / "other.mat")
-    with pytest.raises(ValueError, match=r"person 0 of image 000000004.jpg has no head box"):
+    with pytest.raises(ValueError, match=r"person 2 \(000000004.jpg\) has no head box"):
         write_headboxes(tmp_path / "heads.mat", read_release(release_file))
 
 

@@ -72,6 +72,28 @@ def test_centre_and_scale_of_the_dataset_are_kept_and_padded(corners):
     assert scale.tolist() == [[100, 80]]  # the dataset's own array is not changed
 
 
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+@pytest.mark.parametrize(
+    "given",
+    [
+        box(10, 20, 30, 36),
+        box(0, 0, 60, 40),
+        box(10, 20, 30, 36) | dict(bbox_center=np.array([[7.0, 9.0]]), bbox_scale=np.array([[100.0, 80.0]])),
+    ],
+    ids=["box", "whole image", "of the dataset"],
+)
+def test_scale_enlarges_the_person_about_the_same_centre(given, scale):
+    usual, scaled = PersonCenterScale()(dict(given)), PersonCenterScale(scale=scale)(dict(given))
+    np.testing.assert_array_equal(scaled["bbox_center"], usual["bbox_center"])
+    np.testing.assert_array_equal(scaled["bbox_scale"], usual["bbox_scale"] / scale)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_scale_must_be_positive(scale):
+    with pytest.raises(ValueError, match=f"scale must be positive, got {scale}"):
+        PersonCenterScale(scale=scale)
+
+
 @pytest.mark.parametrize("padding", [0.0, -1.25])
 def test_padding_must_be_positive(padding):
     with pytest.raises(ValueError, match=f"padding must be positive, got {padding}"):
@@ -79,8 +101,8 @@ def test_padding_must_be_positive(padding):
 
 
 def test_transform_is_registered_and_says_what_it_is():
-    transform = TRANSFORMS.build(dict(type="PersonCenterScale", padding=1.5))
-    assert repr(transform) == "PersonCenterScale(padding=1.5)"
+    transform = TRANSFORMS.build(dict(type="PersonCenterScale", padding=1.5, scale=0.9))
+    assert repr(transform) == "PersonCenterScale(padding=1.5, scale=0.9)"
 
 
 def test_misspelt_argument_fails():

@@ -244,8 +244,8 @@ def test_table_is_logged(monkeypatch):
 
 
 def test_metric_errors():
-    with pytest.raises(ValueError, match="norm 'torso': choose one of head, bbox"):
-        PCKh(norm="torso")
+    with pytest.raises(ValueError, match="norm 'hand': choose one of head, torso, bbox"):
+        PCKh(norm="hand")
     with pytest.raises(ValueError, match=r"out_file 'scores.txt' must end in .json or .csv"):
         PCKh(out_file="scores.txt")
     with pytest.raises(ValueError, match=r"submission_file 'x.csv' must end in .mat or .json"):

@@ -8,14 +8,39 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientpose.atomic import replacing
 from efficientpose.skeleton import NUM_KEYPOINTS
 
 NOT_LABELLED = (-1.0, -1.0)
+
+
+class AnnotatedPerson(Protocol):
+    """What the files tell of a person; pixels counted from 1."""
+
+    @property
+    def image(self) -> str:
+        """File name."""
+
+    @property
+    def joints(self) -> NDArray[np.float64]:
+        """(16, 2) in MMPose's MPII order."""
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(16,)."""
+
+    @property
+    def headbox(self) -> tuple[float, float, float, float] | None:
+        """Corners x1, y1, x2, y2; None where there is no head box."""
+
+    @property
+    def annotation(self) -> dict[str, Any]:
+        """The person as an entry of an annotation file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +174,14 @@ def split_at_random(people: Sequence[ReleasePerson], *, num_val: int = 3000, see
     )
 
 
-def write_annotations(path: Path, people: Sequence[ReleasePerson]) -> None:
-    """Write an annotation file."""
+def write_annotations(path: Path, people: Sequence[AnnotatedPerson]) -> None:
+    """Write an annotation file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([person.annotation for person in people]), encoding="utf-8")
+    with replacing(path) as partial:
+        partial.write_text(json.dumps([person.annotation for person in people]), encoding="utf-8")
 
 
-def write_headboxes(path: Path, people: Sequence[ReleasePerson]) -> None:
+def write_headboxes(path: Path, people: Sequence[AnnotatedPerson]) -> None:
     """Write the truth for PCKh in the layout of MMPose's ``mpii_gt_val.mat``, people in the order of the annotations.
 
     Raises:
@@ -164,21 +190,20 @@ def write_headboxes(path: Path, people: Sequence[ReleasePerson]) -> None:
     from scipy.io import savemat
 
     boxes = []
-    for person in people:
+    for i, person in enumerate(people):
         if person.headbox is None:
-            raise ValueError(f"person {person.person_index} of image {person.image} has no head box, which PCKh needs")
+            raise ValueError(f"person {i} ({person.image}) has no head box, which PCKh needs")
         boxes.append(person.headbox)
     path.parent.mkdir(parents=True, exist_ok=True)
     joints = np.stack([person.joints for person in people])
     missing = np.stack([~person.labelled for person in people])
-    savemat(
-        path,
-        {
-            "headboxes_src": np.array(boxes).reshape(-1, 2, 2).transpose(1, 2, 0),
-            "pos_gt_src": joints.transpose(1, 2, 0),
-            "jnt_missing": missing.T.astype(np.uint8),
-        },
-    )
+    contents = {
+        "headboxes_src": np.array(boxes).reshape(-1, 2, 2).transpose(1, 2, 0),
+        "pos_gt_src": joints.transpose(1, 2, 0),
+        "jnt_missing": missing.T.astype(np.uint8),
+    }
+    with replacing(path) as partial:
+        savemat(partial, contents, appendmat=False)
 
 
 def _read_person(

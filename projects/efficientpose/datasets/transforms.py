@@ -1,5 +1,7 @@
 """From a person's box to the region that the network sees."""
 
+import math
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -14,30 +16,38 @@ class PersonCenterScale(BaseTransform):
     border), as the released code does it. MMPose's ``GetBBoxCenterScale`` would pad it as well.
 
     Required keys: ``bbox`` (1, 4) as x1, y1, x2, y2 in image pixels; ``img_shape`` (height, width). A ``bbox_center``
-    and ``bbox_scale`` that the dataset gives are kept, and padded.
+    and ``bbox_scale`` that the dataset gives are kept, padded and scaled.
 
     Added keys: ``bbox_center`` (1, 2) and ``bbox_scale`` (1, 2), in image pixels.
 
     Args:
         padding: Side of the region per side of the box.
+        scale: How much larger than usual the person appears in the region, for multi-scale testing. Every region's side
+            is divided by it, also that of a box that is the whole image.
+
+    Raises:
+        ValueError: If one is not positive.
     """
 
-    def __init__(self, *, padding: float = 1.25) -> None:
+    def __init__(self, *, padding: float = 1.25, scale: float = 1.0) -> None:
         super().__init__()
         if padding <= 0:
             raise ValueError(f"padding must be positive, got {padding}")
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale must be positive, got {scale}")
         self.padding = padding
+        self.scale = scale
 
     def transform(self, results: dict) -> dict:
         """Add the centre and size of the region (MMCV's contract)."""
         if "bbox_center" in results and "bbox_scale" in results:
-            results["bbox_scale"] = results["bbox_scale"] * self.padding
+            results["bbox_scale"] = results["bbox_scale"] * (self.padding / self.scale)
             return results
         height, width = results["img_shape"]
         is_whole_image = np.array_equal(results["bbox"], [[0, 0, width, height]])
         padding = 1.0 if is_whole_image else self.padding
-        results["bbox_center"], results["bbox_scale"] = bbox_xyxy2cs(results["bbox"], padding=padding)
+        results["bbox_center"], results["bbox_scale"] = bbox_xyxy2cs(results["bbox"], padding=padding / self.scale)
         return results
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(padding={self.padding})"
+        return f"{type(self).__name__}(padding={self.padding}, scale={self.scale})"

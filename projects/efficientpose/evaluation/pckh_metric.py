@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -23,16 +23,32 @@ from rich.table import Table
 
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
-from efficientpose.skeleton import NUM_KEYPOINTS
+from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
 
-MEASURES = {"head": "PCKh", "bbox": "PCK"}
+
+class _Norm(NamedTuple):
+    """How a measure is called in keys and in the table's title, and what goes before its keys by default."""
+
+    measure: str
+    title: str
+    prefix: str
+
+
+NORMS: Final = {
+    "head": _Norm("PCKh", "PCKh", ""),
+    "torso": _Norm("PCK", "PCK (of the torso)", "torso"),
+    "bbox": _Norm("PCK", "PCK (of the box)", ""),
+}
+TORSO_DIAGONALS: Final = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
+"""The torso's length is the first of which both ends are labelled."""
+
 REPORT_ENDINGS = (".json", ".csv")
 SUBMISSION_ENDINGS = (".mat", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Person:
-    """What is kept of a data sample: truth (16, 2), labelled (16,), image pixels.
+    """What is kept of a data sample: truth (16, 2), labelled (16,), image pixels; no length where it is unknown.
 
     Not a named tuple: MMEngine makes plain tuples of those on the way to ``compute_metrics``.
     """
@@ -40,7 +56,7 @@ class _Person:
     prediction: PersonPrediction
     truth: NDArray[np.float64]
     labelled: NDArray[np.bool_]
-    reference_length: float
+    reference_length: float | None
 
 
 @METRICS.register_module()
@@ -54,7 +70,9 @@ class PCKh(BaseMetric):
     Args:
         thresholds: Fractions of the reference length.
         norm: ``"head"`` for 0.6 times the head box's diagonal, from the dataset's ``headbox_file``; ``"bbox"`` for the
-            longer side of the person's box (the measure is then called PCK).
+            longer side of the person's box; ``"torso"`` for the distance from left shoulder to right hip, or else right
+            shoulder to left hip, as usual for LSP. By box or torso the measure is called PCK. People whose torso has no
+            length are not scored, which is logged.
         num_bootstrap: Resamples of people behind the intervals; 0 for none.
         seed: Of the resampling.
         out_file: Where to write all scores, ``.json`` or ``.csv``.
@@ -62,7 +80,8 @@ class PCKh(BaseMetric):
             :func:`efficientpose.evaluation.submission.write_submission`.
         release_file: MPII's own annotation file, for a ``.mat`` in the test server's structure.
         collect_device: ``"cpu"`` or ``"gpu"``, for distributed evaluation.
-        prefix: Put before every key, with a slash.
+        prefix: Put before every key, with a slash. By default ``"torso"`` for that norm (``torso/PCK@0.2``), so that it
+            can stand beside PCKh in one evaluator, and nothing for the others.
 
     Raises:
         ValueError: If ``norm`` or the ending of a file is unknown.
@@ -75,7 +94,7 @@ class PCKh(BaseMetric):
         self,
         *,
         thresholds: Sequence[float] = (0.5, 0.1),
-        norm: Literal["head", "bbox"] = "head",
+        norm: Literal["head", "bbox", "torso"] = "head",
         num_bootstrap: int = 1000,
         seed: int = 0,
         out_file: str | None = None,
@@ -84,9 +103,9 @@ class PCKh(BaseMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        if norm not in MEASURES:
-            raise ValueError(f"norm {norm!r}: choose one of {', '.join(MEASURES)}")
+        if norm not in NORMS:
+            raise ValueError(f"norm {norm!r}: choose one of {', '.join(NORMS)}")
+        super().__init__(collect_device=collect_device, prefix=NORMS[norm].prefix if prefix is None else prefix)
         self.thresholds = tuple(thresholds)
         self.norm = norm
         self.num_bootstrap = num_bootstrap
@@ -115,18 +134,11 @@ class PCKh(BaseMetric):
         labelled = np.array([person.labelled for person in results], dtype=bool).reshape(-1, NUM_KEYPOINTS)
         if self.submission_file is not None and not labelled.any():
             return {}
-        table = compute_pckh(
-            np.array([person.prediction.keypoints for person in results]),
-            np.array([person.truth for person in results]),
-            labelled,
-            np.array([person.reference_length for person in results]),
-            thresholds=self.thresholds,
-            num_bootstrap=self.num_bootstrap,
-            seed=self.seed,
-        )
-        measure = MEASURES[self.norm]
+        table = self._score(results)
+        measure = NORMS[self.norm].measure
         scores = flatten(table, measure=measure)
-        MMLogger.get_current_instance().info("\n" + render(table, measure=measure))
+        title = NORMS[self.norm].title
+        MMLogger.get_current_instance().info("\n" + render(table, measure=measure, title=title))
         if self.out_file is not None:
             self._write_report(self.out_file, scores, num_people=table.num_people)
         metrics = {key: score.value for key, score in scores.items()}
@@ -135,6 +147,27 @@ class PCKh(BaseMetric):
                 key = score_key(MEAN_ROW, column, measure=measure)
                 metrics |= {f"{key}_low": score.low, f"{key}_high": score.high}
         return metrics
+
+    def _score(self, people: Sequence[_Person]) -> PckhTable:
+        """Score the people whose reference length is known, and say how many are not."""
+        scored = [person for person in people if person.reference_length is not None]
+        if len(scored) < len(people):
+            unknown = f"{len(people) - len(scored)} of {len(people)} people have no length of the torso"
+            expected = " or ".join(f"{a} to {b}" for a, b in TORSO_DIAGONALS)
+            if not scored:
+                raise ValueError(f"{unknown}: expected {expected} to be labelled")
+            MMLogger.get_current_instance().warning(
+                f"{unknown} and are not scored: expected {expected} to be labelled, and not in one place"
+            )
+        return compute_pckh(
+            np.array([person.prediction.keypoints for person in scored]),
+            np.array([person.truth for person in scored]),
+            np.array([person.labelled for person in scored]).reshape(-1, NUM_KEYPOINTS),
+            np.array([person.reference_length for person in scored]),
+            thresholds=self.thresholds,
+            num_bootstrap=self.num_bootstrap,
+            seed=self.seed,
+        )
 
     def _write_report(self, path: Path, scores: dict[str, Score], *, num_people: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,10 +203,10 @@ def flatten(table: PckhTable, *, measure: str) -> dict[str, Score]:
     }
 
 
-def render(table: PckhTable, *, measure: str) -> str:
+def render(table: PckhTable, *, measure: str, title: str) -> str:
     """Return the table as text, percentages with their intervals in brackets."""
     columns = list(table.rows[MEAN_ROW])
-    drawn = Table(title=f"{measure} of {table.num_people} people, % [95% confidence]")
+    drawn = Table(title=f"{title} of {table.num_people} people, % [95% confidence]")
     drawn.add_column("joints")
     for column in columns:
         drawn.add_column(measure + column if column.startswith("@") else column, justify="right")
@@ -222,14 +255,28 @@ def _read_person(sample: dict[str, Any], *, norm: str) -> _Person:
     )
     coordinates = np.asarray(truth["keypoints"], dtype=float).reshape(NUM_KEYPOINTS, 2)
     # People of the test set, of whom nothing is known, have no head box and need none.
-    length = _reference_length(truth, norm=norm) if labelled.any() else 1.0
+    length = _reference_length(truth, coordinates, labelled, norm=norm) if labelled.any() else 1.0
     return _Person(prediction=prediction, truth=coordinates, labelled=labelled, reference_length=length)
 
 
-def _reference_length(truth: dict[str, Any], *, norm: str) -> float:
+def _reference_length(
+    truth: dict[str, Any], coordinates: NDArray[np.float64], labelled: NDArray[np.bool_], *, norm: str
+) -> float | None:
+    if norm == "torso":
+        return _torso_length(coordinates, labelled)
     if norm == "bbox":
         x1, y1, x2, y2 = np.asarray(truth["bboxes"], dtype=float).reshape(4)
         return float(max(x2 - x1, y2 - y1))
     if "head_size" not in truth:
         raise ValueError("the samples have no head_size: give the dataset headbox_file=... and test_mode=True")
     return float(np.asarray(truth["head_size"]).reshape(()))
+
+
+def _torso_length(coordinates: NDArray[np.float64], labelled: NDArray[np.bool_]) -> float | None:
+    for diagonal in TORSO_DIAGONALS:
+        shoulder, hip = (KEYPOINT_NAMES.index(name) for name in diagonal)
+        if labelled[shoulder] and labelled[hip]:
+            length = float(np.linalg.norm(coordinates[shoulder] - coordinates[hip]))
+            if length != 0:  # two joints at one place say nothing; numbers that are none are an error later
+                return length
+    return None
