@@ -1,49 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
-from mmpose.structures import PoseDataSample
 
-from efficientpose.models.head import EfficientPoseHead, PoseMaps
-from efficientpose.skeleton import FLIP_INDICES
+from efficientpose.models.head import PoseMaps
 
 INPUT_SIZE = (48, 32)
 DECODER = dict(type="FullResolutionHeatmap", input_size=INPUT_SIZE)
 IN_CHANNELS = 8
 
 
-def make_head(**arguments):
-    torch.manual_seed(0)
-    return EfficientPoseHead(**dict(in_channels=IN_CHANNELS, channels=4, num_blocks=1, decoder=DECODER) | arguments)
-
-
-def features(*, num=2, grid=(4, 6)):
-    return (torch.randn(num, IN_CHANNELS, *grid, generator=torch.Generator().manual_seed(1)),)
-
-
-def sample(keypoints, visible):
-    """A training sample with keypoints (K, 2) in the input frame and visible (K,)."""
-    truth = InstanceData(transformed_keypoints=np.array(keypoints)[None], keypoints_visible=np.array(visible)[None])
-    return PoseDataSample(gt_instances=truth, metainfo=dict(flip_indices=list(FLIP_INDICES), input_size=INPUT_SIZE))
-
-
-def samples(*, num=2, num_keypoints=16, unlabelled=()):
-    rng = np.random.default_rng(0)
-    visible = np.ones(num_keypoints)
-    visible[list(unlabelled)] = 0
-    return [sample(rng.uniform((0, 0), INPUT_SIZE, (num_keypoints, 2)), visible) for _ in range(num)]
-
-
-def loss_and_gradients(head, batch):
-    head.zero_grad()
-    losses = head.loss(features(), batch)
-    sum(losses.values()).backward()
-    return losses, {name: p.grad.clone() for name, p in head.named_parameters() if p.grad is not None}
-
-
 @pytest.mark.parametrize("grid", [(4, 4), (5, 3), (1, 7)], ids=str)
-def test_maps_have_the_shapes_they_should(grid):
+def test_maps_have_the_shapes_they_should(make_head, features, grid):
     height, width = grid
     maps = make_head(decoder=None)(features(num=3, grid=grid))
     assert isinstance(maps, PoseMaps)
@@ -56,7 +24,9 @@ def test_maps_have_the_shapes_they_should(grid):
 @pytest.mark.parametrize("num_heatmap_passes", [1, 2, 3])
 @pytest.mark.parametrize("num_limbs", [0, 14])
 @pytest.mark.parametrize("upsampling", ["bilinear", "transposed_conv", None])
-def test_every_combination_gives_its_maps_losses_and_keypoints(num_heatmap_passes, num_limbs, upsampling):
+def test_every_combination_gives_its_maps_losses_and_keypoints(
+    make_head, features, samples, num_heatmap_passes, num_limbs, upsampling
+):
     head = make_head(num_heatmap_passes=num_heatmap_passes, num_limbs=num_limbs, upsampling=upsampling)
     maps = head(features())
     assert (maps.pafs is None) == (num_limbs == 0)
@@ -75,12 +45,12 @@ def test_every_combination_gives_its_maps_losses_and_keypoints(num_heatmap_passe
 
 @pytest.mark.parametrize("num_limbs", [0, 14])
 @pytest.mark.parametrize("upsampling", ["bilinear", None])
-def test_deployed_graph_gives_the_final_maps(num_limbs, upsampling):
+def test_deployed_graph_gives_the_final_maps(make_head, features, num_limbs, upsampling):
     head = make_head(num_limbs=num_limbs, upsampling=upsampling).eval()
     torch.testing.assert_close(head.forward_deployed(features()), head(features()).final)
 
 
-def test_each_later_pass_reads_the_previous_pass_s_features_then_the_cross_resolution_ones():
+def test_each_later_pass_reads_the_previous_pass_s_features_then_the_cross_resolution_ones(make_head, features):
     head = make_head(num_heatmap_passes=3).eval()
     read, given = [], []
     for each in head.passes:
@@ -95,7 +65,7 @@ def test_each_later_pass_reads_the_previous_pass_s_features_then_the_cross_resol
         assert read[number].equal(torch.cat((given[number - 1], cross_resolution), dim=1))
 
 
-def test_paf_features_are_fed_forward_and_predicted_maps_are_not():
+def test_paf_features_are_fed_forward_and_predicted_maps_are_not(make_head, features):
     head = make_head().eval()
     before = head(features())
     for each in (head.paf_pass, head.heatmap_passes[0]):
@@ -110,7 +80,7 @@ def test_paf_features_are_fed_forward_and_predicted_maps_are_not():
     assert not head(features()).full_heatmaps.equal(after.full_heatmaps)
 
 
-def test_final_loss_reaches_the_features_of_every_pass():
+def test_final_loss_reaches_the_features_of_every_pass(make_head, features, samples):
     head = make_head()
     head.loss(features(), samples())["loss_full_heatmaps"].backward()
     for each in head.passes:
@@ -118,7 +88,7 @@ def test_final_loss_reaches_the_features_of_every_pass():
     assert [each.predict.weight.grad is None for each in head.passes] == [True, True, False]
 
 
-def test_batch_equals_single():
+def test_batch_equals_single(make_head, features):
     head = make_head().eval()
     (batch,) = features(num=3)
     together = head((batch,))
@@ -128,69 +98,7 @@ def test_batch_equals_single():
             torch.testing.assert_close(got[0], expected[index], rtol=1e-4, atol=1e-6)
 
 
-def test_losses_are_weighted_mean_squares_against_the_codec_s_targets():
-    head = make_head().eval()
-    batch = samples(unlabelled=(3, 9))
-    maps, losses = head(features()), head.loss(features(), batch)
-    keypoints = np.concatenate([each.gt_instances.transformed_keypoints for each in batch])
-    labelled = np.concatenate([each.gt_instances.keypoints_visible for each in batch])
-    target = head.decoder.render(torch.from_numpy(keypoints).float(), torch.from_numpy(labelled))
-
-    def weighted_mean_square(predicted, wanted, weights):
-        total = 0.0
-        for person in range(predicted.shape[0]):
-            for channel in range(predicted.shape[1]):
-                squares = (predicted[person, channel] - wanted[person, channel]).square()
-                total += weights[person, channel].item() * squares.sum().item()
-        return total / predicted.numel()
-
-    paf_weights = torch.stack([target.limb_weights[:, channel // 2] for channel in range(28)], dim=1)
-    expected = dict(
-        loss_pafs=weighted_mean_square(maps.pafs, target.pafs, paf_weights),
-        loss_heatmaps_1=weighted_mean_square(maps.heatmaps[0], target.heatmaps, target.keypoint_weights),
-        loss_heatmaps_2=weighted_mean_square(maps.heatmaps[1], target.heatmaps, target.keypoint_weights),
-        loss_full_heatmaps=weighted_mean_square(maps.full_heatmaps, target.full_heatmaps, target.keypoint_weights),
-    )
-    assert {key: loss.item() for key, loss in losses.items()} == pytest.approx(expected, rel=1e-4)
-    assert target.keypoint_weights.sum() < 32
-
-
-def test_weights_scale_their_losses():
-    plain = make_head().loss(features(), samples())
-    scaled = make_head(paf_weight=2.0, heatmap_weight=3.0, full_heatmap_weight=5.0).loss(features(), samples())
-    ratios = {key: (scaled[key] / plain[key]).item() for key in plain}
-    assert ratios == pytest.approx(dict(loss_pafs=2, loss_heatmaps_1=3, loss_heatmaps_2=3, loss_full_heatmaps=5))
-
-
-@pytest.mark.parametrize("place", [(np.nan, np.nan), (np.inf, 0.0), (-1e6, 5.0), (20.0, 20.0)], ids=str)
-def test_unlabelled_joints_carry_no_loss_and_no_gradient(place):
-    head = make_head()
-    batch = samples(unlabelled=(2, 9))
-    losses, gradients = loss_and_gradients(head, batch)
-    for each in batch:
-        each.gt_instances.transformed_keypoints[0, [2, 9]] = place
-    moved_losses, moved_gradients = loss_and_gradients(head, batch)
-    assert all(loss.isfinite() for loss in losses.values())
-    assert all(moved_losses[key].equal(loss) for key, loss in losses.items())
-    assert all(moved_gradients[name].equal(gradient) for name, gradient in gradients.items())
-
-
-def test_labelled_joints_carry_loss():
-    head = make_head()
-    batch = samples()
-    losses, _ = loss_and_gradients(head, batch)
-    batch[0].gt_instances.transformed_keypoints[0, 2] = (20.0, 20.0)
-    moved, _ = loss_and_gradients(head, batch)
-    assert all(not moved[key].equal(loss) for key, loss in losses.items())
-
-
-def test_nobody_labelled_is_a_loss_of_zero():
-    losses, gradients = loss_and_gradients(make_head(), samples(unlabelled=range(16)))
-    assert all(loss == 0 for loss in losses.values())
-    assert all(gradient.eq(0).all() for gradient in gradients.values())
-
-
-def test_visibility_with_mmpose_s_column_of_weights_counts_the_same():
+def test_visibility_with_mmpose_s_column_of_weights_counts_the_same(make_head, features, samples):
     head, batch = make_head(), samples(unlabelled=(2, 9))
     expected = head.loss(features(), batch)
     for each in batch:
@@ -200,7 +108,7 @@ def test_visibility_with_mmpose_s_column_of_weights_counts_the_same():
     assert all(got[key].equal(loss) for key, loss in expected.items())
 
 
-def test_heatmaps_come_with_the_keypoints_when_asked_for():
+def test_heatmaps_come_with_the_keypoints_when_asked_for(make_head, features, samples):
     head = make_head().eval()
     predictions, fields = head.predict(features(), samples(), test_cfg=dict(output_heatmaps=True))
     maps = head(features()).full_heatmaps
@@ -211,7 +119,7 @@ def test_heatmaps_come_with_the_keypoints_when_asked_for():
         np.testing.assert_array_equal(predictions[index].keypoint_scores, scores)
 
 
-def test_flip_test_averages_with_the_mirrored_crop_s_swapped_maps():
+def test_flip_test_averages_with_the_mirrored_crop_s_swapped_maps(make_head, features, samples):
     head = make_head().eval()
     straight, mirrored = features(), (features()[0].roll(1, dims=1),)
     test_cfg = dict(flip_test=True, output_heatmaps=True)
@@ -224,20 +132,20 @@ def test_flip_test_averages_with_the_mirrored_crop_s_swapped_maps():
         torch.testing.assert_close(got, expected)
 
 
-def test_keypoints_are_predicted_under_bfloat16_autocast():
+def test_keypoints_are_predicted_under_bfloat16_autocast(make_head, features, samples):
     head = make_head().eval()
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         predictions = head.predict(features(), samples())
     assert np.isfinite(predictions[0].keypoints).all()
 
 
-def test_crop_of_another_size_than_the_decoder_s_is_an_error():
+def test_crop_of_another_size_than_the_decoder_s_is_an_error(make_head, features, samples):
     head = make_head(decoder=dict(type="FullResolutionHeatmap", input_size=(96, 64))).eval()
     with pytest.raises(ValueError, match=r"96, 64"):
         head.predict(features(), samples())
 
 
-def test_a_body_without_limbs_needs_no_limbs_in_the_decoder():
+def test_a_body_without_limbs_needs_no_limbs_in_the_decoder(make_head, features, samples):
     head = make_head(num_keypoints=3, num_limbs=0)
     assert sorted(head.loss(features(), samples(num_keypoints=3))) == [
         "loss_full_heatmaps", "loss_heatmaps_1", "loss_heatmaps_2",
@@ -250,33 +158,33 @@ def test_a_body_without_limbs_needs_no_limbs_in_the_decoder():
      dict(num_limbs=-1)],
     ids=str,
 )  # fmt: skip
-def test_counts_that_are_too_small(arguments):
+def test_counts_that_are_too_small(make_head, arguments):
     with pytest.raises(ValueError, match=r"must be at least 1, channels at least 4 and num_limbs at least 0, got"):
         make_head(**arguments)
 
 
-def test_unknown_upsampling():
+def test_unknown_upsampling(make_head):
     message = r"upsampling must be \"bilinear\", \"transposed_conv\" or None, got 'nearest'"
     with pytest.raises(ValueError, match=message):
         make_head(upsampling="nearest")
 
 
-def test_decoder_with_another_number_of_limbs():
+def test_decoder_with_another_number_of_limbs(make_head):
     with pytest.raises(ValueError, match="num_limbs is 13, but the decoder has 14 limbs"):
         make_head(num_limbs=13)
 
 
-def test_loss_without_decoder():
+def test_loss_without_decoder(make_head, features, samples):
     with pytest.raises(RuntimeError, match="the loss needs targets: give EfficientPoseHead a decoder"):
         make_head(decoder=None).loss(features(), samples())
 
 
-def test_prediction_without_decoder():
+def test_prediction_without_decoder(make_head, features, samples):
     with pytest.raises(RuntimeError, match="decoder has not been set"):
         make_head(decoder=None).predict(features(), samples())
 
 
-def test_samples_without_keypoints_in_the_input_frame():
+def test_samples_without_keypoints_in_the_input_frame(make_head, features, samples):
     batch = samples()
     for each in batch:
         del each.gt_instances.transformed_keypoints

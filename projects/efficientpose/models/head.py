@@ -62,10 +62,12 @@ class EfficientPoseHead(BaseHead):
         paf_weight: Weight of that loss.
         heatmap_weight: Weight of the loss of each pass's heatmaps at stride 8.
         full_heatmap_weight: Weight of the loss of the upsampled heatmaps.
+        keypoint_weights: Weight of each keypoint in the losses of heatmaps, (K,); None for 1 each.
         decoder: Codec that draws targets and reads keypoints.
 
     Raises:
-        ValueError: If a count is too small, the upsampling unknown, or the decoder has other limbs.
+        ValueError: If a count is too small, the upsampling unknown, a keypoint's weight unusable, or the decoder has
+        other limbs.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class EfficientPoseHead(BaseHead):
         paf_weight: float = 1.0,
         heatmap_weight: float = 1.0,
         full_heatmap_weight: float = 1.0,
+        keypoint_weights: Sequence[float] | None = None,
         decoder: dict | None = None,
     ) -> None:
         super().__init__(
@@ -111,6 +114,8 @@ class EfficientPoseHead(BaseHead):
         self.paf_weight = paf_weight
         self.heatmap_weight = heatmap_weight
         self.full_heatmap_weight = full_heatmap_weight
+        weights = _read_keypoint_weights(keypoint_weights, num_keypoints=num_keypoints)
+        self.register_buffer("keypoint_weights", weights, persistent=False)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         if num_limbs and self.decoder is not None:
             _check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
@@ -217,15 +222,16 @@ class EfficientPoseHead(BaseHead):
             with_pafs=maps.pafs is not None,
             with_full_heatmaps=maps.full_heatmaps is not None,
         )
+        keypoint_weights = target.keypoint_weights * self.keypoint_weights
         losses = {}
         if maps.pafs is not None:
             weights = target.limb_weights.repeat_interleave(2, dim=1)
             losses["loss_pafs"] = self.paf_weight * self.paf_loss_module(maps.pafs, target.pafs, weights)
         for number, heatmaps in enumerate(maps.heatmaps, start=1):
-            loss = self.loss_module(heatmaps, target.heatmaps, target.keypoint_weights)
+            loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
             losses[f"loss_heatmaps_{number}"] = self.heatmap_weight * loss
         if maps.full_heatmaps is not None:
-            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, target.keypoint_weights)
+            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
             losses["loss_full_heatmaps"] = self.full_heatmap_weight * loss
         return losses
 
@@ -245,6 +251,18 @@ def _check_limbs(limbs: Sequence[tuple[int, int]], *, num_limbs: int, num_keypoi
         raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(limbs)} limbs")
     if not all(0 <= joint < num_keypoints for limb in limbs for joint in limb):
         raise ValueError(f"the decoder's limbs must join keypoints 0 to {num_keypoints - 1}, got {limbs}")
+
+
+def _read_keypoint_weights(weights: Sequence[float] | None, *, num_keypoints: int) -> Tensor:
+    """Return (K,) weights.
+
+    Raises:
+        ValueError: If there are not as many as keypoints, or one is negative or not finite, or all are 0.
+    """
+    read = torch.ones(num_keypoints) if weights is None else torch.tensor(weights, dtype=torch.float32)
+    if read.shape != (num_keypoints,) or not read.isfinite().all() or read.min() < 0 or read.max() == 0:
+        raise ValueError(f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {weights}")
+    return read
 
 
 def _stack_truth(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
