@@ -1,6 +1,7 @@
 """Both schedules at every place that can be worked out by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,14 +27,15 @@ def rate(step: int) -> float:
 def test_the_first_cycle_spans_the_whole_range() -> None:
     assert rate(0) == pytest.approx(MIN_RATE)
     assert rate(5) == pytest.approx(MAX_RATE)
-    assert rate(1) == pytest.approx(MIN_RATE * 3000**0.2)
+    assert rate(1) == pytest.approx(MIN_RATE + (MAX_RATE - MIN_RATE) / 5)
     assert rate(9) == pytest.approx(rate(1))
 
 
 @pytest.mark.parametrize(("cycle", "share"), [(1, 0.75), (2, 0.5), (3, 0.25)])
 def test_later_cycles_shrink_towards_the_limit(cycle: int, share: float) -> None:
-    assert rate(10 * cycle) == pytest.approx(0.01 ** (1 - share) * MIN_RATE**share)
-    assert rate(10 * cycle + 5) == pytest.approx(0.01 ** (1 - share) * MAX_RATE**share)
+    assert rate(10 * cycle) == pytest.approx(0.01 * (1 - share) + MIN_RATE * share)
+    assert rate(10 * cycle + 5) == pytest.approx(0.01 * (1 - share) + MAX_RATE * share)
+    assert rate(10 * cycle + 7) == pytest.approx(0.01 * (1 - share) + (MIN_RATE + 0.6 * (MAX_RATE - MIN_RATE)) * share)
 
 
 def test_behind_the_end_the_rate_is_the_limit() -> None:
@@ -99,3 +101,14 @@ def test_bad_settings_are_refused() -> None:
         DecayingTriangularLR(optimizer, end=10, cycle=1)
     with pytest.raises(ValueError, match="must be positive"):
         ShrinkingSigmaHook(sigma_start=0.0, num_levels=2)
+
+
+def test_a_run_of_another_sigma_schedule_cannot_be_resumed() -> None:
+    checkpoint: dict = {}
+    ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).before_save_checkpoint(SimpleNamespace(), checkpoint)
+    other = ShrinkingSigmaHook(sigma_start=0.1, num_levels=4)
+    with pytest.raises(ValueError, match="'sigma_start': 0.2.*this config has.*'sigma_start': 0.1.*load_from"):
+        other.after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)
+    other.after_load_checkpoint(SimpleNamespace(_resume=False), checkpoint)
+    other.after_load_checkpoint(SimpleNamespace(_resume=True), {"state_dict": {}})
+    ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)

@@ -1,6 +1,19 @@
 """What happens around training and testing: schedules and hooks."""
 
+from efficientpose.engine.checkpoints import AtomicCheckpointHook
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.memory_format import ChannelsLastHook
+from efficientpose.engine.nan_guard import NanGuardHook
+from efficientpose.engine.seeding import EpochSeedHook
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
+from efficientpose.engine.visual_samples import VisualSamplesHook
 
-__all__ = ["DecayingTriangularLR", "ShrinkingSigmaHook"]
+__all__ = [
+    "AtomicCheckpointHook",
+    "ChannelsLastHook",
+    "DecayingTriangularLR",
+    "EpochSeedHook",
+    "NanGuardHook",
+    "ShrinkingSigmaHook",
+    "VisualSamplesHook",
+]

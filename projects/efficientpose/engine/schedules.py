@@ -26,11 +26,11 @@ def limit_rate(max_rate: float, *, sigma_start: float, sigma_end: float, rate_ra
 def decaying_triangular_rate(
     step: int, *, num_steps: int, cycle_steps: int, max_rate: float, limit: float, rate_range: float = RATE_RANGE
 ) -> float:
-    """Return the learning rate of one step of a triangular wave that dies down to ``limit``.
+    """Return the learning rate of one step of a triangular wave (Smith 2017, arXiv 1506.01186) that dies down.
 
-    The wave is triangular in log λ. Cycle number n of N runs from ``low`` up to ``high`` in its first half and back in
-    its second, where log ``low`` and log ``high`` lie the share 1 - n / N of the way from log ``limit`` to log λmin and
-    to log λmax: the first cycle spans the whole range, and the last ends next to ``limit``.
+    A whole cycle rises linearly from λmin to λmax and falls back as it rose. Cycle number n of N = ceil(steps / cycle)
+    keeps the share 1 - n / N of the wave's distance from ``limit``: the first cycle spans the whole range, and the last
+    stays next to ``limit``.
 
     Args:
         step: Counted from 0; beyond the last, the rate is ``limit``.
@@ -45,9 +45,9 @@ def decaying_triangular_rate(
     cycle, step_in_cycle = divmod(step, cycle_steps)
     amplitude = 1 - cycle / math.ceil(num_steps / cycle_steps)
     height = 1 - abs(2 * step_in_cycle / cycle_steps - 1)
-    log_low = (1 - amplitude) * math.log(limit) + amplitude * math.log(max_rate / rate_range)
-    log_high = (1 - amplitude) * math.log(limit) + amplitude * math.log(max_rate)
-    return math.exp(log_low + height * (log_high - log_low))
+    min_rate = max_rate / rate_range
+    wave = min_rate + height * (max_rate - min_rate)
+    return limit + amplitude * (wave - limit)
 
 
 def stepwise_sigma(epoch: int, *, num_epochs: int, num_levels: int, sigma_start: float, sigma_end: float) -> float:

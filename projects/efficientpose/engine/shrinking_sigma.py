@@ -12,8 +12,9 @@ from efficientpose.engine.schedules import stepwise_sigma
 class ShrinkingSigmaHook(Hook):
     """Set the codec's sigma at the start of every epoch.
 
-    It depends on the epoch's number alone, so a resumed run goes on exactly. Targets are drawn in the head, so no
-    data-loading worker has to restart.
+    It depends on the epoch's number alone, so a resumed run goes on exactly. Checkpoints carry the schedule, and a run
+    of another schedule refuses to resume from them. Targets are drawn in the head, so no data-loading worker has to
+    restart.
 
     Args:
         sigma_start: σ0, as a fraction of the map.
@@ -33,6 +34,28 @@ class ShrinkingSigmaHook(Hook):
         self.sigma_start = sigma_start
         self.sigma_end = sigma_end
         self.num_levels = num_levels
+
+    @property
+    def schedule(self) -> dict[str, float]:
+        """The settings, as checkpoints carry them."""
+        return {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002 - MMEngine passes it
+        """Add the schedule to the checkpoint (MMEngine's contract)."""
+        checkpoint["sigma_schedule"] = self.schedule
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare schedules when a run is resumed; weights to start a new run from may come from any (MMEngine's contract).
+
+        Raises:
+            ValueError: If the checkpoint's run had another schedule.
+        """
+        earlier = checkpoint.get("sigma_schedule", self.schedule)
+        if runner._resume and earlier != self.schedule:
+            raise ValueError(
+                f"the run to resume had the sigma schedule {earlier}, this config has {self.schedule}: set it back to "
+                "resume, or start a new run from those weights with load_from"
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set this epoch's sigma and log it (MMEngine's contract)."""

@@ -1,0 +1,96 @@
+"""Random numbers that depend on the seed, the epoch and the sample alone, so that a resumed run goes on exactly.
+
+MMEngine seeds the data-loading workers once, when they start: a resumed run would cut its samples as the first epoch's.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast, get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import get_worker_info
+
+_PROCESS, _SAMPLE, _ORDER = 0, 1, 2
+
+
+def _draw_seeds(seed: int, *key: int) -> tuple[int, int, int]:
+    """Return seeds for Python's, NumPy's and PyTorch's generators; those of different keys are unrelated."""
+    words = np.random.SeedSequence(seed, spawn_key=key).generate_state(3)
+    return int(words[0]), int(words[1]), int(words[2])
+
+
+class _SeededSamples:
+    """What a data loader fetches samples with: seeds the generators anew for each.
+
+    It is made a data set's ``__getitems__``, so it works for any, in workers that live on from epoch to epoch as well.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        # Memory shared with the workers, which may be running when the epoch changes.
+        self.seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
+
+    def __call__(self, indices: Sequence[int]) -> list[Any]:
+        return [self._fetch(index) for index in indices]
+
+    def _fetch(self, index: int) -> Any:
+        seed, epoch = self.seed_and_epoch.tolist()
+        for_python, for_numpy, for_torch = _draw_seeds(seed, _SAMPLE, epoch, index)
+        random.seed(for_python)
+        np.random.seed(for_numpy)
+        if get_worker_info() is not None:  # else the network draws from it too
+            torch.default_generator.manual_seed(for_torch)
+        return self.dataset[index]
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Seed everything random anew: each epoch's shuffling and network, and each sample's augmentation.
+
+    A sample is augmented by the run's seed, the epoch and the sample's place in the data set alone, however many
+    workers and processes share the work and however large the batches are. The seed is ``randomness.seed``, or drawn
+    and logged by MMEngine if that is None; a resumed run goes on with its checkpoint's. On a GPU, bit-equal results
+    also need ``randomness.deterministic=True``.
+
+    Raises:
+        ValueError: If the training is counted in iterations, which repeat no sample's place.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Take hold of the training samples (MMEngine's contract)."""
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError("EpochSeedHook needs a training by epochs: set train_cfg.by_epoch=True or leave it out")
+        dataset = runner.train_dataloader.dataset
+        self.samples = _SeededSamples(dataset)
+        dataset.__getitems__ = self.samples
+        # The first process's, for the shuffling must be the same for all.
+        seed = torch.tensor(runner.seed)
+        broadcast(seed)
+        self.seed = int(seed)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Seed the samples, their order, and this process (MMEngine's contract)."""
+        self.samples.seed_and_epoch.copy_(torch.tensor([self.seed, runner.epoch]))
+        loader = runner.train_dataloader
+        samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]
+        for sampler in samplers:
+            if hasattr(sampler, "seed"):
+                # MMEngine adds the epoch to it, so runs of seeds 0 and 1 would share all orders but one.
+                sampler.seed = _draw_seeds(self.seed, _ORDER)[2]
+        self._seed_process(runner)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ARG002
+        """Seed this process once more, for starting workers draws from its generator (MMEngine's contract)."""
+        if batch_idx == 0:
+            self._seed_process(runner)
+
+    def _seed_process(self, runner: Runner) -> None:
+        for_python, for_numpy, for_torch = _draw_seeds(self.seed, _PROCESS, runner.epoch, get_rank())
+        random.seed(for_python)
+        np.random.seed(for_numpy)
+        torch.manual_seed(for_torch)

@@ -1,0 +1,118 @@
+"""Pictures of what a network makes of a few people, as its training goes on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+from efficientpose.runtime.drawing import draw_poses
+from efficientpose.runtime.predictions import Pose
+
+PICTURE_NAME = "people"
+_MAX_SIDE = 256
+_PAIRS_A_ROW = 4
+
+
+@HOOKS.register_module()
+class VisualSamplesHook(Hook):
+    """Draw the same few validation people every so many epochs, as labelled (left) and as predicted (right).
+
+    The picture goes to all of the run's visualisation backends: to ``vis_data/vis_image/people_EPOCH.png`` and, if it
+    is on, to TensorBoard. (MMPose's own hook counts iterations, draws other people each time, and no truth.)
+
+    Args:
+        interval: Epochs between two pictures; drawn at the validation that ends or follows them, and at the last.
+        num_people: People drawn, evenly spread over the validation set; with several processes, the first one's share.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    def __init__(self, *, interval: int = 10, num_people: int = 8) -> None:
+        if min(interval, num_people) < 1:
+            raise ValueError(f"interval and num_people must be at least 1, got {interval} and {num_people}")
+        self.interval = interval
+        self.num_people = num_people
+        self.pairs: list[np.ndarray] = []
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Choose whom to draw (MMEngine's contract)."""
+        self.pairs = []
+        self.num_seen = 0
+        self.chosen: set[int] = set()
+        if is_main_process() and self._is_due(runner):
+            total = len(runner.val_dataloader.sampler)
+            self.chosen = {number * total // self.num_people for number in range(self.num_people)}
+
+    def _is_due(self, runner: Runner) -> bool:
+        if runner.epoch in (0, runner.max_epochs):
+            return True
+        return runner.epoch // self.interval > (runner.epoch - runner.val_interval) // self.interval
+
+    def after_val_iter(
+        self,
+        runner: Runner,  # noqa: ARG002 - MMEngine passes it, and the batch's number
+        batch_idx: int,  # noqa: ARG002
+        data_batch: dict[str, Any],
+        outputs: Sequence[PoseDataSample],
+    ) -> None:
+        """Draw those of the batch who are chosen (MMEngine's contract)."""
+        for number, (image, sample) in enumerate(zip(data_batch["inputs"], outputs, strict=True), start=self.num_seen):
+            if number in self.chosen:
+                self.pairs.append(draw_pair(image, sample))
+        self.num_seen += len(outputs)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Record the picture (MMEngine's contract)."""
+        if self.pairs:
+            picture = tile(self.pairs, num_columns=_PAIRS_A_ROW)
+            runner.visualizer.add_image(PICTURE_NAME, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), step=runner.epoch)
+
+
+def draw_pair(image: Tensor, sample: PoseDataSample) -> np.ndarray:
+    """Draw a person twice, as labelled and as predicted.
+
+    Args:
+        image: (3, h, w) uint8, BGR: what the network saw.
+        sample: With ``gt_instances`` and ``pred_instances``, both in the frame of the photograph.
+
+    Returns:
+        (h, 2w, 3) uint8, BGR; smaller if a side is above 256.
+    """
+    crop = np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
+    height, width = crop.shape[:2]
+    shrink = min(1.0, _MAX_SIDE / max(height, width))
+    crop = cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    truth, prediction = sample.gt_instances, sample.pred_instances
+    visible = np.asarray(truth.keypoints_visible)
+    labelled = visible[0, :, 0] if visible.ndim == 3 else visible[0]
+    poses = []
+    for points, scores in ((truth.keypoints, labelled), (prediction.keypoints, prediction.keypoint_scores[0])):
+        in_crop = to_crop(np.asarray(points)[0, :, :2], sample.metainfo)
+        in_picture = (in_crop + 0.5) * shrink - 0.5
+        whole = np.array([0, 0, crop.shape[1], crop.shape[0]])
+        poses.append(Pose(bbox=whole, keypoints=np.column_stack((in_picture, np.asarray(scores)))))
+    return np.hstack([draw_poses(crop, (pose,)) for pose in poses])
+
+
+def to_crop(points: np.ndarray, metainfo: dict[str, Any]) -> np.ndarray:
+    """Take points (K, 2) from the photograph's frame to the network's input, as MMPose's estimator takes them back."""
+    centre, scale = np.asarray(metainfo["input_center"]), np.asarray(metainfo["input_scale"])
+    return (points - centre + 0.5 * scale) / scale * np.asarray(metainfo["input_size"])
+
+
+def tile(pictures: Sequence[np.ndarray], *, num_columns: int) -> np.ndarray:
+    """Put pictures of one size side by side and below one another, each in a white frame of 2 px."""
+    num_columns = min(num_columns, len(pictures))
+    blanks = [np.zeros_like(pictures[0])] * (-len(pictures) % num_columns)
+    white = (255, 255, 255)
+    framed = [cv2.copyMakeBorder(each, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=white) for each in (*pictures, *blanks)]
+    rows = [np.hstack(framed[start : start + num_columns]) for start in range(0, len(framed), num_columns)]
+    return np.vstack(rows)

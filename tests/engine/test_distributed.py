@@ -1,0 +1,126 @@
+"""Two processes train as one with twice the batch: gradients are averaged, batch norms synchronised, samples cut alike.
+
+The losses are means over a batch, so the average over processes is the mean over all samples only if their batches are
+equally large, as MMEngine's sampler makes them.
+"""
+
+import os
+import traceback
+
+import pytest
+import torch
+from mmpose.registry import MODELS
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+NUM_PROCESSES = 2
+
+
+@MODELS.register_module()
+class CpuSyncBN(nn.BatchNorm2d):
+    """Batch norm with the statistics of all processes' samples; on GPUs ``sync_bn="torch"`` of the config does this.
+
+    PyTorch's own refuses CPU tensors.
+    """
+
+    def forward(self, x):
+        if not self.training:
+            return super().forward(x)
+        sums = torch.stack((x.sum((0, 2, 3)), x.square().sum((0, 2, 3))))
+        count = x.numel() / x.shape[1]
+        if distributed.is_initialized():
+            sums, count = all_reduce(sums), count * distributed.get_world_size()
+        mean, mean_square = sums / count
+        variance = mean_square - mean.square()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight / (variance + self.eps).sqrt()
+        return x * scale[None, :, None, None] + (self.bias - mean * scale)[None, :, None, None]
+
+
+def test_batch_norm_of_the_test_is_a_batch_norm():
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+    own, torchs = CpuSyncBN(3, momentum=0.1).double(), nn.BatchNorm2d(3, momentum=0.1).double()
+    gradients = []
+    for layer in (own, torchs):
+        layer(x).square().mul(torch.arange(25.0).reshape(5, 5)).sum().backward()
+        gradients.append(x.grad.clone())
+        x.grad = None
+    torch.testing.assert_close(own(x), torchs(x))
+    torch.testing.assert_close(gradients[0], gradients[1])
+    torch.testing.assert_close(own.state_dict(), torchs.state_dict())
+
+
+def train(make_runner, work_dir, *, batch_size, norm, **settings):
+    """Two epochs of two steps, with the shipped augmentation."""
+    overrides = {
+        "train_dataloader.batch_size": batch_size,
+        "model.backbone.norm_cfg": dict(type=norm),
+        "model.head.norm_cfg": dict(type=norm),
+    }
+    runner = make_runner(overrides, work_dir=work_dir, **settings)
+    runner.train()
+    assert runner.iter == 4
+
+
+def run_in_processes(body, folder):
+    """Run ``body()`` in forked processes that make up a gloo group."""
+    children = []
+    for rank in range(NUM_PROCESSES):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(NUM_PROCESSES)}
+                meeting = f"file://{folder}/meeting"
+                distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=NUM_PROCESSES)
+                body()
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * NUM_PROCESSES
+
+
+def load(work_dir, *, epoch, statistics):
+    """Batch norms' running statistics, or all weights, as one vector."""
+    state_dict = torch.load(work_dir / f"epoch_{epoch}.pth", weights_only=False)["state_dict"]
+    chosen = [name for name in state_dict if "num_batches" not in name and ("running" in name) == statistics]
+    return torch.cat([state_dict[name].flatten() for name in chosen])
+
+
+@pytest.fixture
+def compare(make_runner, tmp_path):
+    """A function of the norm: how far two processes end from one, per length of the way that one went in an epoch.
+
+    Of weights and of statistics.
+    """
+
+    def run(norm):
+        wrapper = dict(type="MMDistributedDataParallel", device_ids=None)  # MMEngine would name GPUs
+        settings = dict(norm=norm, work_dir=tmp_path / "two", launcher="pytorch", model_wrapper_cfg=wrapper)
+        run_in_processes(lambda: train(make_runner, batch_size=2, **settings), tmp_path)
+        train(make_runner, tmp_path / "one", batch_size=4, norm=norm)
+        differences = []
+        for statistics in (False, True):
+            start, one, two = (
+                load(tmp_path / name, epoch=epoch, statistics=statistics)
+                for name, epoch in (("one", 1), ("one", 2), ("two", 2))
+            )
+            differences.append(float((two - one).norm() / (one - start).norm()))
+        return differences
+
+    return run
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(compare):
+    assert max(compare("CpuSyncBN")) < 1e-4
+
+
+def test_they_would_not_with_statistics_of_their_own(compare):
+    assert min(compare("BN")) > 1e-2
