@@ -39,7 +39,7 @@ dataset_type = "ExactMpiiDataset"  # MMPose's inferencers read this name and the
 data_mode = "topdown"
 data_root = "data/mpii/"
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
@@ -52,7 +52,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=2,
     persistent_workers=True,
     drop_last=False,

@@ -10,3 +10,5 @@ features twice, which adds weights and nothing else.
 _base_ = ["../efficientpose_i_mpii.py"]
 
 model = dict(head=dict(num_limbs=0))
+
+train_cfg = dict(max_epochs=100)

@@ -8,3 +8,5 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 84.35 / 26.42, again
 _base_ = ["../efficientpose_i_mpii.py"]
 
 model = dict(head=dict(num_heatmap_passes=3))
+
+train_cfg = dict(max_epochs=100)

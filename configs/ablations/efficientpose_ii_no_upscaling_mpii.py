@@ -9,3 +9,5 @@ _base_ = ["../efficientpose_ii_mpii.py"]
 
 # A blur of one cell would be one of eight pixels here, so the peak is taken without.
 model = dict(head=dict(upsampling=None, decoder=dict(blur_sigma=0.0)))
+
+train_cfg = dict(max_epochs=100)

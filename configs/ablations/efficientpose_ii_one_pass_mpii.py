@@ -8,3 +8,5 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 85.42 / 28.01, again
 _base_ = ["../efficientpose_ii_mpii.py"]
 
 model = dict(head=dict(num_heatmap_passes=1))
+
+train_cfg = dict(max_epochs=100)

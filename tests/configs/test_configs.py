@@ -35,6 +35,19 @@ ALL_PATHS = [mpii_config_path(name) for name in VARIANTS] + [ablation_path(name)
 ALL_IDS = [path.stem for path in ALL_PATHS]
 
 
+# Configs that are not of MPII, and the networks they train.
+OTHERS = [
+    ("efficientpose_rt_synthetic.py", "rt"),
+    ("efficientpose_i_synthetic.py", "i"),
+    ("efficientpose_rt_lspet.py", "rt"),
+    ("efficientpose_i_lspet.py", "i"),
+    ("efficientpose_ii_lspet.py", "ii"),
+    ("efficientpose_rt_lspet_finetune.py", "rt"),
+    ("efficientpose_rt_starter.py", "rt"),
+    ("baselines/mobilenetv2_synthetic.py", None),
+]
+
+
 def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text()))
 
@@ -51,10 +64,9 @@ def count(module):
 
 def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
-    there = {path.relative_to(folder) for each in (".", "ablations") for path in (folder / each).glob("*.py")}
-    tested = {path.relative_to(folder) for path in ALL_PATHS}
-    assert {path for path in there if path.name.endswith("_mpii.py")} == tested
-    assert len(tested) == 15
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
+    assert there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS}
+    assert len(ALL_PATHS) == 15
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
@@ -99,7 +111,48 @@ def test_ablation_differs_from_its_variant_in_the_model_alone(name):
     full = Config.fromfile(mpii_config_path(name.split("_")[0])).to_dict()
     ablation = Config.fromfile(ablation_path(name)).to_dict()
     assert full.pop("model") != ablation.pop("model")
+    assert (full["train_cfg"].pop("max_epochs"), ablation["train_cfg"].pop("max_epochs")) == (200, 100)
     assert ablation == full
+
+
+@pytest.mark.parametrize("name", ["rt", "i"])
+def test_synthetic_config_differs_in_data_and_length_alone(name):
+    synthetic = Config.fromfile(config_path(f"efficientpose_{name}_synthetic.py")).to_dict()
+    full = Config.fromfile(mpii_config_path(name)).to_dict()
+    for config in (full, synthetic):
+        del config["data_root"]
+        for loader in ("train", "val", "test"):
+            del config[f"{loader}_dataloader"]["dataset"]["data_root"]
+        for loader in ("val", "test"):
+            del config[f"{loader}_dataloader"]["dataset"]["headbox_file"]
+        for key in ("max_epochs", "val_interval"):
+            del config["train_cfg"][key]
+    assert synthetic == full
+
+
+@pytest.mark.parametrize(("name", "variant"), [each for each in OTHERS if each[1]], ids=[each for each, _ in OTHERS[:-1]])
+def test_other_config_trains_the_network_of_its_name(name, variant):
+    model = Config.fromfile(config_path(name)).model
+    model.pop("init_cfg", None)
+    assert model == Config.fromfile(mpii_config_path(variant)).model
+    assert f"python tools/train.py configs/{name}" in docstring(config_path(name)) or "make starter" in docstring(
+        config_path(name)
+    )
+
+
+def test_recipe_is_the_paper_s():
+    config = Config.fromfile(mpii_config_path("iv"))
+    assert config.train_cfg.max_epochs == 200
+    (scheduler,) = config.param_scheduler
+    assert (scheduler.type, scheduler.cycle, scheduler.by_epoch) == ("DecayingTriangularLR", 3, True)
+    assert config.optim_wrapper.optimizer.type == "SGD"
+    # Eq. 5 speaks of the sigmas that the targets have.
+    sigma = config.default_hooks.sigma
+    assert (scheduler.sigma_start, scheduler.sigma_end) == (sigma.sigma_start, sigma.sigma_end)
+    assert sigma.sigma_end == 0.05
+    (flip, transform) = (step for step in config.train_dataloader.dataset.pipeline if step.type.startswith("Random"))
+    assert flip.direction == "horizontal"
+    assert (transform.scale_factor, transform.rotate_factor, transform.rotate_prob) == ((0.75, 1.25), 45.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

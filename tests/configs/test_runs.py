@@ -19,6 +19,14 @@ CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [
     for variant in ("i", "ii")
     for change in ("no_low_level", "no_paf", "one_pass", "three_passes", "no_upscaling")
 ]
+OTHER_CONFIGS = [
+    "efficientpose_rt_synthetic.py",
+    "efficientpose_i_synthetic.py",
+    "efficientpose_rt_lspet.py",
+    "efficientpose_i_lspet.py",
+    "efficientpose_ii_lspet.py",
+    "efficientpose_rt_starter.py",
+]
 SMALL = (48, 48)
 
 
@@ -59,12 +67,14 @@ def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
     config.train_cfg.update(max_epochs=1, val_interval=1)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(batch_size=NUM_PEOPLE, num_workers=0, persistent_workers=False)
-        loader.dataset.update(data_root=f"{mpii}/", serialize_data=False)
-        if "headbox_file" in loader.dataset:
-            loader.dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
-        for step in loader.dataset.pipeline:
-            if input_size is not None and step.type == "TopdownAffine":
-                step.input_size = input_size
+        for dataset in loader.dataset.get("datasets", [loader.dataset]):
+            split = "val" if "val" in dataset.ann_file else "train"
+            dataset.update(data_root=f"{mpii}/", ann_file=f"annotations/mpii_{split}.json", serialize_data=False)
+            if "headbox_file" in dataset:
+                dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
+            for step in dataset.pipeline:
+                if input_size is not None and step.type == "TopdownAffine":
+                    step.input_size = input_size
     if input_size is not None:
         config.model.head.decoder.input_size = input_size
     config.default_hooks.checkpoint = None
@@ -83,7 +93,7 @@ def check_run(runner):
     before = {name: p.detach().clone() for name, p in runner.model.named_parameters()}
     assert all(p.requires_grad for p in runner.model.parameters())
     runner.train()
-    assert runner.iter == 1
+    assert runner.iter == len(runner.train_dataloader)
     assert [name for name in before if gradients.get(name) != (True, True)] == []
     moved = {name.split(".")[0] for name, p in runner.model.named_parameters() if not p.equal(before[name])}
     assert moved == {"backbone", "head"}
@@ -93,9 +103,19 @@ def check_run(runner):
     assert 0 <= scores["PCKh@0.1"] <= scores["PCKh@0.5"] <= 100
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", CONFIGS + OTHER_CONFIGS)
 def test_config_trains_and_tests_at_a_small_size(name, mpii, tmp_path):
     check_run(make_runner(name, mpii, tmp_path, input_size=SMALL))
+
+
+def test_fine_tuning_trains_and_tests(mpii, tmp_path):
+    """The released weights, which may not be at hand, are tested elsewhere."""
+    overrides = {"model.init_cfg": None}
+    check_run(make_runner("efficientpose_rt_lspet_finetune.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
+
+
+def test_baseline_trains_and_tests(mpii, tmp_path):
+    check_run(make_runner("baselines/mobilenetv2_synthetic.py", mpii, tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""EfficientPose RT from the released weights, fine-tuned on LSP Extended with AdamW, as the author recommends.
+
+    python tools/dataset_converters/lsp2mpii.py FOLDER_OF_LSPET data/lspet
+    python tools/train.py configs/efficientpose_rt_lspet_finetune.py
+
+It goes the same way on data of your own: set ``data_root`` and the annotation files. The released network's sigma is kept.
+"""
+
+_base_ = ["efficientpose_rt_lspet.py"]
+
+# Not load_from, which --resume overrides: a run killed before its first checkpoint would go on from random weights.
+model = dict(init_cfg=dict(type="Pretrained", checkpoint="efficientpose://rt"))
+
+train_cfg = dict(max_epochs=6, val_interval=1)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4),
+    paramwise_cfg=None,
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, end=200),
+    dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(sigma=dict(sigma_start=0.05, num_levels=1))
