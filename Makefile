@@ -7,7 +7,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 .PHONY: help
 help: ## Say what there is
 	@echo "EfficientPose on MMPose. Targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: env
 env: ## Make .venv with every package pinned (once; about 6 GB)
@@ -24,6 +24,20 @@ test: env ## Run the tests that take seconds
 .PHONY: test-slow
 test-slow: env ## Run the tests that take minutes
 	@.venv/bin/python -m pytest -m "slow and not gpu"
+
+.PHONY: bench-train
+bench-train: env ## Measure what it costs where training targets are drawn (minutes)
+	@.venv/bin/python tools/bench_train.py
+
+.PHONY: starter
+starter: env ## Train the starter checkpoint (hours); LSPET=... is the folder of LSP Extended
+	@test -n "$(LSPET)" || { echo "error: say where LSP Extended is: make starter LSPET=folder" >&2; exit 2; }
+	@.venv/bin/python tools/dataset_converters/lsp2mpii.py "$(LSPET)" data/lspet --skip-absent
+	@test -d data/synthetic_mpii || .venv/bin/python tools/make_synthetic_mpii.py --out data/synthetic_mpii --workers 2
+	@.venv/bin/python tools/train.py configs/efficientpose_rt_starter.py --work-dir work_dirs/starter --resume
+	@mkdir -p checkpoints
+	@.venv/bin/python tools/publish_checkpoint.py "$$(cat work_dirs/starter/last_checkpoint)" \
+		checkpoints/efficientpose_rt_starter.pth --variant rt --source "LSP Extended and synthetic people"
 
 .PHONY: lint
 lint: env ## Check style, format and types

@@ -3,8 +3,8 @@
     python tools/dataset_converters/lsp2mpii.py FOLDER_OF_LSPET data/lspet
     python tools/train.py configs/efficientpose_i_lspet.py
 
-14 of MPII's 16 joints are labelled; thorax and pelvis carry no loss. Scored by PCK@0.2 of the torso and by PCKh. LSPET is
-for research.
+14 of MPII's 16 joints are labelled; thorax and pelvis carry no loss. Scored by PCK@0.2 of the torso and by PCKh. LSPET
+is for research.
 """
 
 _base_ = ["efficientpose_i_mpii.py"]

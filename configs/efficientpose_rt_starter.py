@@ -1,8 +1,9 @@
 """The starter checkpoint: RT by the paper's recipe, from random weights, on LSP Extended and synthetic people.
 
-    make starter      # needs LSPET; converts it, draws the synthetic people, trains, and strips the checkpoint
+    make starter LSPET=FOLDER_OF_LSPET
 
-No released weights and no MPII go into it. It is for trying things out; LSPET is for research, and so are these weights.
+converts LSPET, draws the synthetic people, trains, and keeps the weights. No released weights and no MPII go into them.
+They are for trying things out; LSPET is for research, and so are they.
 """
 
 _base_ = ["efficientpose_rt_lspet.py"]

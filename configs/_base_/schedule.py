@@ -1,4 +1,4 @@
-"""The paper's training recipe (Groos et al. 2020, Appendix B): SGD, a cyclical learning rate, a shrinking sigma, 200 epochs.
+"""The paper's training recipe (Groos et al. 2020, Appendix B): SGD, cyclical rate, shrinking sigma, 200 epochs.
 
 The paper gives the cycle of 3 epochs, the range of 3000 and the rate's limit (Eq. 5). What it leaves open was found by
 experiment on synthetic people; each is one line here:
@@ -7,8 +7,8 @@ experiment on synthetic people; each is one line here:
 - ``lr_mult`` of the prediction layers: they are the first to diverge, and would hold the rate of all others down.
 - ``sigma_start`` and ``num_levels``: σ0, and the values that σ takes down to the released networks' 0.05.
 
-Adam and a cosine in place of that are two lines, see ``efficientpose_rt_lspet_finetune.py``. Weights averaged over time,
-gradients accumulated over 4 batches, and a loss of the 8 hardest keypoints:
+Adam and a cosine in place of that: see ``efficientpose_rt_lspet_finetune.py``. Weights averaged over time, gradients
+accumulated over 4 batches, and a loss of the 8 hardest keypoints:
 
     --cfg-options default_hooks.ema.type=EMAHook
     --cfg-options optim_wrapper.accumulative_counts=4
@@ -26,7 +26,7 @@ test_cfg = dict()
 
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="SGD", lr=3.0, momentum=0.9, nesterov=True, weight_decay=1e-4),
+    optimizer=dict(type="SGD", lr=3.0, momentum=0.9, nesterov=True, weight_decay=3e-6),
     paramwise_cfg=dict(custom_keys=dict(predict=dict(lr_mult=0.05))),
     clip_grad=dict(max_norm=1.0),
 )

@@ -1,4 +1,4 @@
-"""MMPose's MobileNetV2 heatmap baseline on synthetic people, from random weights: what to hold EfficientPose RT against.
+"""MMPose's MobileNetV2 heatmap baseline on synthetic people, from random weights: what RT is held against.
 
     python tools/train.py configs/baselines/mobilenetv2_synthetic.py
 

@@ -130,7 +130,9 @@ def test_synthetic_config_differs_in_data_and_length_alone(name):
     assert synthetic == full
 
 
-@pytest.mark.parametrize(("name", "variant"), [each for each in OTHERS if each[1]], ids=[each for each, _ in OTHERS[:-1]])
+@pytest.mark.parametrize(
+    ("name", "variant"), [each for each in OTHERS if each[1]], ids=[each for each, _ in OTHERS[:-1]]
+)
 def test_other_config_trains_the_network_of_its_name(name, variant):
     model = Config.fromfile(config_path(name)).model
     model.pop("init_cfg", None)

@@ -107,7 +107,7 @@ def test_a_run_of_another_sigma_schedule_cannot_be_resumed() -> None:
     checkpoint: dict = {}
     ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).before_save_checkpoint(SimpleNamespace(), checkpoint)
     other = ShrinkingSigmaHook(sigma_start=0.1, num_levels=4)
-    with pytest.raises(ValueError, match="'sigma_start': 0.2.*this config has.*'sigma_start': 0.1.*load_from"):
+    with pytest.raises(ValueError, match=r"'sigma_start': 0\.2.*this config has.*'sigma_start': 0\.1.*load_from"):
         other.after_load_checkpoint(SimpleNamespace(_resume=True), checkpoint)
     other.after_load_checkpoint(SimpleNamespace(_resume=False), checkpoint)
     other.after_load_checkpoint(SimpleNamespace(_resume=True), {"state_dict": {}})

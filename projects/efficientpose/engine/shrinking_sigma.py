@@ -45,7 +45,7 @@ class ShrinkingSigmaHook(Hook):
         checkpoint["sigma_schedule"] = self.schedule
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare schedules when a run is resumed; weights to start a new run from may come from any (MMEngine's contract).
+        """Compare schedules when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
             ValueError: If the checkpoint's run had another schedule.

@@ -3,6 +3,7 @@
 from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
 from efficientpose.models.layers import ESwish
+from efficientpose.models.multi_scale import MultiScaleTester
 from efficientpose.models.neck import CrossResolutionNeck
 
-__all__ = ["CrossResolutionNeck", "DualEfficientNet", "ESwish", "EfficientPoseHead", "PoseMaps"]
+__all__ = ["CrossResolutionNeck", "DualEfficientNet", "ESwish", "EfficientPoseHead", "MultiScaleTester", "PoseMaps"]

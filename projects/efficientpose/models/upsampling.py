@@ -22,7 +22,7 @@ def bilinear_kernel() -> Tensor:
 
 @lru_cache(maxsize=32)
 def interpolation_matrix(num_cells: int, *, num_doublings: int) -> Tensor:
-    """Return the (num_cells · 2 ** num_doublings, num_cells) matrix that upsamples along one axis, zero beyond the ends."""
+    """Return the (num_cells · 2 ** num_doublings, num_cells) matrix that upsamples an axis, zero beyond its ends."""
     matrix = torch.eye(num_cells)
     for _ in range(num_doublings):
         taps = torch.tensor(BILINEAR_TAPS).view(1, 1, -1)

@@ -1,0 +1,144 @@
+"""Multi-scale testing, as for the paper's final figures: heatmaps of crops of several sizes, averaged in one frame.
+
+A frame is a crop's pixel-centre indices. TopdownAffine maps index q of a crop of ``input_size`` to the image's
+q / input_size · input_scale + input_center − input_scale / 2, and cell j of a heatmap of stride s is centred on index
+s · j + (s − 1) / 2.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.structures import PixelData
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from efficientpose.models.head import EfficientPoseHead
+
+
+@MODELS.register_module()
+class MultiScaleTester(BaseTTAModel):
+    """Wraps a pose estimator whose pipeline gives several crops of each person; heatmaps are averaged and read once.
+
+    The first crop's frame is the common one: keypoints are found inside it, and every other crop counts where it
+    reaches. Crops may differ in centre and size, not in rotation. Whether each is averaged with its mirrored self
+    first, the estimator's own ``test_cfg.flip_test`` says. With ``test_cfg.output_heatmaps`` the averaged heatmaps are
+    returned as well.
+
+    Args:
+        module: The estimator, built or in MMPose's form; its ``test_cfg`` is changed.
+        data_preprocessor: Takes the place of the estimator's, if that is in MMPose's form.
+
+    Raises:
+        ValueError: If it is no top-down estimator with an :class:`EfficientPoseHead`, or picks output keypoints.
+    """
+
+    def __init__(self, module: dict | nn.Module, data_preprocessor: dict | nn.Module | None = None) -> None:
+        super().__init__(module, data_preprocessor)
+        estimator = self.estimator
+        # Other heads' decoders place their cells elsewhere.
+        if not (
+            isinstance(estimator, TopdownPoseEstimator)
+            and isinstance(getattr(estimator, "head", None), EfficientPoseHead)
+        ):
+            raise ValueError(
+                "multi-scale testing needs a TopdownPoseEstimator with an EfficientPoseHead, got "
+                f"{type(estimator).__name__} with {type(getattr(estimator, 'head', None)).__name__}"
+            )
+        if estimator.test_cfg.get("output_keypoint_indices") is not None:
+            raise ValueError("multi-scale testing outputs all keypoints: leave test_cfg.output_keypoint_indices out")
+        self.output_heatmaps = bool(estimator.test_cfg.get("output_heatmaps", False))
+        estimator.test_cfg["output_heatmaps"] = True
+
+    @property
+    def estimator(self) -> TopdownPoseEstimator:
+        """The wrapped estimator itself, also where it is distributed."""
+        return self.module.module if is_model_wrapper(self.module) else self.module
+
+    def merge_preds(self, data_samples_list: Sequence[Sequence[PoseDataSample]]) -> list[PoseDataSample]:
+        """Return each person's first sample with the keypoints of the averaged heatmaps (MMEngine's contract).
+
+        Args:
+            data_samples_list: One entry a person: a sample for each crop, with ``pred_fields.heatmaps`` (K, h, w).
+        """
+        heatmaps = torch.stack([average_heatmaps(samples) for samples in data_samples_list])
+        merged = self.estimator.add_pred_to_datasample(
+            self.estimator.head.decode(heatmaps), None, [samples[0] for samples in data_samples_list]
+        )
+        for sample, averaged in zip(merged, heatmaps, strict=True):
+            if self.output_heatmaps:
+                sample.pred_fields = PixelData(heatmaps=averaged)
+            else:
+                del sample.pred_fields
+        return merged
+
+
+def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
+    """Average one person's heatmaps in the first crop's frame, each where its crop reaches.
+
+    Args:
+        samples: One a crop, with ``pred_fields.heatmaps`` (K, h, w) and the crop's place as TopdownAffine leaves it.
+
+    Returns:
+        (K, h, w) float32 of the first's size.
+    """
+    first, *others = samples
+    total = first.pred_fields.heatmaps.float()
+    count = total.new_ones(total.shape[-2:])
+    for other in others:
+        heatmaps = other.pred_fields.heatmaps.float()
+        height, width = total.shape[-2:]
+        other_height, other_width = heatmaps.shape[-2:]
+        columns = find_cells(first, other, axis=0, num_cells=width, num_other_cells=other_width)
+        rows = find_cells(first, other, axis=1, num_cells=height, num_other_cells=other_height)
+        covered = torch.from_numpy(np.outer(is_inside(rows, other_height), is_inside(columns, other_width))).to(total)
+        total = total + covered * sample_bilinear(heatmaps, rows=rows, columns=columns)
+        count = count + covered
+    return total / count
+
+
+def find_cells(
+    sample: PoseDataSample, other: PoseDataSample, *, axis: int, num_cells: int, num_other_cells: int
+) -> NDArray[np.float64]:
+    """Return where the cells of one crop's heatmap lie among another's, in fractions of cells.
+
+    Args:
+        sample: Of the crop whose cells are asked for.
+        other: Of the crop whose cells count them.
+        axis: 0 for columns, 1 for rows.
+        num_cells: Along the axis, of the one.
+        num_other_cells: Of the other.
+    """
+    size, scale, centre = _crop_along(sample, axis=axis)
+    other_size, other_scale, other_centre = _crop_along(other, axis=axis)
+    stride, other_stride = size / num_cells, other_size / num_other_cells
+    index = stride * np.arange(num_cells) + (stride - 1) / 2
+    in_image = index / size * scale + centre - scale / 2
+    other_index = (in_image - other_centre + other_scale / 2) / other_scale * other_size
+    return (other_index - (other_stride - 1) / 2) / other_stride
+
+
+def _crop_along(sample: PoseDataSample, *, axis: int) -> tuple[float, float, float]:
+    """Return a crop's size in its own pixels, and its size and centre in image pixels."""
+    crop = sample.metainfo
+    return float(crop["input_size"][axis]), float(crop["input_scale"][axis]), float(crop["input_center"][axis])
+
+
+def is_inside(cells: NDArray[np.float64], num_cells: int) -> NDArray[np.bool_]:
+    """Tell which places lie on a heatmap, whose border is half a cell beyond its outer cells' centres."""
+    return (cells >= -0.5) & (cells <= num_cells - 0.5)
+
+
+def sample_bilinear(heatmaps: Tensor, *, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Tensor:
+    """Read heatmaps (K, h, w) at rows (m,) and columns (n,), in fractions of cells; (K, m, n), outside the nearest."""
+    height, width = heatmaps.shape[-2:]
+    # Without aligned corners, grid_sample's −1 and 1 are the outer edges of the border cells.
+    y = torch.from_numpy((2 * rows + 1) / height - 1).to(heatmaps)
+    x = torch.from_numpy((2 * columns + 1) / width - 1).to(heatmaps)
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
+    return F.grid_sample(heatmaps[None], grid[None], padding_mode="border", align_corners=False)[0]

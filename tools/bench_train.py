@@ -1,0 +1,126 @@
+"""Measure targets drawn on the device against MMPose's way, targets encoded in the data loader.
+
+Example:
+    python tools/bench_train.py --out bench_train.json
+
+Three things, for the input sizes of RT, I, II and III, with batches and workers as in their configs:
+
+- The data pipeline, in samples per second: the configs' loader, which carries keypoints only, against the same loader
+  with MMPose's ``GenerateTarget`` and our codec, which encodes heatmaps at stride 8 and at full resolution and PAFs, in
+  float32. Read, augmented, packed, collated and sent through the worker processes; nothing is done with the batches.
+- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches.
+- The memory of the loader's workers: the sum of their largest resident sets.
+
+The two ways take turns in one run and the ratio is the median of the turns', so that other load on the machine counts
+for both. Without ``--data-root``, synthetic people are drawn and enlarged to 1280 pixels, about the size of MPII's
+pictures: larger ones take both ways longer to decode and bring the ratio closer to 1.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
+from efficientpose.atomic import replacing
+from efficientpose.datasets.synthetic.generate import Plan, generate
+from efficientpose.engine.target_benchmark import compare_pipelines, compare_steps, enlarge_pictures
+from efficientpose.locations import mpii_config_path
+
+STEP_BATCH_ON_CPU = {"rt": 8, "i": 4, "ii": 2, "iii": 1}
+"""Enough for a second or so."""
+
+Row = dict[str, Any]
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(description="Measure targets on the device against targets in the data loader.")
+    parser.add_argument("--data-root", type=Path, help="folder in MPII's layout (default: draw synthetic people)")
+    parser.add_argument("--picture-width", type=int, default=1280, help="of synthetic pictures (default: %(default)s)")
+    parser.add_argument("--samples", type=int, default=96, help="read in each repetition (default: %(default)s)")
+    parser.add_argument("--repetitions", type=int, default=3, help="of each way (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="only see that it runs: RT, few samples, one repetition")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    return parser.parse_args()
+
+
+def measure(variant: str, *, data_root: Path, num_samples: int, repetitions: int) -> Row:
+    """Measure one variant."""
+    config = Config.fromfile(mpii_config_path(variant))
+    pipeline = compare_pipelines(config, data_root=data_root, num_samples=num_samples, repetitions=repetitions)
+    batch_size = config.train_dataloader.batch_size if torch.cuda.is_available() else STEP_BATCH_ON_CPU[variant]
+    step = compare_steps(config, data_root=data_root, batch_size=min(batch_size, num_samples), repetitions=repetitions)
+    return {
+        "variant": variant,
+        "input_size": list(config.model.head.decoder.input_size),
+        "pipeline": pipeline.speed._asdict(),
+        "worker_memory": {"device": pipeline.device_memory, "loader": pipeline.loader_memory},
+        "step": step._asdict() | {"batch_size": batch_size},
+    }
+
+
+def tabulate(rows: list[Row]) -> Table:
+    """Return the measurements as a table."""
+    table = Table(title="Targets drawn on the device / encoded in the loader", show_lines=False)
+    for name in ("input", "pipeline, samples/s", "ratio", "step, samples/s", "ratio", "workers, MiB", "ratio"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        memory = row["worker_memory"]
+        is_known = None not in memory.values()
+        table.add_row(
+            str(row["input_size"][0]),
+            *(
+                text
+                for part in ("pipeline", "step")
+                for text in (f"{row[part]['device']:.3g} / {row[part]['loader']:.3g}", f"{row[part]['ratio']:.2f}")
+            ),
+            f"{memory['device']:.0f} / {memory['loader']:.0f}" if is_known else "unknown",
+            f"{memory['device'] / memory['loader']:.2f}" if is_known else "",
+        )
+    return table
+
+
+def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
+    """Measure every size on the data that the arguments name."""
+    variants = ["rt"] if arguments.quick else list(STEP_BATCH_ON_CPU)
+    num_samples, repetitions = (8, 1) if arguments.quick else (arguments.samples, arguments.repetitions)
+    with tempfile.TemporaryDirectory() as folder:
+        data_root = arguments.data_root
+        if data_root is None:
+            data_root = Path(folder) / "mpii"
+            with console.status(f"drawing {num_samples} pictures"):
+                generate(Plan(num_train=num_samples, num_val=1, num_workers=2), data_root)
+                enlarge_pictures(data_root, width=arguments.picture_width)
+        rows = []
+        for variant in variants:
+            with console.status(f"measuring {variant}"):
+                rows.append(measure(variant, data_root=data_root, num_samples=num_samples, repetitions=repetitions))
+    return rows
+
+
+def main() -> int:
+    """Measure, print the table and write it; return the exit status."""
+    arguments = parse_arguments()
+    console = Console()
+    try:
+        rows = measure_all(arguments, console)
+        if arguments.out is not None:
+            with replacing(arguments.out) as partial:
+                partial.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console.print(tabulate(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
