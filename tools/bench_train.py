@@ -52,26 +52,35 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(variant: str, *, data_root: Path, num_samples: int, repetitions: int) -> Row:
-    """Measure one variant."""
-    config = Config.fromfile(mpii_config_path(variant))
-    pipeline = compare_pipelines(config, data_root=data_root, num_samples=num_samples, repetitions=repetitions)
-    batch_size = config.train_dataloader.batch_size if torch.cuda.is_available() else STEP_BATCH_ON_CPU[variant]
-    step = compare_steps(config, data_root=data_root, batch_size=min(batch_size, num_samples), repetitions=repetitions)
-    return {
-        "variant": variant,
-        "input_size": list(config.model.head.decoder.input_size),
-        "pipeline": pipeline.speed._asdict(),
-        "worker_memory": {"device": pipeline.device_memory, "loader": pipeline.loader_memory},
-        "step": step._asdict() | {"batch_size": batch_size},
-    }
+def measure(variants: list[str], *, data_root: Path, num_samples: int, repetitions: int, console: Console) -> list[Row]:
+    """Measure variants: first all pipelines, whose workers start as copies of this process, while it is small."""
+    configs = {variant: Config.fromfile(mpii_config_path(variant)) for variant in variants}
+    rows = []
+    for variant, config in configs.items():
+        with console.status(f"measuring the pipeline of {variant}"):
+            pipeline = compare_pipelines(config, data_root=data_root, num_samples=num_samples, repetitions=repetitions)
+        rows.append(
+            {
+                "variant": variant,
+                "input_size": list(config.model.head.decoder.input_size),
+                "pipeline": pipeline.speed._asdict(),
+                "worker_memory": {"device": pipeline.device_memory, "loader": pipeline.loader_memory},
+            }
+        )
+    for row, (variant, config) in zip(rows, configs.items(), strict=True):
+        batch_size = config.train_dataloader.batch_size if torch.cuda.is_available() else STEP_BATCH_ON_CPU[variant]
+        batch_size = min(batch_size, num_samples)
+        with console.status(f"measuring a training step of {variant}"):
+            step = compare_steps(config, data_root=data_root, batch_size=batch_size, repetitions=repetitions)
+        row["step"] = step._asdict() | {"batch_size": batch_size}
+    return rows
 
 
 def tabulate(rows: list[Row]) -> Table:
     """Return the measurements as a table."""
-    table = Table(title="Targets drawn on the device / encoded in the loader", show_lines=False)
-    for name in ("input", "pipeline, samples/s", "ratio", "step, samples/s", "ratio", "workers, MiB", "ratio"):
-        table.add_column(name, justify="right")
+    table = Table(title="Targets drawn on the device / encoded in the loader")
+    for name in ("input", "pipeline\nsamples/s", "ratio", "step\nsamples/s", "ratio", "workers\nMiB", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         memory = row["worker_memory"]
         is_known = None not in memory.values()
@@ -99,11 +108,7 @@ def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
             with console.status(f"drawing {num_samples} pictures"):
                 generate(Plan(num_train=num_samples, num_val=1, num_workers=2), data_root)
                 enlarge_pictures(data_root, width=arguments.picture_width)
-        rows = []
-        for variant in variants:
-            with console.status(f"measuring {variant}"):
-                rows.append(measure(variant, data_root=data_root, num_samples=num_samples, repetitions=repetitions))
-    return rows
+        return measure(variants, data_root=data_root, num_samples=num_samples, repetitions=repetitions, console=console)
 
 
 def main() -> int:

@@ -4,8 +4,6 @@ Output pixels 2j and 2j + 1 of a doubling lie a quarter of a cell before and beh
 cell j is centred on output index 8j + 3.5.
 """
 
-from functools import lru_cache
-
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -20,21 +18,11 @@ def bilinear_kernel() -> Tensor:
     return torch.outer(taps, taps)
 
 
-@lru_cache(maxsize=32)
-def interpolation_matrix(num_cells: int, *, num_doublings: int) -> Tensor:
-    """Return the (num_cells · 2 ** num_doublings, num_cells) matrix that upsamples an axis, zero beyond its ends."""
-    matrix = torch.eye(num_cells)
-    for _ in range(num_doublings):
-        taps = torch.tensor(BILINEAR_TAPS).view(1, 1, -1)
-        matrix = F.conv_transpose1d(matrix.unsqueeze(1), taps, stride=2, padding=1).squeeze(1)
-    return matrix.T.contiguous()
-
-
 class BilinearUpsampler(BaseModule):
     """Fixed upsampling by 2 ** ``num_doublings``, each map on its own, zero beyond the border.
 
-    Equal to :class:`TransposedConvUpsampler` as released, whose kernels are bilinear and mix no maps. Bilinear kernels
-    separate, so all doublings together are one matrix along each axis. There are no parameters.
+    Equal to :class:`TransposedConvUpsampler` as released, whose kernels are bilinear and mix no maps. It has no
+    parameters.
 
     Args:
         num_doublings: How often the resolution doubles.
@@ -46,10 +34,12 @@ class BilinearUpsampler(BaseModule):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
-        height, width = maps.shape[-2:]
-        down = interpolation_matrix(height, num_doublings=self.num_doublings).to(maps)
-        across = interpolation_matrix(width, num_doublings=self.num_doublings).to(maps)
-        return down @ maps @ across.T
+        for _ in range(self.num_doublings):
+            with_border = F.interpolate(
+                F.pad(maps, (1, 1, 1, 1)), scale_factor=2.0, mode="bilinear", align_corners=False
+            )
+            maps = with_border[..., 2:-2, 2:-2]
+        return maps
 
 
 class TransposedConvUpsampler(BaseModule):
