@@ -1,0 +1,115 @@
+"""What an exported model file says of itself, so that running it needs nothing else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+METADATA_KEY = "efficientpose"
+"""Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript extra
+file."""
+
+FORMAT = 1
+
+Layout = Literal["nchw", "nhwc"]
+
+
+class MetadataError(ValueError):
+    """A model file says nothing of itself, or something that cannot be used; the message says what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelMetadata:
+    """How to feed an exported network and to read its answer.
+
+    Attributes:
+        variant: Name of the variant, such as "rt" or "ii_lite".
+        version: Version of efficientpose that exported it.
+        keypoint_names: K names, in the order of the heatmaps.
+        limbs: Pairs (proximal, distal) of keypoint indices, in the order of the part affinity fields.
+        flip_indices: For each keypoint, the one on the other side of the body.
+        input_size: (width, height) of the crop, pixels.
+        input_layout: Order of the input's axes; channels are red, green, blue.
+        mean: What is subtracted from each channel of 0 to 255; None where the network does it itself.
+        std: What each channel is then divided by; None where the network does it itself.
+        heatmap_stride: Input pixels per cell of the heatmaps: 8, or 1 where the network upsamples them itself.
+        has_pafs: Whether there is a second output, the part affinity fields, (B, 2L, H / 8, W / 8).
+        sigma: Width of the heatmaps' peaks, as a fraction of the input.
+        blur_sigma: Blur before the peak is looked for, pixels.
+        precision: Type of the weights: "float32", "float16" or "int8".
+        weights: Where the weights come from, in words.
+
+    Outputs are always (B, channels, height, width), whatever the input's layout.
+    """
+
+    variant: str
+    version: str
+    keypoint_names: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    flip_indices: tuple[int, ...]
+    input_size: tuple[int, int]
+    input_layout: Layout
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
+    heatmap_stride: Literal[1, 8]
+    has_pafs: bool
+    sigma: float
+    blur_sigma: float
+    precision: str
+    weights: str
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str | None, *, source: str) -> "ModelMetadata":
+        """Read what :meth:`to_json` wrote.
+
+        Args:
+            text: The JSON; None where the file has none.
+            source: The file, for messages.
+
+        Raises:
+            MetadataError: If there is none, it is no such JSON, of a newer format, or an entry is missing or unusable.
+        """
+        if not text:
+            raise MetadataError(
+                f"{source}: this model file does not say how to use it; export it with efficientpose export"
+            )
+        try:
+            entries = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise MetadataError(f"{source}: its entry {METADATA_KEY!r} is no JSON ({error})") from error
+        if not isinstance(entries, dict) or entries.pop("format", None) != FORMAT:
+            raise MetadataError(
+                f"{source}: its entry {METADATA_KEY!r} is not of format {FORMAT}; export the model again, or bring "
+                "efficientpose up to date"
+            )
+        expected = {field.name for field in fields(cls)}
+        if wrong := sorted(expected ^ entries.keys()):
+            raise MetadataError(f"{source}: entries missing or unknown: {', '.join(wrong)}; export the model again")
+        metadata = cls(**_as_tuples(entries))
+        metadata._check(source)
+        return metadata
+
+    def _check(self, source: str) -> None:
+        num_keypoints = len(self.keypoint_names)
+        indices = {*self.flip_indices, *(joint for limb in self.limbs for joint in limb)}
+        if (
+            self.input_layout not in get_args(Layout)
+            or self.heatmap_stride not in (1, 8)
+            or len(self.input_size) != 2
+            or len(self.flip_indices) != num_keypoints
+            or (self.mean is None) != (self.std is None)
+            or not indices <= set(range(num_keypoints))
+        ):
+            raise MetadataError(f"{source}: its entry {METADATA_KEY!r} does not hang together: {self}")
+
+
+def _as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _as_tuple(value) for name, value in entries.items()}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
