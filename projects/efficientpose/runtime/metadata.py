@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 METADATA_KEY = "efficientpose"
-"""Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript extra
-file."""
+"""Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript
+extra file."""
 
 FORMAT = 1
 
