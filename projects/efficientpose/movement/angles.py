@@ -1,0 +1,182 @@
+"""Joint and segment angles over time, in degrees, in the plane of the picture.
+
+| angle | between | 0 | grows with | range |
+| --- | --- | --- | --- | --- |
+| ``*_knee_flexion`` | thigh and shank | leg straight | bending | 0 to 180 |
+| ``*_hip_flexion`` | trunk side (hip to shoulder) and thigh | standing upright | bending | 0 to 180 |
+| ``*_ankle_dorsiflexion`` | shank and foot (ankle to big toe) | right angle | toes towards the shin | −90 to 90 |
+| ``*_elbow_flexion`` | upper arm and forearm | arm straight | bending | 0 to 180 |
+| ``*_shoulder_elevation`` | upper arm and trunk side | arm along the trunk | raising the arm | 0 to 180 |
+| ``neck_flexion`` | trunk and head | head in line with the trunk | bending | 0 to 180 |
+
+| segment | from and to | 0 | grows with |
+| --- | --- | --- | --- |
+| ``trunk``, ``head`` | upwards | upright | leaning to the picture's left |
+| ``*_thigh``, ``*_shank`` | from the far to the near end | standing upright | the upper end moving to the left |
+| ``*_upper_arm``, ``*_forearm`` | from the far to the near end | hanging straight down | the same |
+| ``shoulder_line``, ``hip_line`` | from the right to the left joint | level, facing the camera | the left side rising |
+| ``*_foot`` | from heel to big toe | flat, toes to the picture's right | the toes rising |
+
+**Joint angles** have no sign: a picture does not say to which side a joint bends, so an overstretched knee reads as a
+bent one. They need no unwrapping. What is out of the picture's plane is foreshortened; angles hold for movement in it.
+
+**Segment angles** are counter-clockwise positive as one sees the picture, although y points down in its pixels:
+for a person who walks to the picture's left, leaning forward is positive. Directions run from the far end to the near
+one, as in Winter, so that a standing person's legs, arms and trunk all read 0. Each lies in (−180, 180] in its first
+frame and is then **unwrapped**: from one seen frame to the next it takes the shorter way round, so a somersault goes on
+to 360 rather than jump at 180. Across a gap, too, the shorter way is assumed.
+
+A missing keypoint makes its angles missing (NaN), and so does a segment without length. Nothing is carried over.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientpose.atomic import replacing
+from efficientpose.movement.angle_definitions import (
+    JOINT_ANGLES,
+    SEGMENT_ANGLES,
+    JointAngle,
+    Landmark,
+    SegmentAngle,
+)
+from efficientpose.movement.recording import Recording, Track
+
+if TYPE_CHECKING:
+    import pandas
+
+ALL_ANGLES: tuple[JointAngle | SegmentAngle, ...] = (*JOINT_ANGLES, *SEGMENT_ANGLES)
+DECIMALS = {"seconds": 6, "degrees": 4, "raw_degrees": 4, "score": 4}
+
+
+def included_angle(
+    first: NDArray[np.float64], joint: NDArray[np.float64], second: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the (...) angle at (..., 2) ``joint``, 0 to 180 degrees; NaN where a side has no length."""
+    one, two = first - joint, second - joint
+    cross = one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]
+    dot = (one * two).sum(axis=-1)
+    has_sides = one.any(axis=-1) & two.any(axis=-1)
+    return np.where(has_sides, np.degrees(np.arctan2(np.abs(cross), dot)), np.nan)
+
+
+def direction(start: NDArray[np.float64], end: NDArray[np.float64], *, reference: str) -> NDArray[np.float64]:
+    """Return the direction from (..., 2) ``start`` to ``end`` in degrees, in (−180, 180], counter-clockwise as seen.
+
+    Args:
+        start: Pixels, y downwards.
+        end: Likewise.
+        reference: "vertical" for 0 upwards or "horizontal" for 0 to the right.
+    """
+    right, up = end[..., 0] - start[..., 0], start[..., 1] - end[..., 1]
+    # Adding 0 turns -0 into 0, for which arctan2 gives 180 rather than -180.
+    sine, cosine = (up + 0.0, right) if reference == "horizontal" else (0.0 - right, up)
+    angle = np.degrees(np.arctan2(sine, cosine))
+    return np.where((right != 0) | (up != 0), angle, np.nan)
+
+
+def unwrap(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (T,) angles without jumps of a whole turn, counting from seen value to seen value; NaN stays."""
+    unwrapped = degrees.copy()
+    is_seen = np.isfinite(degrees)
+    unwrapped[is_seen] = np.unwrap(degrees[is_seen], period=360)
+    return unwrapped
+
+
+def angle_over_time(
+    track: Track, names: Sequence[str], definition: JointAngle | SegmentAngle
+) -> NDArray[np.float64] | None:
+    """Return one (T,) angle of a person by this module's conventions; None if the skeleton lacks its keypoints."""
+    points = [_points(track.keypoints, indices) for indices in _all_indices(names, definition)]
+    if isinstance(definition, JointAngle) and len(points) == 3:
+        return definition.sign * (included_angle(*points) - definition.neutral)
+    if isinstance(definition, SegmentAngle) and len(points) == 2:
+        return unwrap(direction(*points, reference=definition.reference))
+    return None
+
+
+def angle_table(
+    recording: Recording, *, definitions: Sequence[JointAngle | SegmentAngle] = ALL_ANGLES
+) -> "pandas.DataFrame":
+    """Return the angles of everybody, one value a row.
+
+    Args:
+        recording: Filtered or not.
+        definitions: Which angles; those whose keypoints the skeleton lacks are left out.
+
+    Returns:
+        Columns ``seconds``, ``frame``, ``person``, ``angle``, ``kind`` ("joint" or "segment"), ``degrees``,
+        ``raw_degrees`` (from the recording before filters, NaN for a person who is not in it; the same as ``degrees``
+        where there was no filter) and ``score`` (the lowest of the keypoints it is measured at, 0 for an angle that
+        rests on a filled-in keypoint).
+    """
+    import pandas
+
+    raw_tracks = {track.person: track for track in (recording.raw or recording).tracks}
+    tables = []
+    for track in recording.tracks:
+        for definition in definitions:
+            degrees = angle_over_time(track, recording.keypoint_names, definition)
+            if degrees is None:
+                continue
+            raw_track = raw_tracks.get(track.person)
+            raw = None if raw_track is None else angle_over_time(raw_track, recording.keypoint_names, definition)
+            indices = [index for place in _all_indices(recording.keypoint_names, definition) for index in place]
+            columns = {
+                "seconds": recording.seconds,
+                "frame": recording.frames,
+                "person": track.person,
+                "angle": definition.name,
+                "kind": "joint" if isinstance(definition, JointAngle) else "segment",
+                "degrees": degrees,
+                "raw_degrees": np.full(len(degrees), np.nan) if raw is None else raw,
+                "score": track.scores[:, indices].min(axis=1),
+            }
+            tables.append(pandas.DataFrame(columns))
+    return pandas.concat(tables, ignore_index=True) if tables else _empty_table()
+
+
+def write_angles(table: "pandas.DataFrame", path: Path) -> None:
+    """Write an angle table as CSV, missing values as empty fields; seconds to a microsecond, degrees to 0.0001.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before stays.
+    """
+    with replacing(path) as partial:
+        table.round(DECIMALS).to_csv(partial, index=False)
+
+
+def _empty_table() -> "pandas.DataFrame":
+    import pandas
+
+    kinds = {"frame": "int64", "person": "int64", "angle": "object", "kind": "object"}
+    names = ("seconds", "frame", "person", "angle", "kind", "degrees", "raw_degrees", "score")
+    return pandas.DataFrame({name: pandas.Series(dtype=kinds.get(name, "float64")) for name in names})
+
+
+def landmark_indices(names: Sequence[str], landmark: Landmark) -> list[int] | None:
+    """Return the keypoints whose midpoint a landmark is; None if the skeleton has none of its alternatives."""
+    names = list(names)
+    for alternative in landmark:
+        if set(alternative) <= set(names):
+            return [names.index(name) for name in alternative]
+    return None
+
+
+def _all_indices(names: Sequence[str], definition: JointAngle | SegmentAngle) -> list[list[int]]:
+    """Return the keypoints of each landmark of an angle; empty if one cannot be had."""
+    if isinstance(definition, JointAngle):
+        landmarks = [definition.first, definition.joint, definition.second]
+    else:
+        landmarks = [definition.start, definition.end]
+    found = [landmark_indices(names, landmark) for landmark in landmarks]
+    return [indices for indices in found if indices is not None] if all(found) else []
+
+
+def _points(keypoints: NDArray[np.float64], indices: list[int]) -> NDArray[np.float64]:
+    """Return the (T, 2) mean of some keypoints, NaN where one of them is missing."""
+    return keypoints[:, indices].mean(axis=1)

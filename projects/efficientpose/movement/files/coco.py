@@ -1,0 +1,87 @@
+"""COCO keypoint results, and beside them the images and keypoint names that pycocotools loads them with.
+
+``<name>.json`` is the list of results: image_id (the frame's number), category_id, keypoints [x, y, score] * K, score
+(mean of the found keypoints), bbox [x, y, width, height] and track_id (the person). ``<name>_images.json`` has one
+image a frame, with its ``timestamp`` in seconds, and the category with keypoint names and skeleton:
+``COCO("<name>_images.json").loadRes("<name>.json")``. A missing keypoint is 0, 0 with score 0. pycocotools cannot load
+an empty list of results.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from efficientpose.movement.files.layout import Person, people_in
+from efficientpose.movement.files.skeletons import COCO_17, place
+from efficientpose.movement.files.text import PIXEL_DECIMALS, SECONDS_DECIMALS, write_json
+from efficientpose.movement.recording import Recording
+
+CATEGORY: Final = 1
+"""COCO's number of the category person."""
+
+
+def write_coco(recording: Recording, target: Path) -> tuple[Path, ...]:
+    """Write results with the recording's own keypoints in its own order.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    return _write(recording, target, tuple(recording.keypoint_names))
+
+
+def write_coco_17(recording: Recording, target: Path) -> tuple[Path, ...]:
+    """Write results in the order of COCO's 17 keypoints.
+
+    Of the 16 MPII keypoints the twelve of arms and legs are among them; nose, eyes and ears stay 0, 0, 0.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    return _write(recording, target, COCO_17)
+
+
+def _write(recording: Recording, target: Path, keypoint_names: tuple[str, ...]) -> tuple[Path, ...]:
+    places = place(recording.keypoint_names, keypoint_names)
+    results = [
+        {"image_id": frame} | _result(person, places)
+        for row, frame in enumerate(recording.frames.tolist())
+        for person in people_in(recording, row)
+    ]
+    images = target.with_name(f"{target.stem}_images.json")
+    write_json(images, _images(recording, keypoint_names, places))
+    write_json(target, results)
+    return (target, images)
+
+
+def _result(person: Person, places: tuple[int | None, ...]) -> dict[str, Any]:
+    left, top, right, bottom = person.box.tolist()
+    return {
+        "category_id": CATEGORY,
+        "keypoints": [value for keypoint in person.placed(places) for value in keypoint],
+        "score": person.score,
+        "bbox": [left, top, round(right - left, PIXEL_DECIMALS), round(bottom - top, PIXEL_DECIMALS)],
+        "track_id": person.person,
+    }
+
+
+def _images(recording: Recording, keypoint_names: tuple[str, ...], places: tuple[int | None, ...]) -> dict[str, Any]:
+    width, height = recording.image_size
+    images = [
+        {
+            "id": frame,
+            "file_name": f"{recording.source}#{frame}",
+            "width": width,
+            "height": height,
+            "timestamp": round(seconds, SECONDS_DECIMALS),
+        }
+        for frame, seconds in zip(recording.frames.tolist(), recording.seconds.tolist(), strict=True)
+    ]
+    numbers = {index: number for number, index in enumerate(places, 1) if index is not None}
+    category = {
+        "id": CATEGORY,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(keypoint_names),
+        "skeleton": [[numbers[a], numbers[b]] for a, b in recording.limbs if a in numbers and b in numbers],
+    }
+    description = {"description": recording.source}
+    return {"info": description, "licenses": [], "images": images, "categories": [category], "annotations": []}

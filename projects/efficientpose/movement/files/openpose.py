@@ -1,0 +1,58 @@
+"""OpenPose's JSON, one file a frame, in the order of BODY_25: what Pose2Sim reads with ``pose_model = 'BODY_25'``.
+
+The files are ``<name>_json/<name>_000000000012_keypoints.json`` with the video's frame number. Of the 16 MPII
+keypoints 14 have a place: the thorax is Neck, the pelvis MidHip, and the twelve of arms and legs are themselves.
+Upper neck and head top have none; nose, eyes, ears and feet are not found by an MPII network. What is missing is 0, 0
+with confidence 0. The person's number is ``person_id``; who is not seen is left out, and a damaged frame has nobody.
+Beside the folder stands ``<name>_json_timestamps.csv``.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from efficientpose.atomic import make_writable_folder
+from efficientpose.movement.files.layout import Person, every_frame, people_in
+from efficientpose.movement.files.skeletons import BODY_25, place
+from efficientpose.movement.files.text import write_json, write_timestamps
+from efficientpose.movement.recording import Recording
+
+VERSION: Final = 1.3
+_EMPTY: Final = (
+    *("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
+    *("pose_keypoints_3d", "face_keypoints_3d", "hand_left_keypoints_3d", "hand_right_keypoints_3d"),
+)
+
+
+def write_openpose(recording: Recording, target: Path) -> tuple[Path, ...]:
+    """Write the folder; frames of an earlier, longer run under the same name are removed from it at the end.
+
+    Returns:
+        The folder, its files and the timestamps.
+
+    Raises:
+        OSError: If a file cannot be written; those before it stay.
+    """
+    make_writable_folder(target)
+    name = target.name.removesuffix("_json")
+    places = place(recording.keypoint_names, BODY_25)
+    files = []
+    timeline = every_frame(recording)
+    for number, row in zip(timeline.numbers.tolist(), timeline.rows.tolist(), strict=True):
+        files.append(target / f"{name}_{number:012d}_keypoints.json")
+        people = [_person(person, places) for person in people_in(recording, row)]
+        write_json(files[-1], {"version": VERSION, "people": people})
+    _remove_earlier(target, name, keep=frozenset(files))
+    return (target, *files, write_timestamps(recording, target))
+
+
+def _person(person: Person, places: tuple[int | None, ...]) -> dict[str, Any]:
+    flat = [value for keypoint in person.placed(places) for value in keypoint]
+    return {"person_id": [person.person], "pose_keypoints_2d": flat} | {key: [] for key in _EMPTY}
+
+
+def _remove_earlier(folder: Path, name: str, *, keep: frozenset[Path]) -> None:
+    pattern = re.compile(re.escape(name) + r"_\d{12}_keypoints\.json")
+    for path in set(folder.iterdir()) - keep:
+        if pattern.fullmatch(path.name):
+            path.unlink()

@@ -1,0 +1,143 @@
+"""What predict wrote of a video, read back; and files that are not as they should be."""
+
+import json
+
+import numpy as np
+import pytest
+
+from efficientpose.movement.files import read
+from efficientpose.runtime.predictions import Pose
+from efficientpose.runtime.video import Frame
+from efficientpose.runtime.video_results import VideoResults
+
+HEADER = "frame,seconds,person,keypoint,x,y,score\n"
+LINE = json.dumps({"frame": 0, "seconds": 0.0, "instances": []}) + "\n"
+
+
+def random_pose(rng):
+    return Pose(bbox=tuple(rng.uniform(0, 60, 4)), keypoints=rng.uniform(0, 60, (16, 3)).astype(np.float32))
+
+
+@pytest.fixture
+def predicted(tmp_path):
+    """Frames 0, 1 and 3 of a video of 64 x 48 pixels with two, no and one person; the files and poses."""
+    rng = np.random.default_rng(2)
+    poses = [(random_pose(rng), random_pose(rng)), (), (random_pose(rng),)]
+    with VideoResults(tmp_path, "walk", rate=25.0) as results:
+        for number, found in zip((0, 1, 3), poses, strict=True):
+            results.write(Frame(number, number / 25 + 1e-4 * number**2, np.zeros((48, 64, 3), np.uint8)), found)
+    return results, poses
+
+
+def check(recording, row, person, pose):
+    track = recording.tracks[person]
+    np.testing.assert_allclose(track.keypoints[row], pose.keypoints[:, :2], atol=6e-5)
+    np.testing.assert_allclose(track.scores[row], pose.keypoints[:, 2], atol=6e-5)
+
+
+def test_json_lines(predicted):
+    results, poses = predicted
+    recording = read(results.lines_path)
+    assert recording.frames.tolist() == [0, 1, 3]
+    assert recording.seconds.tolist() == [0, 0.0401, 0.1209]
+    assert (recording.source, recording.image_size) == ("walk", (64, 48))
+    assert [track.is_seen.tolist() for track in recording.tracks] == [[True, False, True], [True, False, False]]
+    for row, found in enumerate(poses):
+        for person, pose in enumerate(found):
+            check(recording, row, person, pose)
+            np.testing.assert_allclose(recording.tracks[person].boxes[row], pose.bbox, atol=6e-4)
+    assert np.isnan(recording.tracks[0].boxes[1]).all()
+    assert (recording.tracks[1].scores[1:] == 0).all()
+
+
+def test_csv(predicted):
+    results, poses = predicted
+    results.overlay_path.unlink()
+    recording = read(str(results.table_path))
+    assert recording.frames.tolist() == [0, 3]  # the CSV has no line for a frame without people
+    assert recording.seconds.tolist() == [0, 0.1209]
+    assert (recording.source, recording.image_size) == ("walk", (0, 0))
+    for row, found in enumerate((poses[0], poses[2])):
+        for person, pose in enumerate(found):
+            check(recording, row, person, pose)
+    left, top = poses[0][1].keypoints[:, :2].min(axis=0)
+    np.testing.assert_allclose(recording.tracks[1].boxes[0, :2], [left, top], atol=6e-5)
+
+
+def test_a_given_size_wins(predicted):
+    assert read(predicted[0].lines_path, image_size=(1920, 1080)).image_size == (1920, 1080)
+
+
+@pytest.mark.parametrize("kind", ["lines_path", "table_path"])
+def test_a_file_that_breaks_off_is_read_up_to_there(predicted, kind):
+    path = getattr(predicted[0], kind)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.warns(UserWarning, match=r"walk_pose\.\w+: line \d+ breaks off"):
+        recording = read(path)
+    if kind == "lines_path":
+        assert recording.frames.tolist() == [0, 1]
+    else:
+        assert recording.frames.tolist() == [0, 3]
+        assert np.isnan(recording.tracks[0].keypoints[1, -1]).all()
+        assert recording.tracks[0].scores[1, -1] == 0
+
+
+def test_a_video_of_nobody(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(LINE + LINE.replace(": 0", ": 1"))
+    assert read(path).tracks == ()
+    assert read(path).frames.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"a\.jsonl: there is no frame in it"),
+        (LINE + "{nonsense\n", r"a\.jsonl:2: not JSON"),
+        ('{"frame": 1}\n', r"a\.jsonl:1: lacks instances, seconds"),
+        ("[]\n", r"a\.jsonl:1: lacks frame, instances, seconds"),
+        (LINE.replace("[]", '[{"bbox": [1, 2, 3, 4]}]'), r"a\.jsonl:1: every instance has .*KeyError\('keypoints'\)"),
+        (LINE.replace("[]", '[{"bbox": [1, 2, 3, 4], "keypoints": [[1, 2, 3]]}]'), "4 numbers and 16 keypoints"),
+        (LINE + LINE, r"a\.jsonl: seconds must rise"),
+    ],
+)
+def test_json_lines_that_are_none(tmp_path, text, message):
+    path = tmp_path / "a.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"a\.csv: not a table"),
+        (
+            "frame,person,keypoint,x,score\n",
+            r"a\.csv: lacks the columns seconds, y; needed are .* it has frame, person",
+        ),
+        (HEADER, r"a\.csv: nobody is in it"),
+        (HEADER + "0,0.0,0,nose,1,2,0.5\n0,0.0,0,ear,1,two,0.5\n", r"a\.csv:3: y is no number, it is 'two'"),
+        (HEADER + "0,0.0,0,nose,1,2,0.5\n0,0.0,0,nose,1,2,0.5\n", r"a\.csv:3: this keypoint of this person was there"),
+        (HEADER + "0,0.0,,nose,1,2,0.5\n", r"a\.csv:2: person is empty"),
+        (HEADER + "0,0.0,0,,1,2,0.5\n", r"a\.csv:2: keypoint is empty"),
+        (HEADER + "0,0.0,0.5,nose,1,2,0.5\n", r"a\.csv:2: person is no whole number, it is 0\.5"),
+        (HEADER + "0,0.0,0,nose,1,2,0.5\n0,0.1,1,nose,1,2,0.5\n", r"a\.csv:2: one frame has two times"),
+        (HEADER + "0,0.1,0,nose,1,2,0.5\n1,0.1,0,nose,1,2,0.5\n", r"a\.csv: seconds must rise"),
+    ],
+)
+def test_tables_that_are_none(tmp_path, text, message):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.xlsx: a recording is read from .jsonl or .csv files, not .xlsx"):
+        read(tmp_path / "a.xlsx")
+    with pytest.raises(FileNotFoundError, match=r"a\.csv"):
+        read(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_bytes(b"\x89\xff\n")
+    with pytest.raises(ValueError, match=r"b\.csv: not a text file in UTF-8"):
+        read(tmp_path / "b.csv")
