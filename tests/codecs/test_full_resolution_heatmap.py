@@ -5,6 +5,8 @@ from mmpose.registry import KEYPOINT_CODECS
 from scipy.ndimage import gaussian_filter
 
 from efficientpose.codecs import FullResolutionHeatmap
+from efficientpose.codecs.targets import render_heatmaps
+from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.skeleton import LIMBS
 from efficientpose.variants import VARIANTS
 
@@ -236,3 +238,56 @@ def test_codec_fits_every_variant(variant):
 def test_misspelt_argument_fails():
     with pytest.raises(TypeError, match="sigmas"):
         KEYPOINT_CODECS.build(dict(type="FullResolutionHeatmap", input_size=(64, 64), sigmas=0.05))
+
+
+def upsample(heatmaps):
+    return BilinearUpsampler()(torch.from_numpy(heatmaps)).numpy()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("blur_sigma", [0, 1.0])
+def test_sparse_decoding_equals_decoding_upsampled_maps(size, blur_sigma):
+    width, height = size
+    maps = np.random.default_rng(0).random((4, 16, height // 8, width // 8), dtype=np.float32)
+    codec = FullResolutionHeatmap(input_size=size, blur_sigma=blur_sigma)
+    keypoints, scores = codec.decode_sparsely(maps)
+    expected = [codec.decode(full) for full in upsample(maps)]
+    np.testing.assert_array_equal(keypoints, np.concatenate([points for points, _ in expected]))
+    np.testing.assert_allclose(scores, np.concatenate([each for _, each in expected]), atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_sparse_decoding_equals_decoding_upsampled_maps_that_are_not_finite(bad):
+    maps = np.random.default_rng(0).random((3, 5, 6, 7), dtype=np.float32)
+    maps[0, :, 2, 3] = maps[1, :, 0, 0] = maps[2, :, 5, 6] = bad
+    codec = FullResolutionHeatmap(input_size=(56, 48))
+    keypoints, scores = codec.decode_sparsely(maps)
+    expected = [codec.decode(full) for full in upsample(maps)]
+    np.testing.assert_array_equal(keypoints, np.concatenate([points for points, _ in expected]))
+    np.testing.assert_allclose(scores, np.concatenate([each for _, each in expected]), atol=1e-6)
+
+
+def test_sparse_decoding_of_maps_of_another_input():
+    with pytest.raises(ValueError, match=r"heatmaps of shape \(1, 16, 8, 7\) do not fit a peak finder for .* 8, 8\)"):
+        FullResolutionHeatmap(input_size=(64, 64)).decode_sparsely(np.zeros((1, 16, 8, 7), np.float32))
+
+
+@pytest.mark.parametrize(("size", "plain", "refined"), [((224, 224), 0.32, 0.07), ((368, 368), 0.26, 0.04)])
+def test_subpixel_decoding_brings_the_decoder_s_own_error_down(size, plain, refined):
+    points = random_points(size, num=300, margin=24)
+    coarse = render_heatmaps(
+        torch.from_numpy(points), map_shape=(size[1] // 8, size[0] // 8), stride=8, sigma=0.05 * size[0]
+    ).numpy()
+    pixels, _ = FullResolutionHeatmap(input_size=size).decode_sparsely(coarse)
+    assert np.abs(pixels - points).mean() == pytest.approx(plain, abs=0.02)
+    finer = FullResolutionHeatmap(input_size=size, subpixel=True)
+    keypoints, _ = finer.decode_sparsely(coarse)
+    assert np.abs(keypoints - points).mean() < refined
+    np.testing.assert_allclose(finer.decode(upsample(coarse)[0])[0], keypoints, atol=1e-3)
+
+
+def test_subpixel_decoding_leaves_peaks_beside_the_border_on_their_pixel():
+    maps = np.zeros((1, 16, 16), np.float32)
+    maps[0, 2, 9], maps[0, 3, 9] = 1, 0.5
+    codec = FullResolutionHeatmap(input_size=(16, 16), blur_sigma=0, subpixel=True)
+    assert codec.decode(maps)[0].tolist() == [[[9, 2]]]

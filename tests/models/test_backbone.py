@@ -179,12 +179,15 @@ def test_default_norm_is_keras():
 
 @pytest.mark.parametrize("arguments", [dict(high_arch="b9"), dict(high_arch="b0", low_arch="es")])
 def test_unknown_efficientnet_names_the_known_ones(arguments):
-    with pytest.raises(ValueError, match=r"unknown EfficientNet '(b9|es)': choose one of b0, b1, .*, b8"):
+    with pytest.raises(
+        ValueError, match=r"unknown EfficientNet '(b9|es)': choose one of b0, b1, .*, b8, lite0, .*, lite4"
+    ):
         DualEfficientNet(**arguments)
 
 
-def test_architectures_are_those_of_mmpretrain():
-    assert set(ARCHITECTURES) == {arch for arch in EfficientNet.arch_settings if arch.startswith("b")}
+def test_architectures_are_those_of_mmpretrain_and_the_lite_ones():
+    of_mmpretrain = {arch for arch in EfficientNet.arch_settings if arch.startswith("b")}
+    assert set(ARCHITECTURES) == of_mmpretrain | {"lite0", "lite1", "lite2", "lite3", "lite4"}
 
 
 @pytest.mark.parametrize("frozen_stages", [-1, 5])

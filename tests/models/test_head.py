@@ -116,7 +116,34 @@ def test_heatmaps_come_with_the_keypoints_when_asked_for(make_head, features, sa
         torch.testing.assert_close(fields[index].heatmaps, maps[index])
         keypoints, scores = head.decoder.decode(maps[index].detach().numpy())
         np.testing.assert_array_equal(predictions[index].keypoints, keypoints)
-        np.testing.assert_array_equal(predictions[index].keypoint_scores, scores)
+        np.testing.assert_allclose(predictions[index].keypoint_scores, scores, rtol=1e-5)
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_sparse_decoding_predicts_the_same_without_upsampling(make_head, features, samples, flip_test):
+    head = make_head().eval()
+    torch.nn.init.normal_(head.heatmap_passes[-1].predict.weight, std=0.1)
+    feats = [features(), (features()[0].roll(1, dims=1),)] if flip_test else features()
+    calls = []
+    head.upsampler.register_forward_hook(lambda *_: calls.append(1))
+    test_cfg = dict(flip_test=flip_test)
+    assert head.decoder.sparse
+    found = head.predict(feats, samples(), test_cfg=test_cfg)
+    assert not calls
+    head.decoder.sparse = False
+    expected = head.predict(feats, samples(), test_cfg=test_cfg)
+    assert len(calls) == 1 + flip_test
+    for got, dense in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got.keypoints, dense.keypoints)
+        np.testing.assert_allclose(got.keypoint_scores, dense.keypoint_scores, rtol=1e-5)
+        assert np.ptp(got.keypoints[0], axis=0).min() > 8  # the keypoints are not all in one place
+
+
+@pytest.mark.parametrize("upsampling", ["transposed_conv", None])
+def test_maps_that_are_not_upsampled_bilinearly_are_not_decoded_sparsely(make_head, upsampling):
+    assert make_head().decodes_sparsely
+    assert not make_head(upsampling=upsampling).decodes_sparsely
+    assert not make_head(decoder=DECODER | dict(sparse=False)).decodes_sparsely
 
 
 def test_flip_test_averages_with_the_mirrored_crop_s_swapped_maps(make_head, features, samples):
@@ -196,3 +223,10 @@ def test_misspelt_argument_fails():
     head = dict(type="EfficientPoseHead", in_channels=8, channels=4, num_blocks=1)
     with pytest.raises(TypeError, match="num_keypointz"):
         MODELS.build(head | dict(num_keypointz=3))
+
+
+def test_lite_settings_reach_every_pass(make_head):
+    head = make_head(act_cfg=dict(type="ReLU6"), with_squeeze_excite=False)
+    for each in head.passes:
+        kinds = [type(module).__name__ for module in each.modules()]
+        assert (kinds.count("ReLU6"), kinds.count("ESwish"), kinds.count("SELayer")) == (3 * 2, 0, 0)

@@ -19,7 +19,7 @@ def loss_and_gradients(features):
 
 
 def test_losses_are_weighted_mean_squares_against_the_codec_s_targets(make_head, features, samples):
-    head = make_head().eval()
+    head = make_head(relative_loss=False).eval()
     batch = samples(unlabelled=(3, 9))
     maps, losses = head(features()), head.loss(features(), batch)
     keypoints = np.concatenate([each.gt_instances.transformed_keypoints for each in batch])
@@ -43,6 +43,36 @@ def test_losses_are_weighted_mean_squares_against_the_codec_s_targets(make_head,
     )
     assert {key: loss.item() for key, loss in losses.items()} == pytest.approx(expected, rel=1e-4)
     assert target.keypoint_weights.sum() < 32
+
+
+@pytest.mark.parametrize("sigma", [0.06, 0.12])
+def test_an_empty_heatmap_has_a_relative_loss_of_one_at_every_sigma(make_head, features, samples, sigma):
+    head = make_head().eval()
+    head.decoder.sigma = sigma
+    batch = samples()
+    width, height = head.decoder.input_size
+    for each in batch:
+        each.gt_instances.transformed_keypoints[:] = (width / 2, height / 2)
+    for parameter in head.parameters():
+        parameter.data.zero_()
+    losses = head.loss(features(), batch)
+    assert losses["loss_full_heatmaps"].item() == pytest.approx(1, rel=0.01)
+
+
+def test_relative_losses_are_squared_errors_over_the_targets_energy(make_head, features, samples):
+    head = make_head()
+    plain = make_head(relative_loss=False).loss(features(), samples())
+    relative = head.loss(features(), samples())
+    # On 48 x 32 pixels: a sigma of 0.05 x 48 = 2.4; limbs of 0.2 x 48 = 9.6, their bands 16 wide.
+    heatmap_energy = np.pi * 2.4**2 / 2 / (48 * 32)
+    paf_energy = 0.5 * 9.6 * 16 / (48 * 32)
+    expected = dict(
+        loss_pafs=1 / paf_energy,
+        loss_heatmaps_1=1 / heatmap_energy,
+        loss_heatmaps_2=1 / heatmap_energy,
+        loss_full_heatmaps=1 / heatmap_energy,
+    )
+    assert {key: (relative[key] / plain[key]).item() for key in plain} == pytest.approx(expected, rel=1e-4)
 
 
 def test_weights_scale_their_losses(make_head, features, samples):
@@ -74,7 +104,8 @@ def test_keypoint_weights_that_cannot_be_meant(make_head, weights):
 
 
 def test_hard_keypoint_mining_keeps_the_largest_losses(make_head, features, samples):
-    mined = make_head(loss=dict(type="KeypointOHKMMSELoss", use_target_weight=True, topk=4)).eval()
+    ohkm = dict(type="KeypointOHKMMSELoss", use_target_weight=True, topk=4)
+    mined = make_head(loss=ohkm, relative_loss=False).eval()
     head, batch = make_head().eval(), samples()
     maps = head(features())
     keypoints = np.concatenate([each.gt_instances.transformed_keypoints for each in batch])

@@ -18,6 +18,9 @@ def randomise(module):
     return module
 
 
+LITE = dict(act_cfg=dict(type="ReLU6"), with_squeeze_excite=False)
+
+
 class Recorder(nn.Module):
     """Stands in for a block: keeps what it reads and gives what it is told to."""
 
@@ -68,31 +71,35 @@ def test_eswish_is_registered():
 
 
 def plain_embconv(x, state, *, kernel_size):
-    """E-MBConv from the paper's text, written with functional operations alone."""
+    """E-MBConv from the paper's text, written with functional operations alone; Lite where there is no squeeze."""
+    is_lite = "squeeze_excite.conv1.conv.weight" not in state
 
     def norm(x, name):
         statistics = (state[f"{name}.bn.{each}"] for each in ("running_mean", "running_var", "weight", "bias"))
         return F.batch_norm(x, *statistics, training=False, eps=1e-3)
 
-    def eswish(x):
-        return 1.25 * x * torch.sigmoid(x)
+    def activate(x):
+        return x.clamp(0, 6) if is_lite else 1.25 * x * torch.sigmoid(x)
 
-    hidden = eswish(norm(F.conv2d(x, state["expand.conv.weight"]), "expand"))
+    hidden = activate(norm(F.conv2d(x, state["expand.conv.weight"]), "expand"))
     depthwise = F.conv2d(hidden, state["depthwise.conv.weight"], padding=kernel_size // 2, groups=hidden.shape[1])
-    hidden = eswish(norm(depthwise, "depthwise"))
+    hidden = activate(norm(depthwise, "depthwise"))
+    if is_lite:
+        return norm(F.conv2d(hidden, state["project.conv.weight"]), "project")
     gate = hidden.mean(dim=(2, 3), keepdim=True)
-    gate = eswish(F.conv2d(gate, state["squeeze_excite.conv1.conv.weight"], state["squeeze_excite.conv1.conv.bias"]))
+    gate = activate(F.conv2d(gate, state["squeeze_excite.conv1.conv.weight"], state["squeeze_excite.conv1.conv.bias"]))
     gate = F.conv2d(gate, state["squeeze_excite.conv2.conv.weight"], state["squeeze_excite.conv2.conv.bias"])
     return norm(F.conv2d(hidden * torch.sigmoid(gate), state["project.conv.weight"]), "project")
 
 
 @pytest.mark.parametrize("shape", [(2, 12, 8, 8), (1, 12, 5, 7), (3, 12, 1, 1)], ids=str)
 @pytest.mark.parametrize("kernel_size", [3, 5])
-def test_embconv_equals_its_plain_formula(shape, kernel_size):
-    block = randomise(EMBConv(in_channels=12, out_channels=8, kernel_size=kernel_size)).eval()
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize("of_lite", [{}, LITE], ids=["full", "lite"])
+def test_embconv_equals_its_plain_formula(shape, kernel_size, of_lite):
+    block = randomise(EMBConv(in_channels=12, out_channels=8, kernel_size=kernel_size, **of_lite)).eval()
+    x = 20 * torch.randn(shape, generator=torch.Generator().manual_seed(1))  # beyond 6 behind the first norm
     torch.testing.assert_close(
-        block(x), plain_embconv(x, block.state_dict(), kernel_size=kernel_size), rtol=1e-5, atol=1e-6
+        block(x), plain_embconv(x, block.state_dict(), kernel_size=kernel_size), rtol=1e-5, atol=1e-5
     )
 
 
@@ -181,3 +188,13 @@ def test_default_norm_is_keras():
     norm = norms[0].train()
     norm(torch.full((4, norm.num_features, 2, 2), 10.0))
     assert norm.running_mean.tolist() == pytest.approx([0.1] * norm.num_features)
+
+
+def test_lite_settings_reach_every_block():
+    detection = DetectionPass(in_channels=5, channels=4, num_blocks=2, num_maps=2, **LITE)
+    full = DetectionPass(in_channels=5, channels=4, num_blocks=2, num_maps=2)
+    kinds = [[type(module).__name__ for module in each.modules()] for each in (detection, full)]
+    assert (kinds[0].count("ReLU6"), kinds[0].count("ESwish"), kinds[0].count("SELayer")) == (2 * 3 * 2, 0, 0)
+    assert (kinds[1].count("ReLU6"), kinds[1].count("ESwish"), kinds[1].count("SELayer")) == (0, 2 * 3 * 3, 2 * 3)
+    left_out = full.state_dict().keys() - detection.state_dict().keys()
+    assert left_out == {name for name in full.state_dict() if ".squeeze_excite." in name}

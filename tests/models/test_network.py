@@ -19,6 +19,9 @@ from efficientpose.weights.released import read_released
 # and the graph that is deployed, without the prediction convolutions of the earlier passes.
 NUM_ALL = dict(rt=465_608, i=726_116, ii=1_740_380, iii=3_238_264, iv=6_571_542)
 NUM_DEPLOYED = dict(rt=460_284, i=719_736, ii=1_732_944, iii=3_229_772, iv=6_560_938)
+# The Lite variants' were released as the deployed graph; the two prediction convolutions are (3C + 1) · (28 + 16) more.
+NUM_DEPLOYED |= dict(rt_lite=404_608, i_lite=591_632, ii_lite=1_464_960)
+NUM_ALL |= dict(rt_lite=404_608 + 121 * 44, i_lite=591_632 + 145 * 44, ii_lite=1_464_960 + 169 * 44)
 SIZE = (96, 64)
 
 
@@ -100,12 +103,12 @@ def test_batch_equals_single(variant):
 
 @pytest.mark.parametrize("upsampling", ["bilinear", None])
 @pytest.mark.parametrize("size", [(64, 64), (96, 64), (40, 72)], ids=str)
-@pytest.mark.parametrize("variant", ["rt", "i"])
+@pytest.mark.parametrize("variant", ["rt", "i", "rt_lite"])
 def test_flip_test_makes_keypoints_follow_the_mirrored_image(variant, size, upsampling):
     check_flip_test(build_small(variant, size=size, upsampling=upsampling), size)
 
 
-@pytest.mark.parametrize("variant", ["ii", "iii", "iv"])
+@pytest.mark.parametrize("variant", ["ii", "iii", "iv", "i_lite", "ii_lite"])
 def test_flip_test_makes_keypoints_of_large_variants_follow_the_mirrored_image(variant):
     check_flip_test(build_small(variant), SIZE)
 

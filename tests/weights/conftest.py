@@ -13,7 +13,7 @@ from torch import nn
 from efficientpose.models.build import build_network
 from efficientpose.weights import catalog
 from efficientpose.weights.cache import _temporary_cache
-from efficientpose.weights.layer_names import released_layer_name
+from efficientpose.weights.layer_names import released_layer_names
 
 TAPS = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
 
@@ -43,13 +43,14 @@ def random_layer(shapes, generator):
     return arrays
 
 
-@pytest.fixture(scope="session")
-def rt_arrays():
-    """Every tensor of EfficientPose RT, random: "layer/part" → array in Keras' layout."""
+def network_shapes(variant):
+    """Every tensor of a released network: "layer/part" → shape in Keras' layout."""
     shapes = {}
-    for path, module in build_network("rt").named_modules():
+    network = build_network(variant)
+    names = released_layer_names(network)
+    for path, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
-            layer, (out, width, height, side) = released_layer_name(path), module.weight.shape
+            layer, (out, width, height, side) = names[path], module.weight.shape
             if module.groups > 1:
                 shapes[f"{layer}/depthwise_kernel"] = (height, side, out, 1)
             else:
@@ -58,7 +59,23 @@ def rt_arrays():
                 shapes[f"{layer}/bias"] = (out,)
         elif isinstance(module, nn.BatchNorm2d):
             for part in ("gamma", "beta", "moving_mean", "moving_variance"):
-                shapes[f"{released_layer_name(path)}/{part}"] = (module.num_features,)
+                shapes[f"{names[path]}/{part}"] = (module.num_features,)
+    return shapes
+
+
+@pytest.fixture(scope="session")
+def rt_arrays():
+    """Every tensor of EfficientPose RT, random: "layer/part" → array in Keras' layout."""
+    return random_layer(network_shapes("rt"), np.random.default_rng(0)) | bilinear_upsampler()
+
+
+@pytest.fixture(scope="session")
+def rt_lite_arrays():
+    """Every tensor of EfficientPose RT Lite as released, without the predictions of the earlier passes."""
+    shapes = network_shapes("rt_lite")
+    for layer in ("pass1_skeleton_pafs", "pass2_detection1_confs"):
+        for part in ("kernel", "bias"):
+            del shapes[f"{layer}/{part}"]
     return random_layer(shapes, np.random.default_rng(0)) | bilinear_upsampler()
 
 
@@ -75,7 +92,7 @@ def write_keras():
     def write(path, arrays):
         with h5py.File(path, "w") as file:
             for name, array in arrays.items():
-                layer, part = name.split("/")
+                layer, part = name.rsplit("/", 1)
                 file[f"model_weights/{layer}/{layer}_1/{part}:0"] = array
         return path
 

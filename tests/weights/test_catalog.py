@@ -7,17 +7,19 @@ from efficientpose.variants import VARIANTS
 from efficientpose.weights.catalog import MODELS_URL, RELEASED_FILES, released_file, released_files
 
 
-def test_every_variant_has_a_keras_file_first():
-    for variant in VARIANTS:
-        files = released_files(variant)
-        assert files[0].kind == "keras"
-        assert len({file.kind for file in files}) == len(files)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_has_a_keras_file_first_where_one_is_known(variant):
+    files = released_files(variant)
+    assert files[0].kind == ("tflite" if variant == "ii_lite" else "keras")
+    assert released_file(variant) is files[0]
+    assert len({file.kind for file in files}) == len(files)
 
 
 def test_names_and_paths():
     file = released_file("IV")
     assert (file.variant, file.name, file.path) == ("iv", "EfficientPoseIV.h5", "keras/EfficientPoseIV.h5")
     assert released_file("ii", kind="tflite").path == "tflite/EfficientPoseII.tflite"
+    assert released_file("i_lite", kind="tflite").path == "tflite/EfficientPoseI_LITE.tflite"
     assert MODELS_URL.endswith("/")
 
 
@@ -35,7 +37,11 @@ def test_checksums_are_those_of_the_released_files(shared, file):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="unknown variant 'v': choose one of rt, i, ii, iii, iv"):
+    with pytest.raises(
+        ValueError, match="unknown variant 'v': choose one of rt, i, ii, iii, iv, rt_lite, i_lite, ii_lite"
+    ):
         released_files("v")
     with pytest.raises(ValueError, match="no tflite file of EfficientPose III is known: choose keras"):
         released_file("iii", kind="tflite")
+    with pytest.raises(ValueError, match="no keras file of EfficientPose II Lite is known: choose tflite"):
+        released_file("ii_lite", kind="keras")

@@ -159,17 +159,32 @@ def test_arrays_that_are_no_weights(tmp_path):
         read_released(tmp_path / "huge.h5")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        f"{kind}LITE.{ending}"
-        for ending, kinds in (("h5", ("RT_", "I_")), ("tflite", ("RT_", "I_", "II_")))
-        for kind in kinds
-    ],
-)
-def test_lite_variants_are_told_apart(shared, name):
-    path = shared / "official" / ("keras" if name.endswith("h5") else "tflite") / f"EfficientPose{name}"
-    with pytest.raises(
-        ReleasedFileError, match=rf"EfficientPose{name} is of a Lite variant .* not supported yet: use the"
-    ):
-        read_released(path)
+STEM = "efficientnet-lite{}/model/stem/conv2d/Conv2D_0"
+STEM_NORM = "efficientnet-lite{}/model/stem/tpu_batch_normalization/FusedBatchNormV3_0"
+
+
+@pytest.mark.parametrize(("variant", "digit"), [("RT", 0), ("I", 2)])
+def test_both_kinds_of_a_lite_variant_agree(shared, variant, digit):
+    keras = read_released(shared / "official" / "keras" / f"EfficientPose{variant}_LITE.h5")
+    folded = read_released(shared / "official" / "tflite" / f"EfficientPose{variant}_LITE.tflite")
+    assert folded.keys() == {layer for layer, parts in keras.items() if "gamma" not in parts}
+    stem, norm, folded_stem = keras[STEM.format(digit)], keras[STEM_NORM.format(digit)], folded[STEM.format(digit)]
+    scale = norm["gamma"] / np.sqrt(norm["variance"] + 1e-3)
+    close = dict(rtol=2e-3, atol=1e-5)
+    np.testing.assert_allclose(folded_stem["kernel"], stem["kernel"] * scale[:, None, None, None], **close)
+    np.testing.assert_allclose(folded_stem["bias"], norm["beta"] - norm["mean"] * scale, **close)
+    for layer in ("pass3_detection2_confs", "upscaled_deconv1", "upscaled_deconv2", "upscaled_confs"):
+        for part in ("kernel", "bias"):
+            np.testing.assert_allclose(folded[layer][part], keras[layer][part], rtol=1e-3, atol=1e-6)
+
+
+def test_a_layer_s_name_may_have_slashes(tmp_path):
+    with h5py.File(tmp_path / "lite.h5", "w") as file:
+        for number in (1, 2):
+            file[f"model_weights/model/block/conv_{number}/model/block/conv_{number}/bias:0"] = np.full(
+                1, number, np.float32
+            )
+    assert {layer: parts["bias"].tolist() for layer, parts in read_released(tmp_path / "lite.h5").items()} == {
+        "model/block/conv_1": [1],
+        "model/block/conv_2": [2],
+    }

@@ -1,7 +1,8 @@
 """Codec between keypoints and the network's maps: one heatmap per keypoint, at full resolution or at a stride."""
 
+import math
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import cv2
@@ -12,9 +13,14 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from efficientpose.codecs.targets import keypoint_weights, limb_weights, render_heatmaps, render_pafs
+from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
+from efficientpose.runtime.peaks_refinement import fit_offsets
 from efficientpose.skeleton import LIMBS
 
 STRIDE = 8
+
+TYPICAL_LIMB = 0.2
+"""Length of a limb in a crop of one person, as a fraction of the crop's side."""
 
 
 class Targets(NamedTuple):
@@ -51,6 +57,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         limb_half_width: Half the width of a part affinity band, in cells at stride 8.
         blur_sigma: Standard deviation, in cells, of the Gaussian blur before the peak is taken, as in the released
             decoder; 0 for none.
+        sparse: Whether a head whose upsampling is bilinear should leave it out and call :meth:`decode_sparsely`: the
+            same keypoints in a fraction of the time.
+        subpixel: Whether to decode to places between pixels, as :class:`efficientpose.runtime.peaks.SparsePeakFinder`
+            does. On drawn peaks it brings the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03
+            px (II); the networks' errors are so much larger that no score shows it.
 
     Raises:
         ValueError: If the input is not a multiple of 8, the heatmap size does not divide it, or a width is not
@@ -69,6 +80,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         limbs: Sequence[tuple[int, int]] = LIMBS,
         limb_half_width: float = 1.0,
         blur_sigma: float = 1.0,
+        sparse: bool = True,
+        subpixel: bool = False,
     ) -> None:
         super().__init__()
         width, height = input_size
@@ -87,11 +100,26 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.limbs = tuple((int(proximal), int(distal)) for proximal, distal in limbs)
         self.limb_half_width = limb_half_width
         self.blur_sigma = blur_sigma
+        self.sparse = sparse
+        self.subpixel = subpixel
 
     @property
     def sigma_pixels(self) -> float:
         """Width of the Gaussian in input pixels, the same at every stride."""
         return self.sigma * max(self.input_size)
+
+    @property
+    def heatmap_energy(self) -> float:
+        """Mean square of a heatmap whose keypoint lies well inside, at any stride: πσ²/2 on a square."""
+        width, height = self.input_size
+        return math.pi * self.sigma_pixels**2 / (2 * width * height)
+
+    @property
+    def paf_energy(self) -> float:
+        """Mean square of one component of a field whose limb is as long as :data:`TYPICAL_LIMB` says."""
+        width, height = self.input_size
+        band = 2 * self.limb_half_width * STRIDE * TYPICAL_LIMB * max(width, height)
+        return band / (2 * width * height)
 
     def _stride_of(self, map_size: tuple[int, int]) -> int:
         (width, height), (map_width, map_height) = self.input_size, map_size
@@ -174,10 +202,43 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         scores = np.empty((1, num_keypoints), np.float32)
         for index, heatmap in enumerate(encoded):
             blurred = self._blur(heatmap.astype(np.float32, copy=False))
-            row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
-            keypoints[0, index] = np.array((column, row)) * stride + (stride - 1) / 2
+            row, column = divmod(int(np.argmax(blurred)), width)
+            offset = self._find_offset(blurred, row, column, stride=stride) if self.subpixel else 0
+            keypoints[0, index] = (np.array((column, row)) + offset) * stride + (stride - 1) / 2
             scores[0, index] = heatmap[row, column]
         return keypoints, scores
+
+    @cached_property
+    def _peak_finder(self) -> SparsePeakFinder:
+        width, height = self.input_size
+        return SparsePeakFinder(
+            (height // STRIDE, width // STRIDE), stride=STRIDE, blur_sigma=self.blur_sigma, subpixel=self.subpixel
+        )
+
+    def decode_sparsely(self, heatmaps: np.ndarray) -> Peaks:
+        """Find the peaks that :meth:`decode` would find after bilinear upsampling, without upsampling.
+
+        Args:
+            heatmaps: (B, K, h / 8, w / 8); not changed.
+
+        Returns:
+            Keypoints (B, K, 2) in the input frame and scores (B, K).
+
+        Raises:
+            ValueError: If the maps are not of the input's size at stride 8.
+        """
+        return self._peak_finder.find(heatmaps)
+
+    @staticmethod
+    def _find_offset(blurred: np.ndarray, row: int, column: int, *, stride: int) -> np.ndarray:
+        """Return what refinement adds to a peak, (2,), x and y in cells of the map."""
+        spacing = max(1, STRIDE // stride)
+        height, width = blurred.shape
+        if min(row, column, height - 1 - row, width - 1 - column) < spacing:
+            return np.zeros(2)
+        rows = slice(row - spacing, row + spacing + 1, spacing)
+        columns = slice(column - spacing, column + spacing + 1, spacing)
+        return fit_offsets(blurred[rows, columns][None].astype(np.float64), spacing=spacing)[0]
 
     def _blur(self, heatmap: np.ndarray) -> np.ndarray:
         """Blur as the released decoder does: taps out to four standard deviations, mirrored border."""

@@ -1,9 +1,18 @@
 """The network as MMPose components: backbone, neck and head."""
 
 from efficientpose.models.backbone import DualEfficientNet
+from efficientpose.models.bottomup import PafPoseEstimator
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
 from efficientpose.models.layers import ESwish
 from efficientpose.models.multi_scale import MultiScaleTester
 from efficientpose.models.neck import CrossResolutionNeck
 
-__all__ = ["CrossResolutionNeck", "DualEfficientNet", "ESwish", "EfficientPoseHead", "MultiScaleTester", "PoseMaps"]
+__all__ = [
+    "CrossResolutionNeck",
+    "DualEfficientNet",
+    "ESwish",
+    "EfficientPoseHead",
+    "MultiScaleTester",
+    "PafPoseEstimator",
+    "PoseMaps",
+]

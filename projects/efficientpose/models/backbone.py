@@ -7,25 +7,27 @@ from mmpose.registry import MODELS
 from mmpretrain.models.backbones import EfficientNet
 from torch import Tensor, nn
 
+from efficientpose.models.efficientnet_lite import LITE_ARCHITECTURES, EfficientNetLite
 from efficientpose.models.imagenet import IMAGENET, imagenet_url, load_imagenet_weights
 from efficientpose.models.layers import complete_norm
 from efficientpose.models.state_dicts import load_strictly
 
 NUM_HIGH_STAGES = 3
 NUM_LOW_STAGES = 2
-ARCHITECTURES = tuple(f"b{index}" for index in range(9))
+ARCHITECTURES = (*(f"b{index}" for index in range(9)), *LITE_ARCHITECTURES)
 
 
 def _truncated_efficientnet(
     arch: str, num_stages: int, *, drop_path_rate: float, norm_cfg: dict, with_cp: bool
 ) -> EfficientNet:
     """Build the stem and the first ``num_stages`` stages of an EfficientNet, stochastic depth as in the whole one."""
-    network = EfficientNet(
-        arch=arch,
+    is_lite = arch in LITE_ARCHITECTURES
+    network = (EfficientNetLite if is_lite else EfficientNet)(
+        arch=arch.removeprefix("lite"),
         drop_path_rate=drop_path_rate,
         out_indices=(num_stages,),
         norm_cfg=norm_cfg,
-        act_cfg=dict(type="SiLU"),
+        act_cfg=dict(type="ReLU6" if is_lite else "SiLU"),
         with_cp=with_cp,
     )
     network.layers = network.layers[: num_stages + 1]
@@ -42,7 +44,7 @@ class DualEfficientNet(BaseModule):
     an output has ceil(size / 8) cells.
 
     Args:
-        high_arch: EfficientNet of the high-resolution branch, "b0" to "b8".
+        high_arch: EfficientNet of the high-resolution branch, "b0" to "b8" or "lite0" to "lite4".
         low_arch: EfficientNet of the low-resolution branch, or None for a single branch.
         high_pretrained: What :meth:`init_weights` starts this branch from: "imagenet" for MMPretrain's checkpoint, a
             file or URL of another in its layout, or None for random weights.
@@ -78,6 +80,7 @@ class DualEfficientNet(BaseModule):
             raise ValueError("low_pretrained is set, but there is no low-resolution branch: set low_arch too")
         if not 0 <= frozen_stages <= NUM_HIGH_STAGES + 1:
             raise ValueError(f"frozen_stages must lie between 0 and {NUM_HIGH_STAGES + 1}, got {frozen_stages}")
+        self.high_arch = high_arch
         self._starts = [(high_arch, high_pretrained)]
         self.frozen_stages = frozen_stages
         build = partial(

@@ -14,9 +14,10 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from efficientpose.models.head_settings import check_limbs, read_keypoint_weights
 from efficientpose.models.layers import DetectionPass
 from efficientpose.models.state_dicts import load_strictly
-from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler
+from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
 
 
 class PoseMaps(NamedTuple):
@@ -57,11 +58,15 @@ class EfficientPoseHead(BaseHead):
             leaves the maps at stride 8.
         norm_cfg: Normalisation layer, in MMCV's form; None for a batch norm. Every batch norm gets Keras' settings (eps
             1e-3, momentum 0.01) unless it brings its own.
+        act_cfg: Activation of the convolution blocks, in MMCV's form; None for E-swish.
+        with_squeeze_excite: Whether the blocks have squeeze-and-excitation; the Lite variants' have none.
         loss: Loss of all heatmaps, in MMPose's form.
         paf_loss: Loss of the part affinity fields.
         paf_weight: Weight of that loss.
         heatmap_weight: Weight of the loss of each pass's heatmaps at stride 8.
         full_heatmap_weight: Weight of the loss of the upsampled heatmaps.
+        relative_loss: Divide each loss by its target's mean square, so that an empty map scores about 1 at every sigma.
+            A squared error shrinks with sigma² and with it the steps of an optimiser that is not adaptive.
         keypoint_weights: Weight of each keypoint in the losses of heatmaps, (K,); None for 1 each.
         decoder: Codec that draws targets and reads keypoints.
 
@@ -81,11 +86,14 @@ class EfficientPoseHead(BaseHead):
         num_heatmap_passes: int = 2,
         upsampling: Literal["bilinear", "transposed_conv"] | None = "bilinear",
         norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_squeeze_excite: bool = True,
         loss: dict | None = None,
         paf_loss: dict | None = None,
         paf_weight: float = 1.0,
         heatmap_weight: float = 1.0,
         full_heatmap_weight: float = 1.0,
+        relative_loss: bool = True,
         keypoint_weights: Sequence[float] | None = None,
         decoder: dict | None = None,
     ) -> None:
@@ -100,6 +108,7 @@ class EfficientPoseHead(BaseHead):
             )
         self.in_channels = in_channels
         build_pass = partial(DetectionPass, channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg)
+        build_pass = partial(build_pass, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite)
         later_channels = 3 * channels + in_channels
         self.paf_pass = build_pass(in_channels=in_channels, num_maps=2 * num_limbs) if num_limbs else None
         first_channels = later_channels if num_limbs else in_channels
@@ -107,18 +116,19 @@ class EfficientPoseHead(BaseHead):
             build_pass(in_channels=first_channels if number == 0 else later_channels, num_maps=num_keypoints)
             for number in range(num_heatmap_passes)
         )
-        self.upsampler = _build_upsampler(upsampling, num_maps=num_keypoints)
+        self.upsampler = build_upsampler(upsampling, num_maps=num_keypoints)
 
         self.loss_module = MODELS.build(loss or dict(type="KeypointMSELoss", use_target_weight=True))
         self.paf_loss_module = MODELS.build(paf_loss or dict(type="KeypointMSELoss", use_target_weight=True))
         self.paf_weight = paf_weight
         self.heatmap_weight = heatmap_weight
         self.full_heatmap_weight = full_heatmap_weight
-        weights = _read_keypoint_weights(keypoint_weights, num_keypoints=num_keypoints)
+        self.relative_loss = relative_loss
+        weights = read_keypoint_weights(keypoint_weights, num_keypoints=num_keypoints)
         self.register_buffer("keypoint_weights", weights, persistent=False)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         if num_limbs and self.decoder is not None:
-            _check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
+            check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
         load_strictly(self)
 
     def init_weights(self) -> None:
@@ -149,10 +159,19 @@ class EfficientPoseHead(BaseHead):
         full_heatmaps = None if self.upsampler is None else self.upsampler(maps[-1])
         return PoseMaps(pafs=pafs, heatmaps=tuple(maps), full_heatmaps=full_heatmaps)
 
+    def forward_coarse(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Predict only the last pass's heatmaps, (B, K, H, W) at stride 8: what sparse decoding needs."""
+        return self.passes[-1].predict(self._pass_features(feats[-1])[-1])
+
     def forward_deployed(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Predict only the final heatmaps: what inference needs, without the earlier passes' predictions."""
-        heatmaps = self.passes[-1].predict(self._pass_features(feats[-1])[-1])
+        heatmaps = self.forward_coarse(feats)
         return heatmaps if self.upsampler is None else self.upsampler(heatmaps)
+
+    @property
+    def decodes_sparsely(self) -> bool:
+        """Whether keypoints are read off the heatmaps at stride 8 as if they were upsampled."""
+        return isinstance(self.upsampler, BilinearUpsampler) and getattr(self.decoder, "sparse", False)
 
     def _check_input_size(self, samples: Sequence[PoseDataSample]) -> None:
         """Refuse crops of another size than the decoder's; their keypoints would come out in a wrong frame."""
@@ -182,17 +201,31 @@ class EfficientPoseHead(BaseHead):
         """
         test_cfg = test_cfg or {}
         self._check_input_size(batch_data_samples)
+        sparsely = self.decodes_sparsely
+        # Bilinear upsampling is linear and the same for a mirrored map: averages may be upsampled afterwards.
+        predict_maps = self.forward_coarse if sparsely else self.forward_deployed
         if test_cfg.get("flip_test", False):
             images, mirrored = cast("list[tuple[Tensor, ...]]", feats)
             flip_indices = batch_data_samples[0].metainfo["flip_indices"]
-            swapped_back = flip_heatmaps(self.forward_deployed(mirrored), flip_indices, shift_heatmap=False)
-            heatmaps = (self.forward_deployed(images) + swapped_back) / 2
+            swapped_back = flip_heatmaps(predict_maps(mirrored), flip_indices, shift_heatmap=False)
+            heatmaps = (predict_maps(images) + swapped_back) / 2
         else:
-            heatmaps = self.forward_deployed(cast("tuple[Tensor, ...]", feats))
-        predictions = self.decode(heatmaps.float())  # NumPy, which decodes, has no bfloat16
+            heatmaps = predict_maps(cast("tuple[Tensor, ...]", feats))
+        readable = heatmaps.detach().float()  # NumPy, which decodes, has no bfloat16
+        predictions = self.decode_sparsely(readable) if sparsely else self.decode(readable)
         if test_cfg.get("output_heatmaps", False):
-            return predictions, [PixelData(heatmaps=each) for each in heatmaps.detach()]
+            full = self.upsampler(heatmaps) if sparsely and self.upsampler is not None else heatmaps
+            return predictions, [PixelData(heatmaps=each) for each in full.detach()]
         return predictions
+
+    def decode_sparsely(self, heatmaps: Tensor) -> list[InstanceData]:
+        """Read keypoints off heatmaps (B, K, H, W) at stride 8, as :meth:`decode` would off upsampled ones."""
+        assert self.decoder is not None  # noqa: S101 - decodes_sparsely says so
+        keypoints, scores = self.decoder.decode_sparsely(heatmaps.cpu().numpy())
+        return [
+            InstanceData(keypoints=points[None], keypoint_scores=point_scores[None])
+            for points, point_scores in zip(keypoints, scores, strict=True)
+        ]
 
     def loss(
         self,
@@ -223,46 +256,21 @@ class EfficientPoseHead(BaseHead):
             with_full_heatmaps=maps.full_heatmaps is not None,
         )
         keypoint_weights = target.keypoint_weights * self.keypoint_weights
+        heatmap_scale, paf_scale = 1.0, 1.0
+        if self.relative_loss:
+            heatmap_scale, paf_scale = 1 / self.decoder.heatmap_energy, 1 / self.decoder.paf_energy
         losses = {}
         if maps.pafs is not None:
             weights = target.limb_weights.repeat_interleave(2, dim=1)
-            losses["loss_pafs"] = self.paf_weight * self.paf_loss_module(maps.pafs, target.pafs, weights)
+            loss = self.paf_loss_module(maps.pafs, target.pafs, weights)
+            losses["loss_pafs"] = self.paf_weight * paf_scale * loss
         for number, heatmaps in enumerate(maps.heatmaps, start=1):
             loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
-            losses[f"loss_heatmaps_{number}"] = self.heatmap_weight * loss
+            losses[f"loss_heatmaps_{number}"] = self.heatmap_weight * heatmap_scale * loss
         if maps.full_heatmaps is not None:
             loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
-            losses["loss_full_heatmaps"] = self.full_heatmap_weight * loss
+            losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * loss
         return losses
-
-
-def _build_upsampler(upsampling: str | None, *, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
-    if upsampling is None:
-        return None
-    if upsampling == "bilinear":
-        return BilinearUpsampler()
-    if upsampling == "transposed_conv":
-        return TransposedConvUpsampler(num_maps=num_maps)
-    raise ValueError(f'upsampling must be "bilinear", "transposed_conv" or None, got {upsampling!r}')
-
-
-def _check_limbs(limbs: Sequence[tuple[int, int]], *, num_limbs: int, num_keypoints: int) -> None:
-    if len(limbs) != num_limbs:
-        raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(limbs)} limbs")
-    if not all(0 <= joint < num_keypoints for limb in limbs for joint in limb):
-        raise ValueError(f"the decoder's limbs must join keypoints 0 to {num_keypoints - 1}, got {limbs}")
-
-
-def _read_keypoint_weights(weights: Sequence[float] | None, *, num_keypoints: int) -> Tensor:
-    """Return (K,) weights.
-
-    Raises:
-        ValueError: If there are not as many as keypoints, or one is negative or not finite, or all are 0.
-    """
-    read = torch.ones(num_keypoints) if weights is None else torch.tensor(weights, dtype=torch.float32)
-    if read.shape != (num_keypoints,) or not read.isfinite().all() or read.min() < 0 or read.max() == 0:
-        raise ValueError(f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {weights}")
-    return read
 
 
 def _stack_truth(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,7 @@
 """Building blocks of the detection passes."""
 
+from functools import partial
+
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -48,10 +50,15 @@ class ESwish(nn.Module):
         return f"beta={self.beta}"
 
 
+ESWISH = dict(type=ESwish)
+"""The paper's activation, in MMCV's form."""
+
+
 class EMBConv(BaseModule):
     """E-MBConv6(k×k): an inverted bottleneck with E-swish, squeeze-and-excitation and no residual.
 
-    It expands to a multiple of the output channels (MBConv expands the input's) and squeezes to a quarter of them.
+    It expands to a multiple of the output channels (MBConv expands the input's) and squeezes to a quarter of them. The
+    Lite variants have ReLU6 and no squeeze-and-excitation.
 
     Args:
         in_channels: Channels read.
@@ -59,6 +66,8 @@ class EMBConv(BaseModule):
         expansion: Hidden channels per output channel.
         kernel_size: Side of the depthwise convolution, odd.
         norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+        act_cfg: Activation, in MMCV's form; None for :data:`ESWISH`.
+        with_squeeze_excite: Whether channels are gated by what the whole map holds.
     """
 
     def __init__(
@@ -69,11 +78,13 @@ class EMBConv(BaseModule):
         expansion: int = 6,
         kernel_size: int = 5,
         norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_squeeze_excite: bool = True,
     ) -> None:
         super().__init__()
         hidden_channels = expansion * out_channels
         norm_cfg = complete_norm(norm_cfg)
-        activation = dict(type=ESwish)
+        activation = ESWISH if act_cfg is None else act_cfg
         self.expand = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=activation)
         self.depthwise = ConvModule(
             hidden_channels,
@@ -84,9 +95,11 @@ class EMBConv(BaseModule):
             norm_cfg=norm_cfg,
             act_cfg=activation,
         )
-        self.squeeze_excite = SELayer(
-            hidden_channels, squeeze_channels=out_channels // 4, act_cfg=(activation, dict(type="Sigmoid"))
-        )
+        self.squeeze_excite: nn.Module = nn.Identity()
+        if with_squeeze_excite:
+            self.squeeze_excite = SELayer(
+                hidden_channels, squeeze_channels=out_channels // 4, act_cfg=(activation, dict(type="Sigmoid"))
+            )
         self.project = ConvModule(hidden_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,14 +113,27 @@ class MobileDenseNet(BaseModule):
     Args:
         in_channels: Channels read.
         channels: C, channels of each convolution block.
-        norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+        norm_cfg: As in :class:`EMBConv`.
+        act_cfg: The same.
+        with_squeeze_excite: The same.
     """
 
-    def __init__(self, *, in_channels: int, channels: int, norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        channels: int,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_squeeze_excite: bool = True,
+    ) -> None:
         super().__init__()
-        self.first = EMBConv(in_channels=in_channels, out_channels=channels, norm_cfg=norm_cfg)
-        self.second = EMBConv(in_channels=channels, out_channels=channels, norm_cfg=norm_cfg)
-        self.third = EMBConv(in_channels=2 * channels, out_channels=channels, norm_cfg=norm_cfg)
+        build = partial(
+            EMBConv, out_channels=channels, norm_cfg=norm_cfg, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite
+        )
+        self.first = build(in_channels=in_channels)
+        self.second = build(in_channels=channels)
+        self.third = build(in_channels=2 * channels)
         self.out_channels = 3 * channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,17 +153,32 @@ class DetectionPass(BaseModule):
         channels: C, channels of each convolution block.
         num_blocks: D, Mobile DenseNets in sequence.
         num_maps: Maps predicted.
-        norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
+        norm_cfg: As in :class:`EMBConv`.
+        act_cfg: The same.
+        with_squeeze_excite: The same.
     """
 
     def __init__(
-        self, *, in_channels: int, channels: int, num_blocks: int, num_maps: int, norm_cfg: dict | None = None
+        self,
+        *,
+        in_channels: int,
+        channels: int,
+        num_blocks: int,
+        num_maps: int,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        with_squeeze_excite: bool = True,
     ) -> None:
         super().__init__()
-        widths = [in_channels] + [3 * channels] * (num_blocks - 1)
-        self.blocks = nn.ModuleList(
-            MobileDenseNet(in_channels=width, channels=channels, norm_cfg=norm_cfg) for width in widths
+        build = partial(
+            MobileDenseNet,
+            channels=channels,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            with_squeeze_excite=with_squeeze_excite,
         )
+        widths = [in_channels] + [3 * channels] * (num_blocks - 1)
+        self.blocks = nn.ModuleList(build(in_channels=width) for width in widths)
         self.out_channels = 3 * channels
         self.predict = nn.Conv2d(self.out_channels, num_maps, 1)
 

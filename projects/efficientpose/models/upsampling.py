@@ -75,3 +75,22 @@ class TransposedConvUpsampler(BaseModule):
         for stage in self.stages:
             maps = stage(maps)
         return maps
+
+
+def build_upsampler(upsampling: str | None, *, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
+    """Return the upsampling of a name, "bilinear" or "transposed_conv"; None for None.
+
+    Args:
+        upsampling: The name.
+        num_maps: K, maps read and written.
+
+    Raises:
+        ValueError: If there is no such upsampling.
+    """
+    if upsampling is None:
+        return None
+    if upsampling == "bilinear":
+        return BilinearUpsampler()
+    if upsampling == "transposed_conv":
+        return TransposedConvUpsampler(num_maps=num_maps)
+    raise ValueError(f'upsampling must be "bilinear", "transposed_conv" or None, got {upsampling!r}')

@@ -16,7 +16,8 @@ class ReleasedFile:
 
     Attributes:
         variant: Name of its variant.
-        kind: "keras" has every output in float32; "tflite" has float16 weights with batch norm folded in.
+        kind: "keras" is float32; "tflite" has float16 weights with batch norm folded in. Both have every output, but
+            of the Lite variants only the final one.
         name: File name.
         path: Where it is below :data:`MODELS_URL`.
         sha256: Its checksum; None where it was not at hand, so that a download cannot be checked.
@@ -39,6 +40,7 @@ def _tflite(variant: str, sha256: str | None) -> ReleasedFile:
     return ReleasedFile(variant=variant, kind="tflite", name=name, path=f"tflite/{name}", sha256=sha256)
 
 
+# Of II Lite no Keras file is known.
 RELEASED_FILES: Final = (
     _keras("rt", "508943cfdeb1d102d69aff4280b805c023585b0d9ae530344fb4c4fad3a175f1"),
     _keras("i", "003aea100c30c68103fb4c383fb8782f78adbea7a45451af85334327b79fc5bd"),
@@ -48,6 +50,11 @@ RELEASED_FILES: Final = (
     _tflite("rt", "baf3da751c55517b7072a13f37ad5ce89d2dee813a7f0038ce90a7c8776d63b7"),
     _tflite("i", "fc5aac01a3b10b00f110acf862ff241cfa687f66a54ed022784c946218d5d54b"),
     _tflite("ii", "0659b687e8c0d33f63855c2b196d355b317490a586275609e20787861a305ac3"),
+    _keras("rt_lite", "ce0c91259b075180177d070d0be1e71ff8695d7c123745efb950743aa90699ae"),
+    _keras("i_lite", "3eb6eb2a595e47d3104590e6484533d64534e4b994397a9dd2bd3e5a11430516"),
+    _tflite("rt_lite", "43c2257e6837c5b7a82e0ecef4bf44d9927952dad0fb473a8d536c545d6d8b56"),
+    _tflite("i_lite", "95ae3a739cdb2115e9da5402947db957d7bffd8933c0e8fb42aaae6a772a3f10"),
+    _tflite("ii_lite", "e0d23ecf1f689e9394a2f3768d5e9aebc8457c5e88ef418fea35fe727f5c92cc"),
 )
 
 
@@ -61,15 +68,15 @@ def released_files(variant: str) -> tuple[ReleasedFile, ...]:
     return tuple(file for file in RELEASED_FILES if file.variant == name)
 
 
-def released_file(variant: str, *, kind: Kind = "keras") -> ReleasedFile:
-    """Return a variant's released file of one kind.
+def released_file(variant: str, *, kind: Kind | None = None) -> ReleasedFile:
+    """Return a variant's released file of one kind; None for the most exact there is.
 
     Raises:
         ValueError: If the variant is unknown or was not released (or is not known here) in this kind.
     """
     files = released_files(variant)
     for file in files:
-        if file.kind == kind:
+        if kind in (None, file.kind):
             return file
     known = " or ".join(file.kind for file in files)
     raise ValueError(f"no {kind} file of {get_variant(variant).title} is known: choose {known}")

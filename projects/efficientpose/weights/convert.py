@@ -1,5 +1,6 @@
 """Convert released weights to a checkpoint of ours, strict both ways: every tensor used, every tensor set."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
 from efficientpose.models.build import build_network
+from efficientpose.models.efficientnet_lite import LITE_ARCHITECTURES
 from efficientpose.models.upsampling import bilinear_kernel
 from efficientpose.skeleton import NUM_KEYPOINTS
 from efficientpose.variants import VARIANTS, get_variant
 from efficientpose.weights.checkpoint import make_checkpoint, save_checkpoint
-from efficientpose.weights.layer_names import released_layer_name
+from efficientpose.weights.layer_names import LITE_PREFIX, released_layer_names
 from efficientpose.weights.released import UPSAMPLER_LAYERS, Layers, read_released
 from efficientpose.weights.released_order import KEYPOINT_ORDER, PAF_CHANNEL_ORDER
 
-_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 _MAX_LISTED = 20
 
 
@@ -50,13 +51,13 @@ def convert_file(source: Path, destination: Path, *, variant: str | None = None)
     try:
         state_dict = convert_layers(layers, network)
     except ConversionError as error:
-        raise ConversionError(f"{source} does not fit EfficientPose {name.upper()}: {error}") from error
+        raise ConversionError(f"{source} does not fit {VARIANTS[name].title}: {error}") from error
     save_checkpoint(make_checkpoint(state_dict, variant=name, source=source.name), destination)
     return name
 
 
 def recognise_variant(layers: Layers, source: Path, *, expected: str | None = None) -> str:
-    """Tell the variant from the head's width and depth.
+    """Tell the variant from the head's width and depth, and a Lite one from its backbone.
 
     Args:
         layers: Arrays as :func:`~efficientpose.weights.released.read_released` gives them.
@@ -69,8 +70,9 @@ def recognise_variant(layers: Layers, source: Path, *, expected: str | None = No
     kernel = layers.get("pass1_block1_mbconv1_skeleton_conv2", {}).get("kernel")
     channels = 0 if kernel is None else len(kernel)
     num_blocks = sum(f"pass1_block{number}_mbconv1_skeleton_conv1" in layers for number in range(1, 10))
+    is_lite = any(layer.startswith(LITE_PREFIX) for layer in layers)
     for variant in VARIANTS.values():
-        if (variant.channels, variant.num_blocks) == (channels, num_blocks):
+        if (variant.channels, variant.num_blocks, variant.is_lite) == (channels, num_blocks, is_lite):
             if expected not in (None, variant.name):
                 raise ConversionError(
                     f"{source} is of {variant.title}, not {VARIANTS[expected].title}: use --model {variant.name}"
@@ -80,8 +82,7 @@ def recognise_variant(layers: Layers, source: Path, *, expected: str | None = No
         return expected
     if kernel is None:
         raise ConversionError(
-            f"{source} is no released EfficientPose RT, I, II, III or IV: it has no layer "
-            "pass1_block1_mbconv1_skeleton_conv2"
+            f"{source} is no released EfficientPose: it has no layer pass1_block1_mbconv1_skeleton_conv2"
         )
     raise ConversionError(
         f"{source} has {channels} channels and {num_blocks} blocks in each pass, which no variant has; "
@@ -91,6 +92,9 @@ def recognise_variant(layers: Layers, source: Path, *, expected: str | None = No
 
 def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, Tensor]:
     """Rename, reshape and permute released arrays to a network's state dict.
+
+    The Lite files hold the deployed graph alone: the predictions of the earlier passes, among them the part affinity
+    fields, are set to zero.
 
     Args:
         layers: Arrays as :func:`~efficientpose.weights.released.read_released` gives them.
@@ -106,19 +110,21 @@ def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, T
     released = {(layer, part): array for layer, parts in layers.items() for part, array in parts.items()}
     is_folded = not any(part == "gamma" for _, part in released)
     expected_tensors = network.state_dict()
+    names = released_layer_names(network)
+    released |= _unreleased_predictions(network, names, released)
     problems: list[str] = []
     state_dict: dict[str, Tensor] = {}
-    for module_name, module in network.named_modules():
+    for module_name, layer in names.items():
+        module = network.get_submodule(module_name)
         if isinstance(module, nn.BatchNorm2d):
-            arrays = _batch_norm(module_name, module, released, is_folded=is_folded)
-        elif isinstance(module, _CONVOLUTIONS):
-            arrays = _convolution(module_name, module, released)
+            convolution = names[f"{module_name.removesuffix('.bn')}.conv"]
+            arrays = _batch_norm(layer, module, released, folded_into=convolution if is_folded else None)
         else:
-            continue
+            arrays = _convolution(layer, module, released)
         for key, array in arrays.items():
             full_key = f"{module_name}.{key}"
             expected = expected_tensors[full_key]
-            problem = _problem(f"{released_layer_name(module_name)} ({full_key})", array, expected)
+            problem = _problem(f"{layer} ({full_key})", array, expected)
             if problem:
                 problems.append(problem)
             elif array is not None:
@@ -137,6 +143,19 @@ def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, T
 _Released = dict[tuple[str, str], np.ndarray]
 
 
+def _unreleased_predictions(network: TopdownPoseEstimator, names: Mapping[str, str], released: _Released) -> _Released:
+    """Return zeros for the predictions of the earlier passes, if the network is Lite and none of them was released."""
+    if network.backbone.high_arch not in LITE_ARCHITECTURES:
+        return {}
+    zeros: _Released = {}
+    for path, layer in names.items():
+        module = network.get_submodule(path)
+        if any(module is each.predict for each in network.head.passes[:-1]):
+            zeros[layer, "kernel"] = np.zeros(module.weight.shape, dtype=np.float32)
+            zeros[layer, "bias"] = np.zeros(module.bias.shape, dtype=np.float32)
+    return zeros if zeros.keys().isdisjoint(released) else {}
+
+
 def _problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | None:
     if array is None:
         return f"missing: {name} {tuple(expected.shape)}"
@@ -149,8 +168,7 @@ def _problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | Non
     return None
 
 
-def _convolution(name: str, module: nn.Module, released: _Released) -> dict[str, np.ndarray | None]:
-    layer = released_layer_name(name)
+def _convolution(layer: str, module: nn.Module, released: _Released) -> dict[str, np.ndarray | None]:
     arrays = {"weight": released.pop((layer, "kernel"), None)}
     if module.bias is not None:
         arrays["bias"] = released.pop((layer, "bias"), None)
@@ -158,19 +176,17 @@ def _convolution(name: str, module: nn.Module, released: _Released) -> dict[str,
 
 
 def _batch_norm(
-    name: str, module: nn.BatchNorm2d, released: _Released, *, is_folded: bool
+    layer: str, module: nn.BatchNorm2d, released: _Released, *, folded_into: str | None
 ) -> dict[str, np.ndarray | None]:
-    layer = released_layer_name(name)
     arrays: dict[str, Any] = {"num_batches_tracked": np.zeros((), dtype=np.int64)}
-    if not is_folded:
+    if folded_into is None:
         parts = dict(weight="gamma", bias="beta", running_mean="mean", running_var="variance")
         return arrays | {key: released.pop((layer, part), None) for key, part in parts.items()}
     # A folded network has the convolution's bias alone; this batch norm adds it and changes nothing else.
-    convolution = released_layer_name(f"{name.removesuffix('.bn')}.conv")
     ones = np.ones(module.num_features, dtype=np.float32)
     return arrays | dict(
         weight=ones,
-        bias=released.pop((convolution, "bias"), None),
+        bias=released.pop((folded_into, "bias"), None),
         running_mean=np.zeros_like(ones),
         running_var=ones - np.float32(module.eps),
     )

@@ -10,12 +10,12 @@ from efficientpose.weights.fetch import fetch, file_sha256
 _logger = logging.getLogger(__name__)
 
 
-def download(variant: str, *, kind: Kind = "keras", base_url: str = MODELS_URL, show_progress: bool = True) -> Path:
+def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_URL, show_progress: bool = True) -> Path:
     """Download a variant's released file, if the cache lacks it, and convert it.
 
     Args:
         variant: Its name, such as "rt".
-        kind: "keras" (float32) or "tflite" (float16 weights, smaller).
+        kind: "keras" (float32) or "tflite" (float16 weights, smaller); None for the most exact there is.
         base_url: Where the authors' files are.
         show_progress: Draw a progress bar on a terminal.
 

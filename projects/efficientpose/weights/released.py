@@ -29,13 +29,22 @@ _KERAS_PARTS = {
     "moving_mean:0": "mean",
     "moving_variance:0": "variance",
 }
+# how a constant's name goes on after its layer's; kernels of the Lite files are called "ReadVariableOp"
 _TFLITE_PARTS = {
     "kernel": "kernel",
+    "convolution/ReadVariableOp": "kernel",
     "depthwise_kernel": "kernel",
+    "depthwise/ReadVariableOp": "kernel",
     "convolution_bias": "bias",
     "depthwise_bias": "bias",
 }
-_SHARED_UPSAMPLER = "upscaled_confs/kernel/read_transposed"
+_TFLITE_DEPTHWISE_KERNELS = ("depthwise_kernel", "depthwise/ReadVariableOp")
+# of the three equal kernels a file has one, under any of their names
+_SHARED_UPSAMPLERS = tuple(
+    f"{layer}/{part}_transposed"
+    for layer in UPSAMPLER_LAYERS
+    for part in ("kernel/read", "conv2d_transpose/ReadVariableOp")
+)
 _ESWISH_CONSTANT = "_eswish/mul/x"
 _ESWISH_BETA = 1.25
 _TFLITE_DTYPES = {tflite.TensorType.FLOAT32: "<f4", tflite.TensorType.FLOAT16: "<f2"}
@@ -44,7 +53,6 @@ _TFLITE_IDENTIFIER = b"TFL3"
 _TFLITE_ERRORS = (struct.error, AttributeError, IndexError, TypeError, ValueError, OverflowError)
 # what h5py raises on damaged files, besides OSError
 _HDF5_ERRORS = (OSError, RuntimeError, LookupError, TypeError, ValueError)
-_LITE_PREFIX = "efficientnet-lite"
 _MAX_BYTES = 64 * 2**20  # many times the largest released tensor
 
 
@@ -60,7 +68,7 @@ def read_released(path: Path) -> Layers:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ReleasedFileError: If the ending is another, the file is not what its ending says, or it is of a Lite variant.
+        ReleasedFileError: If the ending is another or the file is not what its ending says.
     """
     readers = {".h5": read_keras, ".tflite": read_tflite}
     if path.suffix not in readers:
@@ -76,17 +84,16 @@ def read_keras(path: Path) -> Layers:
     Links and arrays that point to other files are not followed: they are errors, or their tensors are missing.
 
     Raises:
-        ReleasedFileError: If the file is no HDF5 file, holds an array that is not a layer's weight, or is of a Lite
-            variant.
+        ReleasedFileError: If the file is no HDF5 file or holds an array that is not a layer's weight.
     """
     layers: Layers = defaultdict(dict)
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        levels = name.split("/")
-        layer, part = levels[0], levels[-1]
-        _refuse_lite(path, layer)
         if not isinstance(item, h5py.Dataset):
             return
+        *levels, part = name.split("/")
+        # Keras writes layer/layer/part, and the layers of the Lite variants have names with slashes
+        layer = "/".join(levels[: max(1, len(levels) // 2)])
         if part not in _KERAS_PARTS or _KERAS_PARTS[part] in layers[layer]:
             raise ReleasedFileError(f"{path}: {name} is not a weight of a Keras layer, or its layer has two of them")
         layers[layer][_KERAS_PARTS[part]] = _keras_to_torch(layer, part, _read_dataset(path, name, item))
@@ -140,8 +147,7 @@ def read_tflite(path: Path) -> Layers:
     bias.
 
     Raises:
-        ReleasedFileError: If the file is no TFLite model, holds a constant that is not a convolution's, or is of a Lite
-            variant.
+        ReleasedFileError: If the file is no TFLite model or holds a constant that is not a convolution's.
     """
     data = path.read_bytes()
     if data[4:8] != _TFLITE_IDENTIFIER:
@@ -152,28 +158,35 @@ def read_tflite(path: Path) -> Layers:
         raise ReleasedFileError(f"{path}: the TFLite model is damaged ({error})") from error
     layers: Layers = defaultdict(dict)
     for name, array in constants.items():
-        _refuse_lite(path, name)
         if name.endswith(_ESWISH_CONSTANT) and array.size == 1 and array.item() == _ESWISH_BETA:
             continue
-        if name == _SHARED_UPSAMPLER and array.ndim == 4:
+        if name in _SHARED_UPSAMPLERS and array.ndim == 4 and layers.keys().isdisjoint(UPSAMPLER_LAYERS):
             # (out, h, w, in)
             for layer in UPSAMPLER_LAYERS:
                 layers[layer] = dict(
                     kernel=array.transpose(3, 0, 1, 2), bias=np.zeros(array.shape[0], dtype=np.float32)
                 )
             continue
-        layer, _, part = name.rpartition("/")
+        layer, part = _split_tflite_name(name)
         if part not in _TFLITE_PARTS or not layer or _TFLITE_PARTS[part] in layers[layer]:
             raise ReleasedFileError(f"{path}: {name} is not a weight of a convolution, or its layer has two of them")
         layers[layer][_TFLITE_PARTS[part]] = _tflite_to_torch(part, array)
     return dict(layers)
 
 
+def _split_tflite_name(name: str) -> tuple[str, str]:
+    """Return a constant's layer and part; the part is empty if it is none of :data:`_TFLITE_PARTS`."""
+    for part in _TFLITE_PARTS:
+        if name.endswith(f"/{part}"):
+            return name.removesuffix(f"/{part}"), part
+    return name, ""
+
+
 def _tflite_to_torch(part: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 4:
         return array
     # (1, h, w, channels) and (out, h, w, in)
-    return array.transpose((3, 0, 1, 2) if part == "depthwise_kernel" else (0, 3, 1, 2))
+    return array.transpose((3, 0, 1, 2) if part in _TFLITE_DEPTHWISE_KERNELS else (0, 3, 1, 2))
 
 
 def _tflite_constants(data: bytes) -> dict[str, np.ndarray]:
@@ -194,12 +207,3 @@ def _tflite_constants(data: bytes) -> dict[str, np.ndarray]:
             raise ValueError(f"two tensors are called {name}")
         constants[name] = values.reshape(shape)
     return constants
-
-
-def _refuse_lite(path: Path, name: str) -> None:
-    """Fail on a layer that only the Lite variants have."""
-    if name.startswith(_LITE_PREFIX):
-        raise ReleasedFileError(
-            f"{path} is of a Lite variant (it has {_LITE_PREFIX} layers), and these are not supported yet: "
-            "use the file of EfficientPose RT, I, II, III or IV"
-        )
