@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-MIM_CONTENT = ("configs", "tools", "model-index.yml")
+MIM_CONTENT = ("checkpoints", "configs", "tools", "model-index.yml")
 
 
 class BuildWithMim(build_py):
@@ -70,9 +70,12 @@ setup(
     python_requires=">=3.10,<3.13",
     install_requires=read_requirements("runtime"),
     extras_require={
-        "runtime": [],  # OpenCV is the inference engine
+        "runtime": ["onnxruntime>=1.17", "rich"],  # one inference engine, and the command line's progress bar
+        "openvino": ["openvino>=2024.1", "rich"],
+        "litert": ["ai-edge-litert>=1.1", "rich"],
+        "movement": ["pandas", "scipy", "matplotlib", "tables", "ezc3d"],
         "mmpose": mmpose,
-        "export": mmpose,  # an export starts from the MMPose model
+        "export": [*mmpose, "onnx", "onnxruntime>=1.17"],  # an export starts from the MMPose model and is checked
         "mim": read_requirements("mim"),
         "test": read_requirements("test"),
         "dev": read_requirements("dev"),

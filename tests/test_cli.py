@@ -240,7 +240,10 @@ def test_models_prints_a_list_of_objects(capsys: pytest.CaptureFixture) -> None:
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == list(VARIANTS)
-    assert [row["parameters"] for row in rows] == [460_284, 719_736, 1_732_944, 3_229_772, 6_560_938]
+    assert [row["parameters"] for row in rows] == [
+        *(460_284, 719_736, 1_732_944, 3_229_772, 6_560_938),
+        *(404_608, 591_632, 1_464_960),
+    ]
 
 
 def test_convert_writes_a_checkpoint_and_refuses_other_files(

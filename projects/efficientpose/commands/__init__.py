@@ -1,0 +1,1 @@
+"""What the commands of ``efficientpose`` do; importing these modules loads nothing heavy."""

@@ -1,0 +1,43 @@
+"""What the commands share: exit statuses, errors for users, progress bars, quiet imports."""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+
+SOME_FAILED = 1
+NOTHING_DONE = 2
+
+
+class UsageError(Exception):
+    """The call cannot be carried out; the message is for the user."""
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Import without what MMDetection and MMPretrain print about data sets that nobody asked for."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int | None, *, rate_unit: str | None = None) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on standard error; yield the function that advances it.
+
+    Args:
+        title: What stands before it.
+        total: How many steps there are; None where nobody knows.
+        rate_unit: Also show how many of these are done a second.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeRemaining
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if rate_unit is None or not task.speed else f"{task.speed:.1f} {rate_unit}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemaining())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)

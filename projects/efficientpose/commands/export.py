@@ -1,0 +1,93 @@
+"""``efficientpose export``: a network as files for other engines."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, quiet_imports
+from efficientpose.variants import VARIANTS
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the command's options."""
+    parser = commands.add_parser("export", help="write a network for other engines", description=export.__doc__)
+    parser.add_argument("--model", default="rt", choices=list(VARIANTS), type=str.lower, help="variant (default: rt)")
+    parser.add_argument(
+        "--to",
+        default="onnx",
+        metavar="FORMATS",
+        help="onnx, openvino, litert, torchscript; several joined by commas (default: onnx)",
+    )
+    parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite)")
+    parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
+    parser.add_argument(
+        "--out", type=Path, default=Path("exported"), metavar="DIR", help="where to (default: exported)"
+    )
+    parser.add_argument(
+        "--outputs",
+        default="heatmaps",
+        choices=("heatmaps", "full"),
+        help="heatmaps at stride 8, which our runtime decodes exactly (default), or upsampled to the full input",
+    )
+    parser.add_argument("--pafs", action="store_true", help="output the part affinity fields as well")
+    parser.add_argument("--normalise-inside", action="store_true", help="take 0 to 255; the network normalises")
+    parser.add_argument(
+        "--layout",
+        default="ours",
+        choices=("ours", "rtmlib"),
+        help="whose input and output (default: ours); rtmlib: an ONNX file for its class ViTPose",
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=("float32", "float16"),
+        help="of the stored weights (default: float32)",
+    )
+    parser.set_defaults(run=export)
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a network as files for other engines, and compare each with the MMPose model on real crops.
+
+    A file that differs by more than 1e-4 (float32), or whose keypoints move by more than 0.25 pixels, is kept under a
+    name that ends in .failed.
+    """
+    with quiet_imports():
+        import efficientpose.plugin  # noqa: F401
+        from efficientpose.export.deployed import ExportOptions
+        from efficientpose.export.files import check_formats, export_files
+        from efficientpose.inference.estimator import PoseEstimator
+        from efficientpose.inference.real_crops import find_crops
+
+    chosen = ExportOptions(
+        outputs=options.outputs,
+        pafs=options.pafs,
+        normalise_inside=options.normalise_inside,
+        layout=options.layout,
+        precision=options.precision,
+    )
+    formats = list(dict.fromkeys(options.to.split(",")))
+    check_formats(formats, chosen)
+    estimator = PoseEstimator.load(options.model, weights=options.weights, config=options.config)
+    crops = find_crops(estimator.model.head.decoder.input_size)
+    print(f"{estimator.name}: compared with the MMPose model on {len(crops.pixels)} {crops.origin}")
+    num_failed = 0
+    for exported in export_files(
+        estimator.model,
+        chosen,
+        formats=formats,
+        folder=options.out,
+        name=estimator.name,
+        weights="released" if options.weights is None else options.weights.name,
+        crops=crops.pixels,
+    ):
+        agreement = exported.agreement
+        numbers = f"max |difference| {agreement.difference:.2g}, keypoints moved by at most {agreement.shift:.2g} px"
+        print(f"{exported.format:<12}{numbers}: {exported.path}", flush=True)
+        if not agreement.is_good:
+            num_failed += 1
+            reason = "its output does not depend on the picture" if agreement.is_constant else "it differs too much"
+            print(f"efficientpose: {exported.path} is not usable: {reason}", file=sys.stderr)
+    if num_failed == len(formats):
+        return NOTHING_DONE
+    return SOME_FAILED if num_failed else 0

@@ -1,0 +1,267 @@
+"""``efficientpose predict``: poses in pictures, videos and cameras, with a variant or an exported model file."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError, progress, quiet_imports
+from efficientpose.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from efficientpose.runtime.job import People
+    from efficientpose.runtime.predictions import Estimator
+    from efficientpose.runtime.video import VideoSource
+    from efficientpose.runtime.video_job import VideoResult
+
+FFMPEG_FATAL_ONLY = "8"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the command's options."""
+    parser = commands.add_parser("predict", help="find the poses in pictures and videos", description=predict.__doc__)
+    parser.add_argument("sources", nargs="*", type=Path, metavar="SOURCE", help="pictures, folders of pictures, videos")
+    parser.add_argument("--camera", type=int, metavar="N", help="a camera by its number, from 0, until Ctrl-C")
+    add_network_options(parser)
+    parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="where to (default: output)")
+    parser.add_argument("--draw", default="", metavar="MAPS", help='also draw "heatmaps", "pafs" or "heatmaps,pafs"')
+    parser.add_argument("--no-overlay", action="store_true", help="of videos, write the numbers only")
+    parser.set_defaults(run=predict)
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which network runs, where, and on whom."""
+    parser.add_argument(
+        "--model",
+        default="rt",
+        type=parse_model,
+        help="variant (default: rt), or a file that efficientpose export wrote: it runs without PyTorch",
+    )
+    parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite) of a variant")
+    parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
+    parser.add_argument(
+        "--boxes",
+        metavar="BOXES",
+        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture (--boxes=... before a minus); '
+        'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole picture is one person',
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="in videos, look for one person where the last frame's was; --boxes says where the first frame's is",
+    )
+    parser.add_argument("--device", default="cpu", help='where the network runs, such as "cuda:0" (default: cpu)')
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
+    parser.add_argument("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
+    parser.add_argument("--precision", help="for a file in OpenVINO: float32 (default), bf16 or float16")
+    parser.add_argument("--flip-test", action="store_true", help="average with the mirrored picture; twice the time")
+
+
+def parse_model(text: str) -> str | Path:
+    """Return the name of a variant, or the path of an exported file.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is neither.
+    """
+    if text.lower() in VARIANTS:
+        return text.lower()
+    from efficientpose.runtime.engines import MODEL_SUFFIXES
+
+    if Path(text).suffix.lower() in MODEL_SUFFIXES:
+        return Path(text)
+    raise argparse.ArgumentTypeError(
+        f"invalid choice: {text!r} (choose from {', '.join(map(repr, VARIANTS))}, or an exported file that ends in "
+        f"{', '.join(sorted(MODEL_SUFFIXES))})"
+    )
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Find the pose of each person.
+
+    Of pictures, write an overlay each and predictions.json; of each video, an overlay, JSON lines and CSV.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_FATAL_ONLY)  # before OpenCV opens its first video
+    from efficientpose.runtime.job import prepare_folder
+
+    draw_maps = _parse_maps(options.draw)
+    pictures, videos, num_missing = _find_sources(options)
+    _check_options(options, pictures, videos, draw_maps)
+    prepare_folder(options.out)
+    if any(source.parent.resolve() == options.out.resolve() for source in (*pictures, *videos)):
+        raise UsageError(f"{options.out} holds pictures to read; choose another folder to write to with --out")
+    boxes = _parse_boxes(options.boxes, [*pictures, *videos, *_camera_names(options)])
+    if options.follow and any(len(people) != 1 for people in (boxes or {}).values()):
+        raise UsageError("--follow starts from one box a video: the person to follow")
+    estimator = _load_estimator(options)
+    statuses = [SOME_FAILED] if num_missing else []
+    if pictures:
+        statuses.append(_predict_pictures(options, estimator, pictures, boxes, draw_maps))
+    statuses += _predict_videos(options, estimator, videos, boxes)
+    return NOTHING_DONE if set(statuses) == {NOTHING_DONE} else min(max(statuses, default=0), SOME_FAILED)
+
+
+def _parse_maps(text: str) -> frozenset[str]:
+    maps = frozenset(filter(None, text.split(",")))
+    if unknown := maps - {"heatmaps", "pafs"}:
+        raise UsageError(f'--draw takes "heatmaps", "pafs" or both joined by a comma, not {", ".join(sorted(unknown))}')
+    return maps
+
+
+def _find_sources(options: argparse.Namespace) -> tuple[list[Path], list[Path], int]:
+    """Return pictures, videos, and how many sources were not there."""
+    from efficientpose.runtime.images import find_images
+    from efficientpose.runtime.video import VIDEO_SUFFIXES
+
+    videos = [source for source in options.sources if source.suffix.lower() in VIDEO_SUFFIXES and not source.is_dir()]
+    pictures, missing = find_images([source for source in options.sources if source not in videos])
+    for error in missing:
+        print(f"efficientpose: {error}", file=sys.stderr)
+    if not pictures and not videos and options.camera is None:
+        raise UsageError("nothing to do: no pictures or videos were found")
+    return pictures, list(dict.fromkeys(videos)), len(missing)
+
+
+def _check_options(
+    options: argparse.Namespace, pictures: Sequence[Path], videos: Sequence[Path], draw_maps: frozenset[str]
+) -> None:
+    if isinstance(options.model, Path):
+        if options.weights or options.config:
+            raise UsageError(f"--weights and --config are for variants; {options.model} has its own weights")
+    elif options.engine or options.precision:
+        raise UsageError("--engine and --precision are for exported files: see efficientpose export")
+    if options.camera is not None and options.camera < 0:
+        raise UsageError(f"--camera takes a camera's number, from 0, not {options.camera}")
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads takes 1 or more, not {options.threads}")
+    if options.follow and not videos and options.camera is None:
+        raise UsageError("--follow is for videos and cameras")
+    if draw_maps and not pictures:
+        raise UsageError("--draw is for pictures")
+
+
+def _camera_names(options: argparse.Namespace) -> list[Path]:
+    return [] if options.camera is None else [Path(f"camera{options.camera}")]
+
+
+def _parse_boxes(text: str | None, sources: Sequence[Path]) -> "Mapping[str, People] | None":
+    """Read ``--boxes``: coordinates for every picture and video, or a JSON file."""
+    from efficientpose.runtime.job import read_boxes
+
+    if text is None:
+        return None
+    if text.lower().endswith(".json"):
+        return read_boxes(Path(text))
+    try:
+        people = [[float(value) for value in box.split(",")] for box in text.split(";")]
+    except ValueError:
+        people = []
+    if not people or any(len(box) != 4 for box in people):
+        raise UsageError(f'--boxes takes "x1,y1,x2,y2" (several joined by ";") or a .json file, not {text!r}')
+    return {str(source): people for source in sources}
+
+
+def _load_estimator(options: argparse.Namespace) -> "Estimator":
+    if isinstance(options.model, Path):
+        from efficientpose.runtime.estimator import PoseEstimator
+
+        return PoseEstimator(
+            options.model,
+            engine=options.engine,
+            threads=options.threads,
+            device=options.device,
+            precision=options.precision,
+            flip_test=options.flip_test,
+        )
+    with quiet_imports():
+        import torch
+
+        from efficientpose.inference.estimator import PoseEstimator as TorchEstimator
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    return TorchEstimator.load(
+        options.model,
+        weights=options.weights,
+        config=options.config,
+        device=options.device,
+        flip_test=options.flip_test or None,
+    )
+
+
+def _title(estimator: "Estimator") -> str:
+    return f"EfficientPose {estimator.name.upper().replace('_', ' ')}"
+
+
+def _predict_pictures(
+    options: argparse.Namespace,
+    estimator: "Estimator",
+    pictures: list[Path],
+    boxes: "Mapping[str, People] | None",
+    draw_maps: frozenset[str],
+) -> int:
+    from efficientpose.runtime.job import PREDICTIONS_FILE, predict_files
+
+    with progress(_title(estimator), len(pictures)) as advance:
+        result = predict_files(
+            estimator, pictures, options.out, boxes=boxes, draw_maps=draw_maps, on_image_done=advance
+        )
+    for message in result.errors:
+        print(f"efficientpose: {message}", file=sys.stderr)
+    print(f"{len(result.images)} of {len(pictures)} pictures: {options.out / PREDICTIONS_FILE}")
+    if not result.images:
+        return NOTHING_DONE
+    return SOME_FAILED if result.errors else 0
+
+
+def _predict_videos(
+    options: argparse.Namespace, estimator: "Estimator", videos: list[Path], boxes: "Mapping[str, People] | None"
+) -> list[int]:
+    """Predict videos and the camera one after the other; return their exit statuses."""
+    from efficientpose.runtime.job import find_boxes, free_stem
+    from efficientpose.runtime.video import open_camera, open_video
+
+    statuses = []
+    taken: set[str] = set()
+    for path in (*videos, *_camera_names(options)):
+        try:
+            people = find_boxes(path, boxes)
+            is_camera = path not in videos
+            source = open_camera(options.camera) if is_camera else open_video(path)
+            result = _predict_video(options, estimator, source, people, name=free_stem(path.stem, taken))
+        except ValueError as error:
+            message = str(error)
+            print(f"efficientpose: {message if str(path) in message else f'{path}: {message}'}", file=sys.stderr)
+            statuses.append(NOTHING_DONE)
+            continue
+        for message in result.errors:
+            print(f"efficientpose: {message}", file=sys.stderr)
+        print(f"{result.num_frames} frames: {', '.join(map(str, result.files)) or 'nothing written'}")
+        statuses.append(NOTHING_DONE if not result.num_frames else SOME_FAILED if result.errors else 0)
+    return statuses
+
+
+def _predict_video(
+    options: argparse.Namespace,
+    estimator: "Estimator",
+    source: "VideoSource",
+    people: "People | None",
+    *,
+    name: str,
+) -> "VideoResult":
+    from efficientpose.runtime.follow import Follower
+    from efficientpose.runtime.video_job import predict_video
+
+    looks_in_boxes = estimator
+    if options.follow:
+        looks_in_boxes, people = Follower(estimator, start=None if people is None else people[0]), None
+    with progress(f"{_title(estimator)}: {name}", source.num_frames, rate_unit="frames") as advance:
+        return predict_video(
+            looks_in_boxes,
+            source,
+            options.out,
+            name=name,
+            boxes=people,
+            with_overlay=not options.no_overlay,
+            on_frame_done=advance,
+        )

@@ -1,0 +1,1 @@
+"""From an MMPose model to files that other engines run."""

@@ -1,0 +1,149 @@
+"""Compare what an exported file computes with what the MMPose model does."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+
+from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
+from efficientpose.export.deployed import ExportOptions, read_normalisation
+from efficientpose.export.rtmlib import RTMLIB_MEAN, RTMLIB_STD
+from efficientpose.models.head import PoseMaps
+from efficientpose.models.upsampling import BilinearUpsampler
+
+MAX_SHIFT = 0.25
+"""Pixels of the input by which a keypoint may move."""
+
+MAX_DIFFERENCE = {"float32": 1e-4, "float16": 1e-2}
+"""By which a map, whose peaks are 1, may differ."""
+
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How well an exported file agrees with the model.
+
+    Attributes:
+        difference: Largest absolute difference of a map's value.
+        shift: Largest distance between keypoints, input pixels.
+        is_constant: Whether the file gives flat maps, or the same for every crop, where the model does not.
+        precision: Type of the file's weights.
+    """
+
+    difference: float
+    shift: float
+    is_constant: bool
+    precision: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all is within the limits; what is no number is not."""
+        within = self.difference <= MAX_DIFFERENCE[self.precision] and self.shift <= MAX_SHIFT
+        return within and not self.is_constant
+
+
+def feed(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
+    """Return crops as the exported file takes them, (B, 3, H, W) float32.
+
+    Args:
+        network: The pose estimator it was made from.
+        crops: (B, H, W, 3) uint8, RGB.
+        options: What was exported.
+    """
+    images = crops.transpose(0, 3, 1, 2).astype(np.float64)
+    if options.layout == "rtmlib":
+        mean, std = np.array(RTMLIB_MEAN), np.array(RTMLIB_STD)
+        images = images[:, ::-1]
+    elif options.normalise_inside:
+        mean, std = np.zeros(3), np.ones(3)
+    else:
+        mean, std = (values.numpy() for values in read_normalisation(network))
+    return np.ascontiguousarray((images - mean[:, None, None]) / std[:, None, None], dtype=np.float32)
+
+
+def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> tuple[np.ndarray, ...]:
+    """Return what the MMPose model computes: what an exported file should give.
+
+    Args:
+        network: In evaluation mode.
+        crops: (B, H, W, 3) uint8, RGB.
+        options: What was exported.
+    """
+    images = torch.from_numpy(feed(network, crops, ExportOptions()))
+    with torch.no_grad():
+        maps: PoseMaps = network(images, None, mode="tensor")
+        if options.layout == "rtmlib":
+            heatmaps = torch.nn.functional.pad(BilinearUpsampler()(maps.heatmaps[-1]), (0, 1, 0, 1))
+        else:
+            heatmaps = maps.final if options.outputs == "full" else maps.heatmaps[-1]
+    if options.pafs and maps.pafs is not None:
+        return heatmaps.numpy(), maps.pafs.numpy()
+    return (heatmaps.numpy(),)
+
+
+def compare(
+    expected: tuple[np.ndarray, ...],
+    given: tuple[np.ndarray, ...],
+    *,
+    decoder: FullResolutionHeatmap,
+    options: ExportOptions,
+) -> Agreement:
+    """Compare maps of several crops, and the keypoints read from them.
+
+    Args:
+        expected: As :func:`expect` returns them.
+        given: What the file gave.
+        decoder: Of the model.
+        options: What was exported.
+    """
+    if [each.shape for each in expected] != [each.shape for each in given]:
+        return Agreement(difference=np.inf, shift=np.inf, is_constant=False, precision=options.precision)
+    differences = [np.abs(ours - theirs).max() for ours, theirs in zip(expected, given, strict=True)]
+    distances = find_peaks(expected[0], decoder, options) - find_peaks(given[0], decoder, options)
+    return Agreement(
+        difference=float(np.max(differences)),  # unlike max(), what is no number if one of them is
+        shift=float(np.linalg.norm(distances, axis=-1).max()),
+        is_constant=any(
+            _is_constant(theirs) and not _is_constant(ours) for ours, theirs in zip(expected, given, strict=True)
+        ),
+        precision=options.precision,
+    )
+
+
+def _is_constant(maps: np.ndarray) -> bool:
+    """Whether every map is flat, or all crops have the same maps."""
+    is_flat = bool((np.ptp(maps, axis=(2, 3)) < _CONSTANT).all())
+    return is_flat or (len(maps) > 1 and bool((np.ptp(maps, axis=0) < _CONSTANT).all()))
+
+
+def find_peaks(heatmaps: np.ndarray, decoder: FullResolutionHeatmap, options: ExportOptions) -> np.ndarray:
+    """Return keypoints (B, K, 2), input pixels, between pixels: a parabola through the peak and its neighbours.
+
+    Whole pixels would jump where two neighbours differ by less than rounding.
+    """
+    if options.outputs == "heatmaps" and options.layout == "ours":
+        heatmaps = BilinearUpsampler()(torch.from_numpy(heatmaps)).numpy()
+    peaks = np.empty((*heatmaps.shape[:2], 2))
+    for crop, number in np.ndindex(*heatmaps.shape[:2]):
+        blurred = _blur(heatmaps[crop, number], decoder.blur_sigma)
+        row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
+        across, down = blurred[row], blurred[:, column]
+        peaks[crop, number] = _refine(across, int(column)), _refine(down, int(row))
+    return peaks
+
+
+def _blur(heatmap: np.ndarray, sigma: float) -> np.ndarray:
+    heatmap = heatmap.astype(np.float64)
+    return heatmap if sigma == 0 else cv2.GaussianBlur(heatmap, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+
+
+def _refine(values: np.ndarray, peak: int) -> float:
+    """Return where a parabola through the peak and its two neighbours is highest."""
+    if not 0 < peak < len(values) - 1:
+        return float(peak)
+    before, middle, after = values[peak - 1 : peak + 2]
+    curvature = before - 2 * middle + after
+    return peak + 0.5 * (before - after) / curvature if curvature < 0 else float(peak)

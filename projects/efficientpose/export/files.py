@@ -1,0 +1,165 @@
+"""Export a network to several formats, each file checked before it gets its name."""
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+
+from efficientpose.atomic import make_writable_folder
+from efficientpose.export.check import Agreement, compare, expect, feed
+from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy
+from efficientpose.export.description import describe
+from efficientpose.export.engines import Run, run_onnx, run_torchscript, run_with_runtime
+from efficientpose.export.graph import trace
+from efficientpose.runtime.metadata import METADATA_KEY, Layout
+
+FAILED_SUFFIX = ".failed"
+
+_Write = Callable[[DeployedNetwork, Path, dict[str, str], bool], None]
+
+
+class Format(NamedTuple):
+    """A kind of file.
+
+    Attributes:
+        suffix: How it ends.
+        input_layout: Order of the input's axes.
+        packages: What writing and checking it needs, besides PyTorch.
+        write: Writes a network, with metadata, its weights in half precision or not.
+        run: Runs it.
+    """
+
+    suffix: str
+    input_layout: Layout
+    packages: tuple[str, ...]
+    write: _Write
+    run: Run
+
+
+class ExportedFile(NamedTuple):
+    """A file, and how well it agrees with the model; where it does not, its name ends in ".failed"."""
+
+    format: str
+    path: Path
+    agreement: Agreement
+
+
+def _write_onnx(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
+    from efficientpose.export.onnx import write_onnx
+
+    write_onnx(trace(network), path, metadata=metadata, half=half)
+
+
+def _write_openvino(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
+    from efficientpose.export.openvino import write_openvino
+
+    write_openvino(trace(network), path, metadata=metadata, half=half)
+
+
+def _write_litert(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
+    from efficientpose.export.litert import write_litert
+
+    write_litert(trace(network), path, metadata=metadata, half=half)
+
+
+def _write_torchscript(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
+    from efficientpose.export.torchscript import write_torchscript
+
+    assert not half  # noqa: S101 - check_formats refuses it
+    write_torchscript(network, path, metadata=metadata)
+
+
+FORMATS: Mapping[str, Format] = {
+    "onnx": Format(".onnx", "nchw", ("onnx", "onnxruntime"), _write_onnx, run_with_runtime),
+    "openvino": Format(".xml", "nchw", ("onnx", "openvino"), _write_openvino, run_with_runtime),
+    "litert": Format(".tflite", "nhwc", ("flatbuffers", "ai_edge_litert"), _write_litert, run_with_runtime),
+    "torchscript": Format(".torchscript", "nchw", (), _write_torchscript, run_torchscript),
+}
+
+
+def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
+    """Check that all formats can be written.
+
+    Raises:
+        ValueError: If one is unknown, goes not with the options, or needs a package that is not installed.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
+        if options.layout == "rtmlib" and name != "onnx":
+            raise ValueError(f"rtmlib reads ONNX: the layout is for the format onnx alone, not {name}")
+        if options.precision == "float16" and name == "torchscript":
+            raise ValueError("TorchScript is exported in float32: call half() on what is loaded")
+        missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
+        if missing:
+            raise ValueError(f'{name} needs {", ".join(missing)}: pip install "efficientpose[export]"')
+
+
+def export_files(
+    network: TopdownPoseEstimator,
+    options: ExportOptions,
+    *,
+    formats: Sequence[str],
+    folder: Path,
+    name: str,
+    weights: str,
+    crops: np.ndarray,
+) -> Iterator[ExportedFile]:
+    """Write a network in each format, and compare what each file computes with what the model does.
+
+    Args:
+        network: An EfficientPose with weights, on the CPU, in evaluation mode.
+        options: What to export.
+        formats: Of :data:`FORMATS`.
+        folder: Where to; made if it does not exist.
+        name: Of the variant, or of a network of one's own.
+        weights: Where the weights come from, in words.
+        crops: (B, H, W, 3) uint8, RGB, to compare on.
+
+    Yields:
+        Each file as it is done.
+
+    Raises:
+        ValueError: If the network, the options or a format cannot be exported.
+        OSError: If a file cannot be written.
+    """
+    check_formats(formats, options)
+    make_writable_folder(folder)
+    deployed = deploy(network, options)
+    expected, images = expect(network, crops, options), feed(network, crops, options)
+    for kind in formats:
+        target = FORMATS[kind]
+        metadata = {}
+        if options.layout == "ours":  # rtmlib's input is none that our metadata can tell of
+            description = describe(network, options, name=name, weights=weights, input_layout=target.input_layout)
+            metadata = {METADATA_KEY: description.to_json()}
+        path = folder / f"{_stem(name, options)}{target.suffix}"
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export") as staging:
+            written = Path(staging) / path.name
+            target.write(deployed, written, metadata, options.precision == "float16")
+            run = run_onnx if options.layout == "rtmlib" else target.run
+            given = run(written, images)
+            agreement = compare(expected, given, decoder=network.head.decoder, options=options)
+            yield ExportedFile(kind, _release(written, path, agreement), agreement)
+
+
+def _stem(name: str, options: ExportOptions) -> str:
+    parts = [f"efficientpose_{name}"]
+    parts += ["full"] if options.outputs == "full" else []
+    parts += ["rtmlib"] if options.layout == "rtmlib" else []
+    parts += [options.precision] if options.precision != "float32" else []
+    return "_".join(parts)
+
+
+def _release(written: Path, path: Path, agreement: Agreement) -> Path:
+    """Move a file, and what lies beside it, to its place; return where it went."""
+    suffix = "" if agreement.is_good else FAILED_SUFFIX
+    # the file that is named, and that refers to the others, comes last
+    for each in sorted(written.parent.iterdir(), key=lambda part: part == written):
+        shutil.move(each, path.with_name(each.name + suffix))
+    return path.with_name(path.name + suffix)

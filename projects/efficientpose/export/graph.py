@@ -1,0 +1,144 @@
+"""A deployed network as a list of operations, which writers of file formats read."""
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from efficientpose.export.deployed import DeployedNetwork
+from efficientpose.export.layers import NO_PADS, InputShift, PaddedConv2d, Pads, Resampling
+
+INPUT_NAME = "images"
+
+Kind = Literal[
+    "add",
+    "average_pool",
+    "concatenate",
+    "convolution",
+    "global_mean",
+    "multiply",
+    "pixel_shuffle",
+    "relu",
+    "relu6",
+    "resample",
+    "shift",
+    "sigmoid",
+    "silu",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One step; maps are (B, channels, height, width).
+
+    Attributes:
+        kind: "average_pool" and "pixel_shuffle" work on squares of 2×2, "concatenate" joins channels, "shift" adds
+            ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with ``rows`` from the left and ``columns`` from
+            the right.
+        name: Of what it computes.
+        inputs: Names of what it reads.
+        shape: Of what it computes, for a batch of one.
+        weights: Of a convolution ``weight`` (out, in / groups, h, w) and ``bias``.
+        pads: Of a convolution.
+        stride: Of a convolution.
+        groups: Of a convolution.
+    """
+
+    kind: Kind
+    name: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pads: Pads = NO_PADS
+    stride: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """All operations, each behind those it reads.
+
+    Attributes:
+        input_shape: (1, 3, height, width) of "images".
+        operations: In an order in which they can run.
+        outputs: Names of the results; these are "heatmaps" and, where there are any, "pafs".
+    """
+
+    input_shape: tuple[int, ...]
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape by name, for a batch of one, of the input and of everything computed."""
+        return {INPUT_NAME: self.input_shape} | {operation.name: operation.shape for operation in self.operations}
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
+        if isinstance(module, PaddedConv2d | InputShift | Resampling):
+            return True
+        return super().is_leaf_module(module, qualified_name)
+
+
+_MODULES: Mapping[type, Kind] = {
+    PaddedConv2d: "convolution",
+    InputShift: "shift",
+    Resampling: "resample",
+    nn.SiLU: "silu",
+    nn.Sigmoid: "sigmoid",
+    nn.ReLU: "relu",
+    nn.ReLU6: "relu6",
+    nn.AvgPool2d: "average_pool",
+    nn.PixelShuffle: "pixel_shuffle",
+}
+_FUNCTIONS: Mapping[Any, Kind] = {
+    operator.add: "add",
+    operator.mul: "multiply",
+    torch.cat: "concatenate",
+    "mean": "global_mean",
+}
+
+
+def trace(network: DeployedNetwork) -> Graph:
+    """List a network's operations.
+
+    Args:
+        network: Any of :func:`~efficientpose.export.deployed.deploy`.
+    """
+    traced = fx.GraphModule(network, _Tracer().trace(network))
+    width, height = network.input_size
+    example = torch.zeros(1, 3, height, width)
+    with torch.no_grad():
+        ShapeProp(traced).propagate(example)
+    nodes = list(traced.graph.nodes)
+    results = nodes[-1].args[0]
+    names = {node: node.name for node in nodes} | dict(zip(results, network.output_names, strict=True))
+    names[nodes[0]] = INPUT_NAME
+    assert nodes[0].op == "placeholder" and nodes[-1].op == "output"  # noqa: S101, PT018 - ours
+    operations = tuple(_read(node, names, dict(traced.named_modules())) for node in nodes[1:-1])
+    return Graph(input_shape=tuple(example.shape), operations=operations, outputs=network.output_names)
+
+
+def _read(node: fx.Node, names: Mapping[fx.Node, str], modules: Mapping[str, nn.Module]) -> Operation:
+    arguments = node.args[0] if node.target is torch.cat else node.args
+    assert isinstance(arguments, list | tuple)  # noqa: S101 - how torch.cat is called in our layers
+    inputs = tuple(names[argument] for argument in arguments if isinstance(argument, fx.Node))
+    basics = dict(name=names[node], inputs=inputs, shape=tuple(node.meta["tensor_meta"].shape))
+    if node.op != "call_module":
+        return Operation(kind=_FUNCTIONS[node.target], **basics)  # type: ignore[arg-type]
+    module = modules[str(node.target)]
+    weights = {name: _to_numpy(tensor) for name, tensor in module.state_dict().items()}
+    settings = {}
+    if isinstance(module, PaddedConv2d):
+        settings = dict(pads=module.pads, stride=module.stride[0], groups=module.groups)
+    return Operation(kind=_MODULES[type(module)], weights=weights, **basics, **settings)  # type: ignore[arg-type]
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().numpy())

@@ -1,0 +1,159 @@
+"""Building blocks of a deployed network: convolutions without batch norm, in plain torch."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Pads(NamedTuple):
+    """Zeros added around a map, cells."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether both sides of each axis get as many."""
+        return self.left == self.right and self.top == self.bottom
+
+
+NO_PADS = Pads(0, 0, 0, 0)
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution that pads by itself, also by more on one side, as TensorFlow's "same" does.
+
+    Args:
+        weight: (out, in / groups, h, w).
+        bias: (out,).
+        stride: The same along both axes.
+        pads: Zeros around the input.
+        groups: Groups of channels.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, stride: int, pads: Pads, groups: int) -> None:
+        out_channels, group_channels, height, width = weight.shape
+        symmetric = (pads.top, pads.left) if pads.is_symmetric else 0
+        super().__init__(
+            group_channels * groups, out_channels, (height, width), stride=stride, padding=symmetric, groups=groups
+        )
+        self.pads = pads
+        with torch.no_grad():
+            self.weight.copy_(weight)
+            self.bias.copy_(bias)  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H', W')."""
+        return super().forward(x if self.pads.is_symmetric else F.pad(x, tuple(self.pads)))
+
+
+class Gate(nn.Module):
+    """Squeeze-and-excitation: scale each channel by what a small network makes of all channels' means.
+
+    Args:
+        squeeze: From all channels to a few, with activation.
+        excite: Back to all channels, with a sigmoid.
+    """
+
+    def __init__(self, squeeze: nn.Module, excite: nn.Module) -> None:
+        super().__init__()
+        self.squeeze = squeeze
+        self.excite = excite
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        return x * self.excite(self.squeeze(x.mean((2, 3), keepdim=True)))
+
+
+class Bottleneck(nn.Module):
+    """Inverted bottleneck, of the backbones (MBConv) and of the detection passes (E-MBConv).
+
+    Args:
+        layers: Expansion, depthwise convolution, gate and projection, as far as there are such.
+        has_residual: Whether the input is added to the output.
+    """
+
+    def __init__(self, layers: list[nn.Module], *, has_residual: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.has_residual = has_residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H', W')."""
+        return x + self.layers(x) if self.has_residual else self.layers(x)
+
+
+class DenseBlock(nn.Module):
+    """Three bottlenecks, densely connected: a Mobile DenseNet."""
+
+    def __init__(self, first: nn.Module, second: nn.Module, third: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+        self.third = third
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, 3C, H, W)."""
+        first = self.first(x)
+        second = self.second(first)
+        third = self.third(torch.cat((second, first), dim=1))
+        return torch.cat((third, second, first), dim=1)
+
+
+class PassFeatures(nn.Module):
+    """The Mobile DenseNets of a detection pass; from the second on, each is added to its input."""
+
+    def __init__(self, blocks: list[DenseBlock]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, 3C, H, W)."""
+        for number, block in enumerate(self.blocks):
+            x = block(x) if number == 0 else block(x) + x
+        return x
+
+
+class InputShift(nn.Module):
+    """Add a number to each channel of the input.
+
+    It cannot become part of the convolution behind it, which pads with zeros: these stand for the mean.
+
+    Args:
+        shift: (C,).
+    """
+
+    shift: Tensor
+
+    def __init__(self, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift.reshape(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        return images + self.shift
+
+
+class Resampling(nn.Module):
+    """Read maps at other places: a matrix along each axis.
+
+    Args:
+        rows: (H', H).
+        columns: (W, W').
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, rows: Tensor, columns: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (B, K, H, W) to (B, K, H', W')."""
+        return torch.matmul(torch.matmul(self.rows, maps), self.columns)

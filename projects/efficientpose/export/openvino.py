@@ -1,0 +1,24 @@
+"""Write a deployed network as OpenVINO's intermediate representation, by way of ONNX."""
+
+from io import BytesIO
+from pathlib import Path
+
+import openvino
+
+from efficientpose.export.graph import Graph
+from efficientpose.export.onnx import serialise_onnx
+
+
+def write_openvino(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
+    """Write ``path`` and, beside it, the weights (.bin); the batch size is free.
+
+    Args:
+        graph: The network.
+        path: Where to; ends in .xml.
+        metadata: Entries of the file's ``rt_info``.
+        half: Whether to store the weights in half precision; a processor computes in the precision it is asked for.
+    """
+    model = openvino.Core().read_model(BytesIO(serialise_onnx(graph, metadata={})))
+    for key, value in metadata.items():
+        model.set_rt_info(value, key)
+    openvino.save_model(model, path, compress_to_fp16=half)

@@ -1,0 +1,77 @@
+"""The check that follows every export sees what is wrong with a file."""
+
+import numpy as np
+import pytest
+
+from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
+from efficientpose.export.check import compare, find_peaks
+from efficientpose.export.deployed import ExportOptions
+
+DECODER = FullResolutionHeatmap(input_size=(64, 64))
+FULL = ExportOptions(outputs="full")
+
+
+def blobs(*centres, height=1.0):
+    """One crop a centre (x, y), each with two maps."""
+    rows, columns = np.mgrid[:64, :64]
+    maps = [height * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 25) for x, y in centres]
+    return np.stack([np.stack((each, each[::-1])) for each in maps]).astype(np.float32)
+
+
+GOOD = blobs((20, 30), (40.5, 12.25))
+
+
+def agreement(given, expected=(GOOD,), options=FULL):
+    return compare(tuple(expected), tuple(given), decoder=DECODER, options=options)
+
+
+def test_peaks_lie_between_pixels():
+    peaks = find_peaks(GOOD, DECODER, FULL)
+    np.testing.assert_allclose(peaks[:, 0], [(20, 30), (40.5, 12.25)], atol=0.02)
+    np.testing.assert_allclose(peaks[:, 1], [(20, 33), (40.5, 50.75)], atol=0.02)
+
+
+def test_peaks_of_maps_at_stride_8_are_in_pixels():
+    maps = np.zeros((1, 1, 8, 8), np.float32)
+    maps[0, 0, 2, 5] = 1
+    np.testing.assert_allclose(find_peaks(maps, DECODER, ExportOptions()), [[(8 * 5 + 3.5, 8 * 2 + 3.5)]], atol=1e-6)
+
+
+def test_equal_maps():
+    found = agreement([GOOD])
+    assert (found.difference, found.shift, found.is_good) == (0, 0, True)
+
+
+@pytest.mark.parametrize(("error", "is_good"), [(0.9e-4, True), (1.1e-4, False)])
+def test_limit_of_values(error, is_good):
+    given = GOOD.copy()
+    given[1, 0, 60, 60] += error
+    assert agreement([given]).difference == pytest.approx(error, rel=1e-2)
+    assert agreement([given]).is_good is is_good
+
+
+@pytest.mark.parametrize(("step", "is_good"), [(0.2, True), (0.3, False)])
+def test_limit_of_keypoints(step, is_good):
+    options = ExportOptions(outputs="full", precision="float16")
+    # low maps, so that the values alone do not tell
+    expected, given = blobs((20, 30), height=0.01), blobs((20 + step, 30), height=0.01)
+    found = agreement([given], [expected], options)
+    assert found.shift == pytest.approx(step, abs=0.02)
+    assert found.is_good is is_good
+
+
+@pytest.mark.parametrize("given", [np.zeros_like(GOOD), np.stack((GOOD[0], GOOD[0]))], ids=["flat", "all the same"])
+def test_constant_output(given):
+    assert agreement([given]).is_constant
+    almost_flat = 1e-5 * GOOD
+    assert not agreement([almost_flat], [almost_flat]).is_constant
+
+
+def test_what_is_no_number_or_of_another_shape_is_not_good():
+    broken = GOOD.copy()
+    broken[0, 0, 0, 0] = np.nan
+    assert not agreement([broken]).is_good
+    # also where another output is fine
+    assert not agreement([GOOD, broken], [GOOD, GOOD]).is_good
+    assert not agreement([GOOD[..., :-1]]).is_good
+    assert not agreement([GOOD, GOOD]).is_good

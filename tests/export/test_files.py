@@ -1,0 +1,159 @@
+"""Every format computes what the model does, says how to use it, and never keeps a name it does not deserve."""
+
+import numpy as np
+import pytest
+import torch
+
+from efficientpose.export import files
+from efficientpose.export.deployed import ExportOptions, deploy
+from efficientpose.export.files import FORMATS, check_formats, export_files
+from efficientpose.export.graph import trace
+from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
+from efficientpose.skeleton import KEYPOINT_NAMES
+
+ALL_FORMATS = list(FORMATS)
+
+
+def needs(kind):
+    for package in FORMATS[kind].packages:
+        pytest.importorskip(package)
+
+
+def export(network, crops, folder, kind, name="rt", **options):
+    needs(kind)
+    (exported,) = export_files(
+        network, ExportOptions(**options), formats=[kind], folder=folder, name=name, weights="random", crops=crops
+    )
+    return exported
+
+
+def crops_for(network):
+    width, height = network.head.decoder.input_size
+    return np.random.default_rng(0).integers(0, 256, (2, height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+@pytest.mark.parametrize("options", [{}, dict(outputs="full", pafs=True, normalise_inside=True)], ids=["plain", "all"])
+def test_parity(rt, rt_crops, tmp_path, kind, options):
+    exported = export(rt, rt_crops, tmp_path, kind, **options)
+    assert exported.agreement.is_good
+    assert exported.agreement.difference <= 1e-4
+    assert exported.path.is_file()
+    stem = "efficientpose_rt_full" if options else "efficientpose_rt"
+    assert {path.stem for path in tmp_path.iterdir()} == {stem}
+
+
+SLOW = (pytest.param(variant, marks=pytest.mark.slow) for variant in ("i", "ii", "iii", "iv", "i_lite", "ii_lite"))
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+@pytest.mark.parametrize("variant", ["rt_lite", *SLOW])
+def test_parity_of_other_variants(make_network, tmp_path, kind, variant):
+    network = make_network(variant)
+    exported = export(network, crops_for(network), tmp_path, kind, name=variant)
+    assert exported.agreement.is_good, exported
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_released_weights_on_real_crops(shared, checkpoints, make_network, tmp_path, kind):
+    network = make_network("rt")
+    network.load_state_dict(torch.load(checkpoints["rt"])["state_dict"])
+    with np.load(shared / "golden" / "inputs.npz") as inputs:
+        crops = np.stack([inputs[name] for name in inputs.files if name.endswith("@224")])
+    agreement = export(network, crops, tmp_path, kind).agreement
+    assert agreement.difference <= 1e-4
+    assert agreement.shift <= 0.25
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino", "litert"])
+def test_half_precision_halves_the_file(rt, rt_crops, tmp_path, kind):
+    single = export(rt, rt_crops, tmp_path, kind)
+    half = export(rt, rt_crops, tmp_path, kind, precision="float16")
+    assert 1e-5 < half.agreement.difference < 1e-2
+    sizes = [(path.with_suffix(".bin") if kind == "openvino" else path).stat().st_size for _, path, _ in (half, single)]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_metadata(rt, rt_crops, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    exported = export(rt, rt_crops, tmp_path, "onnx", pafs=True)
+    properties = {entry.key: entry.value for entry in onnx.load(exported.path).metadata_props}
+    metadata = ModelMetadata.from_json(properties[METADATA_KEY], source="file")
+    assert (metadata.variant, metadata.weights, metadata.precision) == ("rt", "random", "float32")
+    assert metadata.keypoint_names == KEYPOINT_NAMES
+    assert (metadata.input_size, metadata.input_layout) == ((224, 224), "nchw")
+    assert (metadata.heatmap_stride, metadata.has_pafs, metadata.sigma, metadata.blur_sigma) == (8, True, 0.05, 1.0)
+    assert metadata.mean == (123.675, 116.28, 103.53)
+    assert metadata.std == (58.395, 57.12, 57.375)
+
+
+def test_torchscript_metadata(rt, rt_crops, tmp_path):
+    exported = export(rt, rt_crops, tmp_path, "torchscript", normalise_inside=True)
+    found = {METADATA_KEY: ""}
+    torch.jit.load(str(exported.path), _extra_files=found)
+    metadata = ModelMetadata.from_json(found[METADATA_KEY].decode(), source="file")
+    assert metadata.mean is None
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+def test_zero_weights_are_noticed(rt, rt_crops, tmp_path, kind, monkeypatch):
+    """An exporter once wrote zeros in place of the weights."""
+
+    def deploy_zeros(network, options):
+        deployed = deploy(network, options)
+        for parameter in deployed.parameters():
+            torch.nn.init.zeros_(parameter)
+        return deployed
+
+    monkeypatch.setattr(files, "deploy", deploy_zeros)
+    exported = export(rt, rt_crops, tmp_path, kind)
+    assert exported.agreement.is_constant
+    assert not exported.agreement.is_good
+    assert exported.path.name.endswith(".failed")
+    assert all(path.name.endswith(".failed") for path in tmp_path.iterdir())
+
+
+def test_a_failed_file_leaves_the_good_one(rt, rt_crops, tmp_path, monkeypatch):
+    good = export(rt, rt_crops, tmp_path, "onnx").path
+    before = good.read_bytes()
+    monkeypatch.setattr(files, "feed", lambda network, crops, options: np.ones((2, 3, 224, 224), np.float32))
+    assert export(rt, rt_crops, tmp_path, "onnx").path == good.with_name("efficientpose_rt.onnx.failed")
+    assert good.read_bytes() == before
+
+
+def test_errors(monkeypatch):
+    with pytest.raises(ValueError, match="unknown format 'coreml': choose from onnx, openvino, litert, torchscript"):
+        check_formats(["onnx", "coreml"], ExportOptions())
+    with pytest.raises(ValueError, match="rtmlib reads ONNX"):
+        check_formats(["litert"], ExportOptions(layout="rtmlib"))
+    with pytest.raises(ValueError, match="TorchScript is exported in float32"):
+        check_formats(["torchscript"], ExportOptions(precision="float16"))
+    monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r'litert needs flatbuffers, ai_edge_litert: pip install "efficientpose'):
+        check_formats(["litert"], ExportOptions())
+
+
+def test_operations(rt):
+    graph = trace(deploy(rt, ExportOptions()))
+    kinds = {operation.kind for operation in graph.operations}
+    assert kinds == {"add", "concatenate", "convolution", "global_mean", "multiply", "sigmoid", "silu"}
+    assert graph.outputs == ("heatmaps",)
+    assert graph.shapes["heatmaps"] == (1, 16, 28, 28)
+    known = {"images"}
+    for operation in graph.operations:
+        assert known.issuperset(operation.inputs)
+        known.add(operation.name)
+    assert len(known) == len(graph.operations) + 1
+
+
+def test_onnx_is_clean(rt, rt_crops, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(export(rt, rt_crops, tmp_path, "onnx").path)
+    kinds = {node.op_type for node in model.graph.node}
+    assert kinds == {"Add", "Concat", "Conv", "GlobalAveragePool", "Mul", "Sigmoid"}  # no Pad, no normalisation
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+    stem = next(node for node in model.graph.node if node.op_type == "Conv")
+    assert next(list(attribute.ints) for attribute in stem.attribute if attribute.name == "pads") == [0, 0, 1, 1]
+    shapes = {value.name: value.type.tensor_type.shape for value in (*model.graph.input, *model.graph.output)}
+    sides = {name: [side.dim_param or side.dim_value for side in shape.dim] for name, shape in shapes.items()}
+    assert sides == {"images": ["batch", 3, 224, 224], "heatmaps": ["batch", 16, 28, 28]}
