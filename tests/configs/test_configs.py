@@ -10,6 +10,7 @@ from mmpose.registry import DATASETS, MODELS
 
 from efficientpose.locations import config_path, mpii_config_path
 from efficientpose.variants import VARIANTS, get_variant
+from efficientpose.weights.catalog import released_file
 
 # Groos et al. 2020, ablation study: PCKh@50, PCKh@10 and millions of parameters, of variants I and II.
 ABLATIONS = {
@@ -65,8 +66,9 @@ def count(module):
 def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
-    assert there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS}
-    assert len(ALL_PATHS) == 15
+    tested_elsewhere = {"efficientpose_rt_bottomup.py"}  # tests/models/test_bottomup.py
+    assert there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS} | tested_elsewhere
+    assert len(ALL_PATHS) == 18
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
@@ -89,12 +91,31 @@ def test_head_reads_what_the_neck_gives(path):
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-def test_variant_s_docstring_has_a_command_and_the_paper_s_scores(variant):
+def test_variant_s_docstring_has_a_command_and_the_authors_scores(variant):
     text = docstring(mpii_config_path(variant.name))
     assert text.startswith(variant.title)
     assert f"configs/efficientpose_{variant.name}_mpii.py" in text
     assert "python tools/" in text
-    assert f"PCKh@50 {variant.paper.pckh50:.2f}, PCKh@10 {variant.paper.pckh10:.2f}" in text
+    digits = 1 if variant.is_lite else 2
+    assert f"PCKh@50 {variant.reported.pckh50:.{digits}f}, PCKh@10 {variant.reported.pckh10:.{digits}f}" in text
+    assert ("authors' repository" if variant.is_lite else "from the paper") in text
+    assert f"efficientpose convert {released_file(variant.name).name} -o" in text
+
+
+@pytest.mark.parametrize("name", ["rt", "i", "ii"])
+def test_lite_config_differs_in_model_and_input_scale_alone(name):
+    lite = Config.fromfile(mpii_config_path(f"{name}_lite")).to_dict()
+    full = Config.fromfile(mpii_config_path(name)).to_dict()
+    preprocessing = lite["model"].pop("data_preprocessor")
+    assert [preprocessing.pop(key) for key in ("mean", "std")] == [[127.5] * 3] * 2
+    assert preprocessing.items() <= full["model"].pop("data_preprocessor").items()
+    head, full_head = lite["model"].pop("head"), full["model"].pop("head")
+    assert (head.pop("act_cfg"), head.pop("with_squeeze_excite")) == (dict(type="ReLU6"), False)
+    assert (head.pop("in_channels"), full_head.pop("in_channels") > 0) == (head["channels"], True)
+    assert head == full_head
+    assert lite["model"].pop("backbone").keys() == {"type", "high_arch"}
+    assert full["model"].pop("backbone")["type"] == "DualEfficientNet"
+    assert lite == full
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

@@ -1,0 +1,121 @@
+"""The paper's ablations (Groos et al. 2020, Section 4.3) on any data: configs, runs and their table."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.table import Table
+
+from efficientpose.atomic import replacing
+from efficientpose.locations import config_path
+
+CHANGES: Final = ("no_upscaling", "one_pass", "three_passes", "no_paf", "no_low_level")
+MEASURES: Final = ("PCKh@0.5", "PCKh@0.1")
+RESULT_FILE: Final = "ablation.json"
+
+
+class RunScore(NamedTuple):
+    """A percentage of one run and its bootstrap interval over people."""
+
+    value: float
+    low: float
+    high: float
+
+
+def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Config:
+    """Return one run's config.
+
+    Args:
+        base: The full network on the data; its head and backbone are those of variant I or II.
+        change: "full", or one of :data:`CHANGES`.
+        num_epochs: Length of the run; the last epoch is the only one that is validated.
+        seed: Of weights, order and augmentation.
+
+    Raises:
+        ValueError: If the change is unknown, the variant has no such ablation, or a number is too small.
+    """
+    if num_epochs < 1:
+        raise ValueError(f"a run needs at least 1 epoch, got {num_epochs}")
+    config = Config(base.to_dict(), filename=base.filename)
+    if change != "full":
+        config.model = Config.fromfile(_ablation_path(base, change)).model
+    config.train_cfg.update(max_epochs=num_epochs, val_interval=num_epochs)
+    config.randomness = dict(seed=seed)
+    return config
+
+
+def _ablation_path(base: Config, change: str) -> Path:
+    if change not in CHANGES:
+        raise ValueError(f"unknown change {change!r}: choose one of full, {', '.join(CHANGES)}")
+    found = re.match(r"efficientpose_(\w+?)_", Path(str(base.filename)).name)
+    if found is None:
+        raise ValueError(f"{base.filename}: a config of a variant is named efficientpose_VARIANT_DATA.py")
+    try:
+        return config_path(f"ablations/efficientpose_{found[1]}_{change}_mpii.py")
+    except FileNotFoundError as error:
+        raise ValueError(f"the paper has no ablation {change} of EfficientPose {found[1].upper()}") from error
+
+
+def run_once(config: Config, work_dir: Path) -> dict[str, RunScore]:
+    """Train and score a config, unless that is done already.
+
+    Args:
+        config: As :func:`make_config` returns it.
+        work_dir: Its work folder. A run that was stopped goes on from its last checkpoint.
+
+    Returns:
+        The scores by measure.
+    """
+    result = work_dir / RESULT_FILE
+    if not result.is_file():
+        config.work_dir = str(work_dir)
+        config.resume = True
+        scores = _train(config)
+        with replacing(result) as partial:
+            partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    scores = json.loads(result.read_text(encoding="utf-8"))
+    return {
+        measure: RunScore(scores[measure], scores[f"{measure}_low"], scores[f"{measure}_high"]) for measure in MEASURES
+    }
+
+
+def _train(config: Config) -> dict[str, float]:
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return {name: float(value) for name, value in runner.val_loop.run().items()}
+
+
+def render_table(results: Mapping[str, Sequence[Mapping[str, RunScore]]]) -> str:
+    """Return the table as text: means over seeds, intervals over people, the seeds' own values, differences to full.
+
+    Args:
+        results: Scores of each seed by change; "full" is one of them.
+    """
+    drawn = Table(title="mean over seeds [95% over people] (each seed); difference to full")
+    for column in ("network", *MEASURES):
+        drawn.add_column(column)
+    for change, runs in results.items():
+        cells = [
+            _format([run[measure] for run in runs], [run[measure] for run in results["full"]]) for measure in MEASURES
+        ]
+        drawn.add_row(change, *cells)
+    console = Console(file=StringIO(), width=150, color_system=None)
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get()
+
+
+def _format(runs: Sequence[RunScore], full: Sequence[RunScore]) -> str:
+    mean = _mean(runs)
+    seeds = ", ".join(f"{run.value:.1f}" for run in runs)
+    return rf"{mean.value:.1f} \[{mean.low:.1f}, {mean.high:.1f}] ({seeds}); {mean.value - _mean(full).value:+.1f}"
+
+
+def _mean(runs: Sequence[RunScore]) -> RunScore:
+    return RunScore(*(sum(values) / len(runs) for values in zip(*runs, strict=True)))

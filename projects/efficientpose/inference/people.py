@@ -1,0 +1,123 @@
+"""Everybody in a picture with the MMPose model, in one pass."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmpose.apis import init_model
+
+from efficientpose.inference.estimator import check_device
+from efficientpose.locations import mpii_config_path
+from efficientpose.models.bottomup import PafPoseEstimator
+from efficientpose.runtime.boxes import Boxes, check_pixels
+from efficientpose.runtime.images import read_image
+from efficientpose.runtime.people import ScenePose
+from efficientpose.runtime.predictions import CropMaps
+from efficientpose.runtime.scene_frame import with_shorter_side
+from efficientpose.variants import get_variant
+from efficientpose.weights.checkpoint import load_checkpoint
+from efficientpose.weights.find import find_weights
+
+
+class PeopleEstimator:
+    """A loaded network over whole scenes; ``PeopleEstimator.load("rt").predict("photo.jpg")`` gives everybody's pose.
+
+    Args:
+        model: With weights.
+        name: What to call it in results.
+        shorter_side: What the picture's shorter side is scaled to, pixels; people should then be 150 to 250 tall.
+
+    Attributes:
+        name: What it is called.
+    """
+
+    def __init__(self, model: PafPoseEstimator, *, name: str, shorter_side: int) -> None:
+        self.model = model.eval()
+        self.name = name
+        self.shorter_side = shorter_side
+
+    @classmethod
+    def load(
+        cls,
+        variant: str = "rt",
+        *,
+        weights: str | Path | None = None,
+        device: str = "cpu",
+        shorter_side: int | None = None,
+        flip_test: bool = False,
+    ) -> "PeopleEstimator":
+        """Load a variant.
+
+        Args:
+            variant: Its name, such as "rt"; the Lite variants were released without part affinity fields.
+            weights: As for :meth:`~efficientpose.inference.estimator.PoseEstimator.load`.
+            device: Where it runs, as PyTorch names it.
+            shorter_side: What the picture's shorter side is scaled to, pixels; None for 1.25 times the variant's input.
+            flip_test: Average with the mirrored picture: more accurate, twice the time.
+
+        Raises:
+            ValueError: If the variant or device is unknown, or the weights do not fit or lack part affinity fields.
+            FileNotFoundError: If ``weights`` is not there.
+            WeightsNotFoundError: If there are no weights anywhere.
+        """
+        known = get_variant(variant)
+        check_device(device)
+        checkpoint = find_weights(known.name, explicit=None if weights is None else Path(weights))
+        config = Config.fromfile(mpii_config_path(known.name))
+        config.model.type = "PafPoseEstimator"
+        config.model.test_cfg = dict(flip_test=flip_test)
+        model = init_model(config, device=device)
+        load_checkpoint(model, checkpoint, variant=known.name)
+        if not any(parameter.any() for parameter in model.head.paf_pass.predict.parameters()):
+            raise ValueError(
+                f"{checkpoint}: these weights have no part affinity fields; several people in one pass need the ones "
+                "released as .h5, or trained ones"
+            )
+        side = round(1.25 * known.resolution) if shorter_side is None else shorter_side
+        return cls(model, name=known.name, shorter_side=side)
+
+    def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
+        """Find everybody, best first; none where there is nobody.
+
+        Args:
+            image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
+            boxes: None; people are found without.
+
+        Raises:
+            ImageError: If the file is no usable picture.
+            ValueError: If the array is no such picture, or there are boxes.
+            MemoryError: If the device has too little memory.
+        """
+        if boxes is not None:
+            raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
+        pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+        frame = with_shorter_side((pixels.shape[1], pixels.shape[0]), shorter_side=self.shorter_side)
+        heatmaps, pafs = self._infer(frame.cut(pixels))
+        return self.model.decoder.decode(heatmaps, pafs, frame)
+
+    def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
+        """Return what the network sees of the scene, and its maps.
+
+        Raises:
+            ValueError: If the image is unusable, or there is a box.
+        """
+        if box is not None:
+            raise ValueError("people are found by themselves here: leave out the box")
+        check_pixels(image)
+        frame = with_shorter_side((image.shape[1], image.shape[0]), shorter_side=self.shorter_side)
+        scene = frame.cut(image)
+        heatmaps, pafs = self._infer(scene)
+        return CropMaps(crop=scene, heatmaps=heatmaps, pafs=pafs)
+
+    def _infer(self, scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return heatmaps (K, h, w) and part affinity fields (2L, h, w)."""
+        planes = torch.from_numpy(np.ascontiguousarray(scene.transpose(2, 0, 1)))
+        try:
+            with torch.no_grad():
+                inputs = self.model.data_preprocessor(dict(inputs=[planes], data_samples=[]), False)["inputs"]
+                heatmaps, pafs = self.model.predict_maps(inputs)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
+        return heatmaps[0], pafs[0]

@@ -1,0 +1,63 @@
+"""Configs, resumption and table of the ablations; the runs themselves are MMEngine's."""
+
+import pytest
+from mmengine.config import Config
+
+from efficientpose.inference import ablations
+from efficientpose.inference.ablations import CHANGES, RunScore, make_config, render_table, run_once
+from efficientpose.locations import config_path
+
+
+@pytest.fixture
+def base():
+    return Config.fromfile(config_path("efficientpose_i_synthetic.py"))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_network_is_the_ablation_s_and_everything_else_the_config_s(base, change):
+    config = make_config(base, change, num_epochs=3, seed=7)
+    ablation = Config.fromfile(config_path(f"ablations/efficientpose_i_{change}_mpii.py"))
+    assert config.model == ablation.model != base.model
+    assert config.train_dataloader == base.train_dataloader
+    assert config.val_dataloader.dataset.data_root == "data/synthetic_mpii/"
+    assert config.optim_wrapper == base.optim_wrapper
+    assert config.param_scheduler == base.param_scheduler
+    assert (config.train_cfg.max_epochs, config.train_cfg.val_interval, config.randomness.seed) == (3, 3, 7)
+    assert base.train_cfg.max_epochs != 3  # not changed
+
+
+def test_full_is_the_config_itself(base):
+    assert make_config(base, "full", num_epochs=3, seed=0).model == base.model
+
+
+def test_what_cannot_be_run(base):
+    with pytest.raises(ValueError, match="unknown change 'no_head': choose one of full, no_upscaling"):
+        make_config(base, "no_head", num_epochs=3, seed=0)
+    with pytest.raises(ValueError, match="at least 1 epoch, got 0"):
+        make_config(base, "full", num_epochs=0, seed=0)
+    rt = Config.fromfile(config_path("efficientpose_rt_synthetic.py"))
+    with pytest.raises(ValueError, match="no ablation no_low_level of EfficientPose RT"):
+        make_config(rt, "no_low_level", num_epochs=3, seed=0)
+
+
+def test_a_finished_run_is_not_run_again(base, tmp_path, monkeypatch):
+    scores = {f"{measure}{end}": 50.0 for measure in ablations.MEASURES for end in ("", "_low", "_high")}
+    seen = []
+    monkeypatch.setattr(ablations, "_train", lambda config: seen.append(config) or scores)
+    config = make_config(base, "full", num_epochs=3, seed=0)
+    work_dir = tmp_path / "run"
+    work_dir.mkdir()
+    first, second = (run_once(config, work_dir) for _ in range(2))
+    assert first == second == dict.fromkeys(ablations.MEASURES, RunScore(50.0, 50.0, 50.0))
+    assert len(seen) == 1
+    assert seen[0].work_dir == str(work_dir)
+    assert seen[0].resume
+
+
+def test_table_has_means_intervals_seeds_and_differences():
+    def run(value):
+        return dict.fromkeys(ablations.MEASURES, RunScore(value, value - 2, value + 4))
+
+    table = render_table({"full": [run(50.0), run(53.0)], "no_paf": [run(48.0), run(50.0)]})
+    assert "51.5 [49.5, 55.5] (50.0, 53.0); +0.0" in table
+    assert "49.0 [47.0, 53.0] (48.0, 50.0); -2.5" in table
