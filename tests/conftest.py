@@ -1,12 +1,18 @@
 """Shared by all tests: MMPose made importable, and the reference material where it is there."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 import efficientpose.plugin  # noqa: F401 - registers the components, and lets MMPose be imported
+from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
+from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -52,3 +58,85 @@ def untrained_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("untrained") / "rt.pth"
     save_checkpoint(make_checkpoint(build_network("rt").state_dict(), variant="rt", source="random"), path)
     return path
+
+
+TINY_SIDE = 64
+MakeModel = Callable[..., Path]
+MakeVideo = Callable[..., Path]
+
+
+@pytest.fixture
+def metadata() -> ModelMetadata:
+    """Of a network that reads 64 x 64 pixels as they are."""
+    return ModelMetadata(
+        variant="rt",
+        version="1.2.3",
+        keypoint_names=KEYPOINT_NAMES,
+        limbs=tuple((limb.proximal, limb.distal) for limb in LIMBS),
+        flip_indices=tuple(FLIP_INDICES),
+        input_size=(TINY_SIDE, TINY_SIDE),
+        input_layout="nchw",
+        mean=None,
+        std=None,
+        heatmap_stride=8,
+        has_pafs=False,
+        sigma=0.05,
+        blur_sigma=1.0,
+        precision="float32",
+        weights="made by hand",
+    )
+
+
+@pytest.fixture
+def make_model(tmp_path: Path, metadata: ModelMetadata) -> MakeModel:
+    """Write an ``.onnx`` file whose even heatmaps are the mean red, and odd ones the mean blue, of 8 x 8 pixels.
+
+    Keywords change the metadata; ``sides`` and ``batch`` are those of the graph's input, ``text`` stands in for the
+    metadata.
+    """
+    onnx = pytest.importorskip("onnx")
+
+    def make(
+        name: str = "tiny.onnx", *, sides=(TINY_SIDE, TINY_SIDE), batch="batch", stride=8, text=None, **changes
+    ) -> Path:
+        weights = np.zeros((len(KEYPOINT_NAMES), 3, stride, stride), np.float32)
+        weights[0::2, 0] = weights[1::2, 2] = 1 / (stride * stride * 255)
+        float32 = onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Conv", ["images", "weights"], ["heatmaps"], strides=[stride, stride])],
+            "tiny",
+            [onnx.helper.make_tensor_value_info("images", float32, [batch, 3, *sides])],
+            [onnx.helper.make_tensor_value_info("heatmaps", float32, [batch, len(weights), None, None])],
+            [onnx.numpy_helper.from_array(weights, "weights")],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+        entry = replace(metadata, **changes).to_json() if text is None else text
+        if entry:
+            onnx.helper.set_model_props(model, {METADATA_KEY: entry})
+        onnx.save(model, tmp_path / name)
+        return tmp_path / name
+
+    return make
+
+
+def numbered_frame(number: int, *, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    """Grey, with the number as eight black or white bars; it outlives compression."""
+    frame = np.full((size[1], size[0], 3), 128, np.uint8)
+    for bit in range(8):
+        frame[8:40, 8 + 10 * bit : 16 + 10 * bit] = 255 * (number >> bit & 1)
+    return frame
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> MakeVideo:
+    """Write a video of numbered frames with OpenCV."""
+
+    def make(name: str = "clip.mp4", *, num_frames: int = 30, rate: float = 25.0, fourcc: str = "mp4v") -> Path:
+        writer = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter.fourcc(*fourcc), rate, (96, 64))
+        assert writer.isOpened()
+        for number in range(num_frames):
+            writer.write(numbered_frame(number))
+        writer.release()
+        return tmp_path / name
+
+    return make

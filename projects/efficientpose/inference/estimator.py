@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,27 +10,12 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.locations import mpii_config_path
+from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels
 from efficientpose.runtime.images import read_image
-from efficientpose.runtime.predictions import Pose
+from efficientpose.runtime.predictions import CropMaps, Pose
 from efficientpose.variants import get_variant
 from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.find import find_weights
-
-MAX_BOX_PER_IMAGE = 10
-
-
-class CropMaps(NamedTuple):
-    """What the network sees of one person and what it answers.
-
-    Attributes:
-        crop: (H, W, 3) uint8, BGR: the network's input.
-        heatmaps: (16, H, W), MPII order.
-        pafs: (28, H / 8, W / 8); None for a network without them.
-    """
-
-    crop: np.ndarray
-    heatmaps: np.ndarray
-    pafs: np.ndarray | None
 
 
 class PoseEstimator:
@@ -59,7 +43,7 @@ class PoseEstimator:
         """Load a variant.
 
         Args:
-            variant: "rt", "i", "ii", "iii" or "iv".
+            variant: Its name, such as "rt" or "ii_lite".
             weights: A checkpoint of ours or a released file; None looks in the cache, in the folder that
                 EFFICIENTPOSE_WEIGHTS_DIR names, and then downloads.
             config: Config of a network of your own; it needs ``weights`` and takes the place of ``variant``. None for
@@ -84,9 +68,7 @@ class PoseEstimator:
             model.test_cfg["flip_test"] = flip_test
         return cls(model, name=name if config is None else Path(config).stem)
 
-    def predict(
-        self, image: str | Path | np.ndarray, boxes: Sequence[Sequence[float]] | np.ndarray | None = None
-    ) -> tuple[Pose, ...]:
+    def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
         """Find the pose of each person.
 
         Args:
@@ -99,11 +81,16 @@ class PoseEstimator:
         Raises:
             ImageError: If the file is no usable picture.
             ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
+            MemoryError: If the device has too little memory.
         """
         pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
         regions = check_boxes(boxes, pixels)
         poses = []
-        for sample in inference_topdown(self.model, pixels, regions):
+        try:
+            samples = inference_topdown(self.model, pixels, regions)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
+        for sample in samples:
             people = sample.pred_instances
             keypoints = np.concatenate((people.keypoints[0], people.keypoint_scores[0][:, None]), axis=1)
             poses.append(Pose(bbox=np.asarray(people.bboxes[0]), keypoints=keypoints))
@@ -126,7 +113,8 @@ class PoseEstimator:
         with torch.no_grad():
             batch = self.model.data_preprocessor(pseudo_collate([data]), False)
             maps = self.model(batch["inputs"], None, mode="tensor")
-        pafs = None if maps.pafs is None else maps.pafs[0].cpu().numpy()
+        # the released Lite files lack the part affinity fields' weights, which are zero here
+        pafs = None if maps.pafs is None or not maps.pafs.any() else maps.pafs[0].cpu().numpy()
         crop = np.ascontiguousarray(data["inputs"].numpy().transpose(1, 2, 0))
         return CropMaps(crop=crop, heatmaps=maps.final[0].cpu().numpy(), pafs=pafs)
 
@@ -151,44 +139,3 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f'device {device!r} cannot be used ({reason}): try "cpu"') from error
-
-
-def check_pixels(image: np.ndarray) -> np.ndarray:
-    """Return a picture as it is.
-
-    Raises:
-        ValueError: If it is not (H, W, 3) uint8.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
-    return image
-
-
-def check_boxes(boxes: Sequence[Sequence[float]] | np.ndarray | None, image: np.ndarray) -> np.ndarray:
-    """Return (N, 4) float32 boxes, or the whole image's.
-
-    Raises:
-        ValueError: If there is no box, or one is empty, not finite or outside the image.
-    """
-    height, width = image.shape[:2]
-    if boxes is None:
-        return np.array([[0, 0, width, height]], dtype=np.float32)
-    try:
-        checked = np.asarray(boxes, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"boxes must be numbers x1, y1, x2, y2, got {boxes!r}") from error
-    if checked.ndim != 2 or checked.shape[1:] != (4,) or not len(checked):
-        raise ValueError(f"boxes must be one or more x1, y1, x2, y2, got an array of shape {checked.shape}")
-    for box in checked:
-        x1, y1, x2, y2 = (float(value) for value in box)
-        if not np.isfinite(box).all() or x2 < x1 + 1 or y2 < y1 + 1:
-            raise ValueError(
-                f"box {[x1, y1, x2, y2]} is empty: it must be x1, y1, x2, y2 in pixels, at least one wide and high"
-            )
-        if max(x2 - x1, y2 - y1) > MAX_BOX_PER_IMAGE * max(width, height):
-            raise ValueError(
-                f"box {[x1, y1, x2, y2]} is over {MAX_BOX_PER_IMAGE} times as large as the image of {width} x {height}"
-            )
-        if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
-            raise ValueError(f"box {[x1, y1, x2, y2]} lies outside the image of {width} x {height} pixels")
-    return checked

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from efficientpose.atomic import make_writable_folder, replacing
-from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.runtime.drawing import draw_heatmaps, draw_pafs, draw_poses
 from efficientpose.runtime.images import ImageError, read_image
-from efficientpose.runtime.predictions import ImagePoses, write_predictions
+from efficientpose.runtime.predictions import Estimator, ImagePoses, write_predictions
 
 PREDICTIONS_FILE = "predictions.json"
-Boxes = Sequence[Sequence[float]]
+People = Sequence[Sequence[float]]
 
 
 @dataclass
@@ -48,7 +46,7 @@ def prepare_folder(folder: Path) -> None:
         ) from None
 
 
-def read_boxes(path: Path) -> dict[str, Boxes]:
+def read_boxes(path: Path) -> dict[str, People]:
     """Read people's boxes: a JSON object, file name → list of [x1, y1, x2, y2] in image pixels.
 
     Raises:
@@ -70,7 +68,7 @@ def _are_boxes(people: object) -> bool:
     )
 
 
-def find_boxes(image: Path, boxes: Mapping[str, Boxes] | None) -> Boxes | None:
+def find_boxes(image: Path, boxes: Mapping[str, People] | None) -> People | None:
     """Return a picture's boxes by its path as given, else by its file name; None if no boxes are given at all.
 
     Raises:
@@ -85,11 +83,11 @@ def find_boxes(image: Path, boxes: Mapping[str, Boxes] | None) -> Boxes | None:
 
 
 def predict_files(
-    estimator: PoseEstimator,
+    estimator: Estimator,
     images: Sequence[Path],
     folder: Path,
     *,
-    boxes: Mapping[str, Boxes] | None = None,
+    boxes: Mapping[str, People] | None = None,
     draw_maps: frozenset[str] = frozenset(),
     on_image_done: Callable[[], None] = lambda: None,
 ) -> JobResult:
@@ -115,13 +113,13 @@ def predict_files(
                 image = read_image(path)
                 people = find_boxes(path, boxes)
                 poses = () if people == [] else estimator.predict(image, people)
-            except (ValueError, cv2.error, torch.OutOfMemoryError) as error:
+            except (ValueError, cv2.error, MemoryError) as error:
                 message = str(error)
                 result.errors.append(message if str(path) in message else f"{path}: {message}")
                 continue
             finally:
                 on_image_done()
-            stem = _free_stem(path.stem, taken)
+            stem = free_stem(path.stem, taken)
             result.pictures.append(write_picture(draw_poses(image, poses), folder / f"{stem}_pose.jpg"))
             height, width = image.shape[:2]
             result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
@@ -132,8 +130,8 @@ def predict_files(
     return result
 
 
-def _free_stem(stem: str, taken: set[str]) -> str:
-    """Keep pictures of the same name from different folders, or with different endings, apart."""
+def free_stem(stem: str, taken: set[str]) -> str:
+    """Return a name not in ``taken`` and add it: files of one name from different folders, or endings, stay apart."""
     number, free = 1, stem
     while free in taken:
         number += 1
@@ -143,7 +141,7 @@ def _free_stem(stem: str, taken: set[str]) -> str:
 
 
 def _write_maps(
-    estimator: PoseEstimator, image: np.ndarray, people: Boxes | None, stem: Path, draw_maps: frozenset[str]
+    estimator: Estimator, image: np.ndarray, people: People | None, stem: Path, draw_maps: frozenset[str]
 ) -> list[Path]:
     written = []
     for number, box in enumerate(people if people is not None else [None], start=1):

@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from efficientpose.atomic import replacing
+from efficientpose.runtime.boxes import Boxes
 from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 
@@ -23,6 +24,50 @@ class Pose:
 
     bbox: np.ndarray
     keypoints: np.ndarray
+
+
+class CropMaps(NamedTuple):
+    """What the network sees of one person and what it answers.
+
+    Attributes:
+        crop: (H, W, 3) uint8, BGR: the network's input.
+        heatmaps: (16, h, w), MPII order, at full resolution or at a stride.
+        pafs: (28, H / 8, W / 8); None for a network without them.
+    """
+
+    crop: np.ndarray
+    heatmaps: np.ndarray
+    pafs: np.ndarray | None
+
+
+class Estimator(Protocol):
+    """Whatever finds poses: the MMPose model, or an exported file.
+
+    Attributes:
+        name: What to call it in results.
+    """
+
+    name: str
+
+    def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
+        """Find the pose of each person; None takes the whole image as one.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+            boxes: (N, 4) people as x1, y1, x2, y2 in image pixels.
+
+        Raises:
+            ValueError: If either is unusable.
+        """
+        ...
+
+    def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
+        """Return what the network sees of one person, and its maps.
+
+        Raises:
+            ValueError: If image or box is unusable.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,170 @@
+"""Poses from pictures with an exported model file; needs NumPy, OpenCV and one inference engine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels
+from efficientpose.runtime.crops import CropEncoder, Region, cut_crop, find_region, to_image
+from efficientpose.runtime.engines import load_engine
+from efficientpose.runtime.full_maps import FullMapPeakFinder
+from efficientpose.runtime.images import read_image
+from efficientpose.runtime.metadata import MetadataError, ModelMetadata
+from efficientpose.runtime.peaks import SparsePeakFinder
+from efficientpose.runtime.predictions import CropMaps, Pose
+from efficientpose.skeleton import KEYPOINT_NAMES
+
+MAX_BATCH = 16
+"""Crops that the network takes at once; more people than that are taken in turns, so memory stays bounded."""
+
+
+class PoseEstimator:
+    """A loaded model file; ``PoseEstimator("efficientpose_rt.onnx").predict("photo.jpg")`` gives the poses.
+
+    One estimator serves one thread at a time.
+
+    Args:
+        file: What ``efficientpose export`` wrote: ``.onnx``, ``.xml`` with its ``.bin``, or ``.tflite``.
+        engine: "onnxruntime", "openvino" or "litert"; None goes by the file's ending.
+        threads: Threads of the network; None for all cores.
+        device: "cpu", or what the engine knows besides.
+        precision: "float32" (None), or with OpenVINO "bf16" or "float16".
+        flip_test: Average with the mirrored crop: more accurate, twice the time.
+
+    Attributes:
+        name: The variant.
+        metadata: What the file says of itself.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        MetadataError: If it does not say how to use it, or has other keypoints than MPII's.
+        EngineError: If the engine is not installed or cannot run the file as asked.
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+        device: str = "cpu",
+        precision: str | None = None,
+        flip_test: bool = False,
+    ) -> None:
+        self._file = Path(file)
+        self._engine = load_engine(self._file, engine=engine, threads=threads, device=device, precision=precision)
+        self.metadata: ModelMetadata = self._engine.metadata
+        self.name = self.metadata.variant
+        self.flip_test = flip_test
+        if self.metadata.keypoint_names != KEYPOINT_NAMES:
+            raise MetadataError(
+                f"{self._file}: its keypoints are {', '.join(self.metadata.keypoint_names)}; poses here have MPII's "
+                f"{len(KEYPOINT_NAMES)}: {', '.join(KEYPOINT_NAMES)}"
+            )
+        self._input_size = self.metadata.input_size
+        self._encoder = CropEncoder(self.metadata, dtype=self._engine.input_dtype)
+        width, height = self._input_size
+        stride = self.metadata.heatmap_stride
+        self._map_shape = (height // stride, width // stride)
+        self._peaks: SparsePeakFinder | FullMapPeakFinder = (
+            FullMapPeakFinder(blur_sigma=self.metadata.blur_sigma)
+            if stride == 1
+            else SparsePeakFinder(self._map_shape, stride=stride, blur_sigma=self.metadata.blur_sigma)
+        )
+
+    def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
+        """Find the pose of each person.
+
+        Args:
+            image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
+            boxes: (N, 4) people as x1, y1, x2, y2 in image pixels; None takes the whole image as one person.
+
+        Returns:
+            One pose a box, in the same order, in the image's pixel-centre indices.
+
+        Raises:
+            ImageError: If the file is no usable picture.
+            ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
+        """
+        return self.predict_batch([image], None if boxes is None else [boxes])[0]
+
+    def predict_batch(
+        self, images: Sequence[str | Path | np.ndarray], boxes: Sequence[Boxes | None] | None = None
+    ) -> tuple[tuple[Pose, ...], ...]:
+        """Find the people of several pictures, their crops in common batches.
+
+        Args:
+            images: Files, or arrays as for :meth:`predict`.
+            boxes: For each picture its boxes, or None for the whole of it; None for the whole of every picture.
+
+        Returns:
+            For each picture, one pose a box.
+
+        Raises:
+            ImageError: If a file is no usable picture.
+            ValueError: If an array or a box is unusable, or there are not as many boxes as pictures.
+        """
+        people = [None] * len(images) if boxes is None else list(boxes)
+        if len(people) != len(images):
+            raise ValueError(f"{len(images)} pictures need boxes for each, or None, got boxes for {len(people)}")
+        crops: list[np.ndarray] = []
+        regions: list[Region] = []
+        found_boxes = []
+        for image, wanted in zip(images, people, strict=True):
+            pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+            checked = check_boxes(wanted, pixels)
+            found_boxes.append(checked)
+            for box in checked:
+                crop, region = self._cut(pixels, box)
+                crops.append(crop)
+                regions.append(region)
+        keypoints = iter(self._find_keypoints(crops, regions) if crops else ())
+        return tuple(tuple(Pose(bbox=box, keypoints=next(keypoints)) for box in boxes) for boxes in found_boxes)
+
+    def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
+        """Return what the network sees of one person, and its maps as they are, without flip test.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+            box: The person as x1, y1, x2, y2; None for the whole image.
+
+        Raises:
+            ValueError: If the box is empty, not finite or outside the image.
+        """
+        (checked,) = check_boxes(None if box is None else [box], check_pixels(image))
+        crop, _ = self._cut(image, checked)
+        outputs = self._infer([crop])
+        return CropMaps(crop=crop, heatmaps=outputs[0][0], pafs=outputs[1][0] if self.metadata.has_pafs else None)
+
+    def _cut(self, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, Region]:
+        height, width = image.shape[:2]
+        region = find_region(box, image_size=(width, height), input_size=self._input_size)
+        return cut_crop(image, region, input_size=self._input_size), region
+
+    def _find_keypoints(self, crops: list[np.ndarray], regions: list[Region]) -> np.ndarray:
+        """Return (B, 16, 3) x, y and score in image pixels."""
+        step = self._engine.batch_size or MAX_BATCH
+        batches = []
+        for start in range(0, len(crops), step):
+            some = crops[start : start + step]
+            heatmaps = self._infer(some)[0]
+            if self.flip_test:
+                mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in some])[0]
+                heatmaps = (heatmaps + mirrored[:, list(self.metadata.flip_indices), :, ::-1]) / 2
+            peaks = self._peaks.find(heatmaps)
+            keypoints = to_image(peaks.keypoints, regions[start : start + step], input_size=self._input_size)
+            batches.append(np.concatenate((keypoints, peaks.scores[..., None]), axis=2, dtype=np.float32))
+        return np.concatenate(batches)
+
+    def _infer(self, crops: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+        """Return the outputs of a batch; one that is too small for a network of a fixed batch size is filled up."""
+        fill = (self._engine.batch_size or len(crops)) - len(crops)
+        outputs = self._engine.infer(self._encoder.encode(crops + crops[:1] * fill))
+        expected = (len(crops) + fill, len(self.metadata.keypoint_names), *self._map_shape)
+        if len(outputs) < 1 + self.metadata.has_pafs or outputs[0].shape != expected:
+            raise MetadataError(
+                f"{self._file}: its outputs are {[output.shape for output in outputs]}, but its entry promises "
+                f"heatmaps of {expected}{' and part affinity fields' * self.metadata.has_pafs}; export it again"
+            )
+        return tuple(output[: len(crops)] for output in outputs)

@@ -1,0 +1,262 @@
+"""Exact peaks of upsampled, blurred heatmaps, by computing only the pixels that can hold one.
+
+A blurred pixel is a sum of nearby cells with weights that are not negative and sum to at most 1. All but a fraction f
+of that weight lies on the cells it lies between, at most four. With m the highest of these and c the highest of all
+cells, the pixel is at most (1 − f) m + f c (for m ≥ 0), so it can reach a known value v > f c only if m ≥ (v − f c) /
+(1 − f). The pixels around the highest cell give v; then only the pixels around cells that high are computed.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientpose.runtime.peaks_dense import TIE, AxisMatrices, Floats, find_peak_densely, make_axis_matrices
+from efficientpose.runtime.peaks_refinement import fit_offsets
+
+Indices = NDArray[np.intp]
+
+MAPS_AT_ONCE: Final = 32
+MAX_PATCHES: Final = 256
+"""In one map; together these two keep the working memory below about 50 MB."""
+
+
+class Peaks(NamedTuple):
+    """Of a batch of heatmaps.
+
+    Attributes:
+        keypoints: (B, K, 2) float32, x and y in pixel-centre indices of the network's input.
+        scores: (B, K) float32, the upsampled map at the highest pixel.
+    """
+
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+class AxisTable(NamedTuple):
+    """Parts of a matrix (pixels, cells) that are used together: for each place, R rows and the T columns they read.
+
+    Attributes:
+        first: (places,), the first column.
+        weights: (places, R, T).
+    """
+
+    first: Indices
+    weights: Floats
+
+
+_Tables = tuple[AxisTable, AxisTable]
+
+
+def make_axis_table(matrix: Floats, rows: Indices) -> AxisTable:
+    """Cut a matrix up.
+
+    Args:
+        matrix: (pixels, cells).
+        rows: (places, R), pixels.
+    """
+    num_cells = matrix.shape[1]
+    reads = (matrix[rows] > 0).any(axis=1)
+    first, last = reads.argmax(axis=1), num_cells - 1 - reads[:, ::-1].argmax(axis=1)
+    width = int((last - first).max()) + 1
+    first = np.minimum(first, num_cells - width)
+    columns = first[:, None] + np.arange(width)
+    return AxisTable(first=first, weights=matrix[rows[:, :, None], columns[:, None, :]])
+
+
+class _Axis:
+    """One axis of the maps: tables of what is computed together.
+
+    Attributes:
+        patch_pixels: (cells, 2 · stride), the pixels around each cell up to the next cells' centres; at the border the
+            outermost repeat.
+        patches: What is computed of the blurred map around each cell: those pixels.
+        points: What is computed of the upsampled map at each pixel.
+        crosses: What is computed of the blurred map to refine each pixel: one cell before, there and one cell behind;
+            None without refinement.
+        outer_weight: Largest share of a blurred pixel that does not come from the two cells it lies between.
+    """
+
+    def __init__(self, num_cells: int, *, stride: int, blur_sigma: float, subpixel: bool) -> None:
+        self.matrices: AxisMatrices = make_axis_matrices(num_cells, stride=stride, blur_sigma=blur_sigma)
+        num_pixels = num_cells * stride
+        around = np.arange(num_cells)[:, None] * stride + np.arange(-stride // 2, stride + stride // 2)
+        self.patch_pixels: Indices = around.clip(0, num_pixels - 1)
+        self.patches = make_axis_table(self.matrices.blurred, self.patch_pixels)
+        every = np.arange(num_pixels)[:, None]
+        self.points = make_axis_table(self.matrices.upsampled, every)
+        self.crosses: AxisTable | None = None
+        if subpixel:
+            pixels = (every + np.array((-stride, 0, stride))).clip(0, num_pixels - 1)
+            self.crosses = make_axis_table(self.matrices.blurred, pixels)
+        self.outer_weight = self._find_outer_weight(stride)
+
+    def _find_outer_weight(self, stride: int) -> float:
+        blurred = self.matrices.blurred
+        pixel = np.arange(len(blurred))
+        before = (pixel + stride // 2) // stride - 1
+        inner = np.zeros_like(blurred, dtype=bool)
+        for cell in (before, before + 1):
+            inside = (cell >= 0) & (cell < blurred.shape[1])
+            inner[pixel[inside], cell[inside]] = True
+        return float(np.where(inner, 0, blurred).sum(axis=1).max())
+
+
+class SparsePeakFinder:
+    """Finds the peaks of heatmaps at a stride as if they were upsampled and blurred; made once for maps of one shape.
+
+    The keypoint is the first of the highest blurred pixels in reading order; pixels that differ by rounding alone
+    (1e-12 of the highest cell) count as equal. Maps that the bound says little about take the dense route, one at a
+    time: flat ones, those without a positive peak, and those with NaN or infinities. A map with NaN peaks at the first
+    pixel that a NaN reaches, and its score there may be NaN, as by ``argmax`` over the dense map.
+
+    Args:
+        map_shape: (h, w) of the heatmaps, cells.
+        stride: Pixels per cell, a power of 2 and at least 2.
+        blur_sigma: Standard deviation of the blur before the peak is taken, pixels; 0 for none.
+        subpixel: Whether to move each keypoint from its pixel to the highest point of a paraboloid through blurred
+            values one cell apart, at most half a cell; not within a cell of the border. The score stays the pixel's.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self, map_shape: tuple[int, int], *, stride: int = 8, blur_sigma: float = 1.0, subpixel: bool = False
+    ) -> None:
+        if stride < 2:
+            raise ValueError(f"stride must be a power of 2 and at least 2, got {stride}: such maps need no upsampling")
+        self.map_shape = (int(map_shape[0]), int(map_shape[1]))
+        self.stride = stride
+        self.blur_sigma = blur_sigma
+        self.subpixel = subpixel
+        self._y, self._x = (
+            _Axis(num_cells, stride=stride, blur_sigma=blur_sigma, subpixel=subpixel) for num_cells in self.map_shape
+        )
+        self._outer_weight = 1 - (1 - self._y.outer_weight) * (1 - self._x.outer_weight)
+        self._width = self.map_shape[1] * stride
+        self._max_patches = min(MAX_PATCHES, self.map_shape[0] * self.map_shape[1] // 4)
+
+    def find(self, heatmaps: Floats) -> Peaks:
+        """Find each map's peak.
+
+        Args:
+            heatmaps: (B, K, h, w); not changed.
+
+        Raises:
+            ValueError: If the maps are of another shape.
+        """
+        if heatmaps.ndim != 4 or heatmaps.shape[2:] != self.map_shape:
+            raise ValueError(
+                f"heatmaps of shape {heatmaps.shape} do not fit a peak finder for (people, keypoints, "
+                f"{self.map_shape[0]}, {self.map_shape[1]})"
+            )
+        num_people, num_keypoints = heatmaps.shape[:2]
+        dtype = heatmaps.dtype if heatmaps.dtype in (np.float32, np.float64) else np.float32
+        num_cells = self.map_shape[0] * self.map_shape[1]
+        flat = np.ascontiguousarray(heatmaps, dtype).reshape(num_people * num_keypoints, num_cells)
+        keypoints = np.empty((len(flat), 2), np.float32)
+        scores = np.empty(len(flat), np.float32)
+        for start in range(0, len(flat), MAPS_AT_ONCE):
+            some = slice(start, start + MAPS_AT_ONCE)
+            with np.errstate(invalid="ignore"):  # infinities; these maps are told by their NaN and done again
+                pixels, scores[some] = self._find_in_flat(flat[some])
+                rows, columns = np.divmod(pixels, self._width)
+                keypoints[some] = np.stack((columns, rows), axis=1) + self._find_offsets(flat[some], rows, columns)
+        shape = (num_people, num_keypoints)
+        return Peaks(keypoints=keypoints.reshape(*shape, 2), scores=scores.reshape(shape))
+
+    def _find_in_flat(self, maps: Floats) -> tuple[Indices, Floats]:
+        """Return the highest pixel, as an index in reading order, and the score of maps (N, h · w)."""
+        highest = maps.argmax(axis=1)
+        every = np.arange(len(maps))
+        top_cells = maps[every, highest].astype(np.float64)
+        map_index, cells = self._select_cells(maps, highest, top_cells)
+        pixels = np.zeros(len(maps), np.intp)
+        done = np.zeros(len(maps), bool)
+        if len(cells):
+            tops, found = self._search_patches(maps, map_index, cells, ties=TIE * top_cells)
+            present = map_index[np.flatnonzero(np.diff(map_index, prepend=-1))]
+            done[present] = np.isfinite(tops)
+            pixels[present] = np.where(done[present], found, 0)
+        points = self._y.points, self._x.points
+        scores = self._evaluate(maps, every, points, np.divmod(pixels, self._width))[:, 0, 0]
+        for index in np.flatnonzero(~done):
+            pixels[index], scores[index] = find_peak_densely(
+                maps[index].reshape(self.map_shape), self._y.matrices, self._x.matrices
+            )
+        return pixels, scores
+
+    def _find_offsets(self, maps: Floats, rows: Indices, columns: Indices) -> Floats:
+        """Return what refinement adds to pixels, (N, 2) or 0."""
+        if self._y.crosses is None or self._x.crosses is None:
+            return np.zeros(1)
+        crosses = self._y.crosses, self._x.crosses
+        patches = self._evaluate(maps, np.arange(len(maps)), crosses, (rows, columns))
+        from_border = np.minimum.reduce(
+            (rows, columns, self.map_shape[0] * self.stride - 1 - rows, self._width - 1 - columns)
+        )
+        return np.where((from_border >= self.stride)[:, None], fit_offsets(patches, spacing=self.stride), 0)
+
+    def _select_cells(self, maps: Floats, highest: Indices, top_cells: Floats) -> tuple[Indices, Indices]:
+        """Return the map and the cell of each patch that may hold its map's peak; none where the bound is no help."""
+        known = self._compute_patches(maps, np.arange(len(maps)), highest).max(axis=(1, 2))
+        outer = self._outer_weight * top_cells
+        # Less a little, for the rounding of the known value and of the maps' type.
+        needed = np.where(
+            known > np.maximum(outer, 0), (known - outer) / (1 - self._outer_weight) - 1e-6 * top_cells, np.nan
+        )
+        map_index, cells = np.divmod(np.flatnonzero(maps >= needed.astype(maps.dtype)[:, None]), maps.shape[1])
+        counts = np.bincount(map_index, minlength=len(maps))
+        if counts.max(initial=0) > self._max_patches:
+            kept = counts[map_index] <= self._max_patches
+            return map_index[kept], cells[kept]
+        return map_index, cells
+
+    def _compute_patches(self, maps: Floats, map_index: Indices, cells: Indices) -> Floats:
+        """Return the blurred pixels around cells, (N, 2 · stride, 2 · stride)."""
+        patches = self._y.patches, self._x.patches
+        return self._evaluate(maps, map_index, patches, np.divmod(cells, self.map_shape[1]))
+
+    def _evaluate(self, maps: Floats, map_index: Indices, tables: _Tables, places: tuple[Indices, Indices]) -> Floats:
+        """Return what two tables make of maps at their places, (N, R of y, R of x).
+
+        Args:
+            maps: (M, h · w).
+            map_index: (N,).
+            tables: For y and for x.
+            places: (N,) of each table.
+        """
+        (y, x), (rows, columns) = tables, places
+        width = self.map_shape[1]
+        corner = map_index * maps.shape[1] + y.first[rows] * width + x.first[columns]
+        window = np.arange(y.weights.shape[2])[:, None] * width + np.arange(x.weights.shape[2])
+        cells = maps.reshape(-1).take(corner[:, None, None] + window).astype(np.float64)
+        return y.weights[rows] @ cells @ x.weights[columns].swapaxes(1, 2)
+
+    def _search_patches(
+        self, maps: Floats, map_index: Indices, cells: Indices, *, ties: Floats
+    ) -> tuple[Floats, Indices]:
+        """Return the highest value of each map that has patches, and its first pixel.
+
+        Args:
+            maps: (N, h · w).
+            map_index: (P,), ascending.
+            cells: (P,), the patches' cells.
+            ties: (N,), how much lower a pixel may be and still count as highest.
+        """
+        values = self._compute_patches(maps, map_index, cells)
+        patch_tops = values.max(axis=(1, 2))
+        starts = np.flatnonzero(np.diff(map_index, prepend=-1))
+        tops = np.maximum.reduceat(patch_tops, starts)
+        least = np.zeros(len(maps))
+        least[map_index[starts]] = tops - ties[map_index[starts]]
+        least = least[map_index]
+        # NaN is neither higher nor lower: not below keeps its patches.
+        kept = np.flatnonzero(~(patch_tops < least))
+        rows, columns = np.divmod(cells[kept], self.map_shape[1])
+        pixels = self._y.patch_pixels[rows][:, :, None] * self._width + self._x.patch_pixels[columns][:, None, :]
+        outside = self.map_shape[0] * self.stride * self._width
+        first = np.where(values[kept] >= least[kept, None, None], pixels, outside).min(axis=(1, 2))
+        kept_starts = np.flatnonzero(np.diff(map_index[kept], prepend=-1))
+        return tops, np.minimum.reduceat(first, kept_starts)

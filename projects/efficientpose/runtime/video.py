@@ -1,0 +1,179 @@
+"""Read videos and cameras frame by frame, and say what could not be read.
+
+OpenCV reads them with the FFmpeg that its packages bring. Damage that the decoder conceals does not show here.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+VIDEO_SUFFIXES: Final = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm"}
+    | {".wmv"}
+)
+MAX_FAILURES: Final = 100
+"""Frames in a row that cannot be read before the video counts as ended."""
+
+DEFAULT_RATE: Final = 30.0
+
+
+class VideoError(ValueError):
+    """A video or camera cannot be used any further; the message names it and the reason."""
+
+
+class Frame(NamedTuple):
+    """One picture of a video.
+
+    Attributes:
+        number: Its place among the video's frames, from 0; damaged ones count.
+        seconds: When it is shown, from the video's own timestamps; for a camera, since its first frame.
+        image: (H, W, 3) uint8, BGR, turned upright as the video's metadata say.
+    """
+
+    number: int
+    seconds: float
+    image: np.ndarray
+
+
+class Capture(Protocol):
+    """What of ``cv2.VideoCapture`` is used."""
+
+    def grab(self) -> bool: ...  # noqa: D102
+    def retrieve(self) -> tuple[bool, np.ndarray]: ...  # noqa: D102
+    def get(self, propId: int) -> float: ...  # noqa: D102, N803
+    def release(self) -> None: ...  # noqa: D102
+
+
+class VideoSource:
+    """An open video or camera: iterate over its frames, once.
+
+    Attributes:
+        name: What results are called.
+        is_camera: Whether it has no end of its own.
+        rate: Frames per second, the mean where it varies.
+        num_frames: How many its header promises; None where it does not, as for a camera.
+        problems: One message for whatever could not be read, filled while iterating.
+    """
+
+    def __init__(self, capture: Capture, *, title: str, name: str, is_camera: bool) -> None:
+        self.name = name
+        self.problems: list[str] = []
+        self._capture = capture
+        self._title = title
+        self.is_camera = is_camera
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
+        count = 0 if is_camera else capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.num_frames = round(count) if 0 < count < 1e9 else None
+        self._start: float | None = None
+
+    def __enter__(self) -> "VideoSource":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._capture.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames in order.
+
+        Raises:
+            VideoError: If there is none, or a camera stops giving them.
+        """
+        number, num_read, num_failed = 0, 0, 0
+        seconds = 0.0
+        while num_failed < (1 if self.is_camera else MAX_FAILURES):
+            image = self._read()
+            if image is None:
+                num_failed += 1
+                continue
+            self._report_damaged(number, num_failed)
+            number, num_failed = number + num_failed, 0
+            seconds = self._timestamp(number, after=seconds if num_read else None)
+            num_read += 1
+            yield Frame(number, seconds, image)
+            number += 1
+        if not num_read:
+            raise VideoError(f"{self._title}: it gives no pictures")
+        if self.is_camera:
+            raise VideoError(f"{self._title}: no picture after frame {number - 1}: was it unplugged or taken away?")
+        self._report_missing(number, num_read, seconds)
+
+    def _read(self) -> np.ndarray | None:
+        with suppress(cv2.error):
+            if self._capture.grab():
+                read, image = self._capture.retrieve()
+                if read and image is not None and image.size:
+                    return image
+        return None
+
+    def _timestamp(self, number: int, *, after: float | None) -> float:
+        """Return when the frame just read is shown; where the video does not say, by counting."""
+        if self.is_camera:
+            now = time.monotonic()
+            self._start = now if self._start is None else self._start
+            return now - self._start
+        seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if not np.isfinite(seconds) or seconds < 0 or (after is not None and seconds <= after):
+            return number / self.rate if after is None else after + 1 / self.rate
+        return float(seconds)
+
+    def _report_damaged(self, number: int, num_failed: int) -> None:
+        if num_failed == 1:
+            self.problems.append(f"{self._title}: frame {number} is damaged, skipped")
+        elif num_failed:
+            self.problems.append(f"{self._title}: frames {number} to {number + num_failed - 1} are damaged, skipped")
+
+    def _report_missing(self, num_seen: int, num_read: int, seconds: float) -> None:
+        """Compare with what the header promises; rounding and a varying rate may cost it a frame or a fiftieth."""
+        if self.num_frames is None or self.num_frames - num_seen <= max(1, self.num_frames // 50):
+            return
+        duration = self.num_frames / self.rate
+        if seconds + 2 / self.rate < 0.98 * duration:
+            self.problems.append(
+                f"{self._title}: it ends after frame {num_seen - 1}, at {seconds:.2f} s of {duration:.2f} s: the file "
+                "is cut off or its end is damaged"
+            )
+        else:
+            self.problems.append(
+                f"{self._title}: {num_read} of {self.num_frames} frames can be read, the others are damaged"
+            )
+
+
+def open_video(path: Path) -> VideoSource:
+    """Open a video file.
+
+    Raises:
+        VideoError: If it is not there, empty, or no video that OpenCV can read.
+    """
+    if not path.is_file():
+        raise VideoError(f"{path}: no such video")
+    if not path.stat().st_size:
+        raise VideoError(f"{path}: the file is empty")
+    capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise VideoError(
+            f"{path}: not a video that OpenCV can read, or its end is missing; copy it again from where it came"
+        )
+    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+    return VideoSource(capture, title=str(path), name=path.stem, is_camera=False)
+
+
+def open_camera(number: int) -> VideoSource:
+    """Open a camera by its number, from 0.
+
+    Raises:
+        VideoError: If there is no such camera, or it is in use.
+    """
+    capture = cv2.VideoCapture(number)
+    if not capture.isOpened():
+        raise VideoError(f"camera {number}: it is not there, or another program has it")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return VideoSource(capture, title=f"camera {number}", name=f"camera{number}", is_camera=True)

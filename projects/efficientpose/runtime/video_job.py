@@ -1,0 +1,69 @@
+"""Predict one video or camera: frames in; overlay, JSON lines and CSV out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from efficientpose.runtime.boxes import Boxes
+from efficientpose.runtime.pipeline import run_pipeline
+from efficientpose.runtime.predictions import Estimator
+from efficientpose.runtime.video import VideoError, VideoSource
+from efficientpose.runtime.video_results import VideoResults
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoResult:
+    """What became of a video.
+
+    Attributes:
+        num_frames: Frames written.
+        files: What was written; nothing where no frame was.
+        errors: One message for whatever could not be read.
+    """
+
+    num_frames: int
+    files: tuple[Path, ...]
+    errors: tuple[str, ...]
+
+
+def predict_video(
+    estimator: Estimator,
+    source: VideoSource,
+    folder: Path,
+    *,
+    name: str | None = None,
+    boxes: Boxes | None = None,
+    with_overlay: bool = True,
+    on_frame_done: Callable[[], None] = lambda: None,
+) -> VideoResult:
+    """Find the poses in every frame; what was done so far is on disk, whatever stops it.
+
+    Args:
+        estimator: The network, or a follower around it.
+        source: The open video; it is closed at the end.
+        folder: Where results go; it must exist.
+        name: What they are called; None for the source's name.
+        boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
+        with_overlay: Whether the overlay video is written.
+        on_frame_done: Called after each frame, from another thread.
+
+    Raises:
+        ValueError: If the network cannot use a frame with these boxes.
+        OSError: If a result cannot be written.
+        KeyboardInterrupt: By Ctrl-C, except for a camera.
+    """
+    errors = []
+    results = VideoResults(folder, name or source.name, rate=source.rate, with_overlay=with_overlay)
+    with source, results:
+        try:
+            run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)
+        except VideoError as error:
+            errors.append(str(error))
+        except KeyboardInterrupt:
+            if not source.is_camera:  # of a camera it is the only end
+                raise
+    return VideoResult(
+        num_frames=results.num_frames,
+        files=results.files if results.num_frames else (),
+        errors=(*source.problems, *errors),
+    )

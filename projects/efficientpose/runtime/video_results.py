@@ -1,0 +1,115 @@
+"""Write what was found in a video, frame by frame as it comes: overlay video, JSON lines and CSV."""
+
+import csv
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import cv2
+import numpy as np
+
+from efficientpose.runtime.drawing import draw_poses
+from efficientpose.runtime.predictions import Pose
+from efficientpose.runtime.video import Frame
+from efficientpose.skeleton import KEYPOINT_NAMES
+
+CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
+
+
+class VideoResults:
+    """The files of one video, open for writing; use it in a ``with`` block.
+
+    - ``<name>_pose.jsonl``: one line a frame with ``frame``, ``seconds`` and ``instances``, each a ``bbox`` and sixteen
+      ``keypoints`` [x, y, score] in MPII order.
+    - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
+    - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two.
+
+    Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error.
+    Where no frame was written, no file stays.
+
+    Args:
+        folder: Where they go; it must exist.
+        name: What they are called.
+        rate: Frames per second of the overlay.
+        with_overlay: Whether the overlay is written.
+
+    Attributes:
+        num_frames: Frames written.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str, *, rate: float, with_overlay: bool = True) -> None:
+        self.num_frames = 0
+        self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
+        self._rate = rate
+        self._overlay: cv2.VideoWriter | None = None
+        self._overlay_size: tuple[int, int] | None = None
+        self.lines_path = folder / f"{name}_pose.jsonl"
+        self.table_path = folder / f"{name}_pose.csv"
+        self._lines = self.lines_path.open("w", encoding="utf-8")
+        try:
+            self._table = self.table_path.open("w", encoding="utf-8", newline="")
+        except OSError:
+            self._lines.close()
+            raise
+        self._rows = csv.writer(self._table, lineterminator="\n")
+        self._rows.writerow(CSV_HEADER)
+
+    def __enter__(self) -> "VideoResults":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._overlay is not None:
+            self._overlay.release()
+        self._table.close()
+        self._lines.close()
+        if not self.num_frames:
+            for path in self.files:
+                path.unlink(missing_ok=True)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is written."""
+        overlay = () if self.overlay_path is None else (self.overlay_path,)
+        return (*overlay, self.lines_path, self.table_path)
+
+    def write(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
+        """Write one frame.
+
+        Raises:
+            OSError: If a file cannot be written.
+            ValueError: If the frame's size is not the first one's.
+        """
+        seconds = round(frame.seconds, 6)
+        instances = []
+        for person, pose in enumerate(poses):
+            keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
+            instances.append({"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints})
+            self._rows.writerows(
+                (frame.number, seconds, person, name, *keypoint)
+                for name, keypoint in zip(KEYPOINT_NAMES, keypoints, strict=True)
+            )
+        line = {"frame": frame.number, "seconds": seconds, "instances": instances}
+        self._lines.write(f"{json.dumps(line)}\n")
+        self._lines.flush()
+        self._table.flush()
+        if self.overlay_path is not None:
+            self._write_overlay(draw_poses(frame.image, poses))
+        self.num_frames += 1
+
+    def _write_overlay(self, picture: np.ndarray) -> None:
+        height, width = picture.shape[:2]
+        if self._overlay is None:
+            mp4v = cv2.VideoWriter.fourcc(*"mp4v")
+            self._overlay_size = (width, height)
+            self._overlay = cv2.VideoWriter(str(self.overlay_path), mp4v, self._rate, self._overlay_size)
+            if not self._overlay.isOpened():
+                raise OSError(f"{self.overlay_path}: OpenCV cannot write a video of {width} x {height} pixels here")
+        if self._overlay_size != (width, height):
+            raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {width} x {height} pixels")
+        self._overlay.write(picture)

@@ -1,0 +1,156 @@
+"""Known squares in, known keypoints out: with every way to ask, and with files that break their promise."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from efficientpose.runtime.estimator import PoseEstimator
+from efficientpose.runtime.images import ImageError
+from efficientpose.runtime.metadata import MetadataError
+
+
+@pytest.fixture(autouse=True)
+def needed():
+    pytest.importorskip("onnxruntime")
+
+
+def scene(scale: int = 1) -> np.ndarray:
+    """A red square around (19.5, 43.5) and a blue one around (59.5, 27.5): a cell of stride 8 each."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[40:48, 16:24, 2] = 250
+    image[24:32, 56:64, 0] = 200
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+
+
+def check(pose, red, blue, *, atol=0.51):
+    for joint in range(16):
+        np.testing.assert_allclose(pose.keypoints[joint, :2], blue if joint % 2 else red, atol=atol)
+
+
+def test_peaks_are_where_the_squares_are(make_model):
+    (pose,) = PoseEstimator(make_model(), threads=1).predict(scene())
+    check(pose, (19.5, 43.5), (59.5, 27.5))
+    assert pose.bbox.tolist() == [0, 0, 64, 64]
+    assert pose.keypoints.shape == (16, 3)
+    assert pose.keypoints.dtype == np.float32
+    # The upsampler spreads a cell: a quarter of its height is lost along each axis, or less.
+    assert 0.5 < pose.keypoints[0, 2] < 250 / 255
+    assert pose.keypoints[1, 2] == pytest.approx(pose.keypoints[0, 2] * 200 / 250, abs=0.02)
+
+
+def test_a_larger_picture_gives_larger_coordinates(make_model):
+    estimator = PoseEstimator(make_model(), threads=1)
+    (small,), (large,) = estimator.predict(scene()), estimator.predict(scene(3))
+    # Pixel i of the crop is pixel 3 i of the picture, so the crops are the same.
+    np.testing.assert_allclose(large.keypoints[:, :2], 3 * small.keypoints[:, :2], atol=1e-4)
+    check(large, (3 * 19.5, 3 * 43.5), (3 * 59.5, 3 * 27.5), atol=1.51)
+
+
+def test_boxes_pictures_and_batches_agree(make_model, tmp_path):
+    estimator = PoseEstimator(make_model(), threads=1)
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(0, 256, (90, 120, 3), dtype=np.uint8) for _ in range(2))
+    cv2.imwrite(str(tmp_path / "first.png"), first)
+    boxes = [[10, 10, 60, 80], [40, 5, 110, 60]] * 10  # more than one batch
+    several = estimator.predict(first, boxes)
+    for box, pose in zip(boxes, several, strict=True):
+        (alone,) = estimator.predict(tmp_path / "first.png", [box])
+        np.testing.assert_allclose(alone.keypoints, pose.keypoints, atol=1e-4)
+        assert pose.bbox.tolist() == box
+    both = estimator.predict_batch([first, second], [boxes[:2], None])
+    assert [len(poses) for poses in both] == [2, 1]
+    np.testing.assert_allclose(both[1][0].keypoints, estimator.predict(second)[0].keypoints, atol=1e-4)
+    assert not np.allclose(both[0][0].keypoints, both[0][1].keypoints)
+    assert estimator.predict_batch([]) == ()
+
+
+def test_a_network_of_a_fixed_batch_size_gives_the_same(make_model):
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    boxes = [[10, 10, 60, 80], [40, 5, 110, 60], [0, 0, 50, 50]]
+    any_size = PoseEstimator(make_model("any.onnx"), threads=1).predict(image, boxes)
+    pairs = PoseEstimator(make_model("pairs.onnx", batch=2), threads=1).predict(image, boxes)
+    for one, other in zip(any_size, pairs, strict=True):
+        np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-4)
+
+
+def test_flip_test_is_the_mean_with_the_mirrored_and_swapped_maps(make_model, metadata):
+    swaps = tuple(joint ^ 1 for joint in range(16))  # red and blue heatmaps take turns
+    estimator = PoseEstimator(make_model(flip_indices=swaps), threads=1, flip_test=True)
+    (pose,) = estimator.predict(scene())
+    # Turned back and swapped, the mirrored maps of red add to those of blue, where red is the higher.
+    check(pose, (19.5, 43.5), (19.5, 43.5))
+    (plain,) = PoseEstimator(make_model(), threads=1).predict(scene())
+    np.testing.assert_allclose(pose.keypoints[0, 2], plain.keypoints[0, 2] / 2, atol=1e-4)
+
+
+def test_full_maps_are_read_as_they_are(make_model):
+    estimator = PoseEstimator(make_model(stride=1, heatmap_stride=1), threads=1)
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[17, 33] = (0, 0, 255)
+    image[50, 3] = (255, 0, 0)
+    (pose,) = estimator.predict(image)
+    check(pose, (33, 17), (3, 50), atol=1e-4)
+    np.testing.assert_allclose(pose.keypoints[:, 2], 1, atol=1e-4)
+
+
+def test_maps_are_what_the_pose_is_read_from(make_model):
+    estimator = PoseEstimator(make_model(), threads=1)
+    maps = estimator.predict_maps(scene())
+    np.testing.assert_array_equal(maps.crop, scene())
+    assert maps.heatmaps.shape == (16, 8, 8)
+    assert maps.pafs is None
+    assert np.unravel_index(maps.heatmaps[0].argmax(), (8, 8)) == (5, 2)
+
+
+def test_files_that_break_their_promise_are_refused(make_model):
+    image = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(MetadataError, match=r"its outputs are \[\(1, 16, 8, 8\)\], but its entry promises heatmaps of"):
+        PoseEstimator(make_model(heatmap_stride=1), threads=1).predict(image)
+    with pytest.raises(MetadataError, match="and part affinity fields; export it again"):
+        PoseEstimator(make_model(has_pafs=True), threads=1).predict(image)
+    names = tuple(f"joint{number}" for number in range(16))
+    with pytest.raises(MetadataError, match=r"its keypoints are joint0, .* poses here have MPII's 16: right_ankle"):
+        PoseEstimator(make_model(keypoint_names=names), threads=1)
+
+
+def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
+    estimator = PoseEstimator(make_model(), threads=1)
+    image = np.zeros((40, 60, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"got \(40, 60\) uint8"):
+        estimator.predict(image[..., 0])
+    with pytest.raises(ValueError, match="is empty"):
+        estimator.predict(image, [[0, 0, 0, 5]])
+    with pytest.raises(ValueError, match="lies outside the image of 60 x 40"):
+        estimator.predict_maps(image, [900, 0, 950, 40])
+    with pytest.raises(ValueError, match="2 pictures need boxes for each, or None, got boxes for 1"):
+        estimator.predict_batch([image, image], [None])
+    with pytest.raises(ImageError, match=r"nowhere\.jpg: cannot be read"):
+        estimator.predict(tmp_path / "nowhere.jpg")
+
+
+def test_importing_and_predicting_needs_neither_torch_nor_mmpose(make_model):
+    code = f"""
+import sys, time
+start = time.perf_counter()
+import efficientpose.runtime
+print(time.perf_counter() - start)
+from efficientpose.runtime import PoseEstimator
+import numpy
+PoseEstimator({str(make_model())!r}, threads=1).predict(numpy.zeros((40, 60, 3), numpy.uint8))
+print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, modules = result.stdout.splitlines()
+    assert float(seconds) < 0.5
+    assert {"onnxruntime", "cv2"} <= set(modules.split())
+    assert not {"torch", "torchvision", "scipy", "matplotlib", "rich"} & set(modules.split())
+    assert not [name for name in modules.split() if name.startswith("mm")]
+
+
+def test_the_metadata_names_the_estimator(make_model, metadata):
+    estimator = PoseEstimator(make_model(variant="ii_lite"), threads=1)
+    assert (estimator.name, estimator.metadata) == ("ii_lite", replace(metadata, variant="ii_lite"))

@@ -1,0 +1,139 @@
+"""Frames in are frames out, in order, few at a time, whatever stops it."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from efficientpose.runtime.pipeline import run_pipeline
+from efficientpose.runtime.predictions import Pose
+from efficientpose.runtime.video import Frame, VideoError
+
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+class Network:
+    """Answers each frame with its first pixel as a score, as fast as it is told; may stop at a frame."""
+
+    name = "network"
+
+    def __init__(self, *, seconds=0.0, stop_at=None, error=None):
+        self.seconds = seconds
+        self.stop_at = stop_at
+        self.error = error
+        self.num_seen = 0
+        self.boxes = []
+
+    def predict(self, image, boxes=None):
+        if self.num_seen == self.stop_at:
+            raise self.error
+        self.num_seen += 1
+        self.boxes.append(boxes)
+        time.sleep(self.seconds)
+        return (Pose(bbox=np.zeros(4), keypoints=np.full((16, 3), float(image[0, 0, 0]))),)
+
+
+class Sink:
+    """Keeps what it is given, as slowly as it is told; may fail at a frame."""
+
+    def __init__(self, *, seconds=0.0, fail_at=None):
+        self.seconds = seconds
+        self.fail_at = fail_at
+        self.written = []
+
+    def write(self, frame, poses):
+        if len(self.written) == self.fail_at:
+            raise OSError(28, "No space left on device")
+        time.sleep(self.seconds)
+        assert poses[0].keypoints[0, 0] == frame.number % 256
+        self.written.append(frame.number)
+
+
+class Video:
+    """Gives numbered frames, and counts them."""
+
+    def __init__(self, num_frames, *, error=None):
+        self.num_frames = num_frames
+        self.error = error
+        self.num_read = 0
+
+    def __iter__(self):
+        for number in range(self.num_frames):
+            self.num_read += 1
+            yield Frame(number, number / 10, np.full((8, 8, 3), number % 256, np.uint8))
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("slow", ["nothing", "network", "sink"])
+@pytest.mark.parametrize("frames_between", [1, 8])
+def test_every_frame_is_written_once_in_order(slow, frames_between):
+    network = Network(seconds=0.002 * (slow == "network"))
+    sink = Sink(seconds=0.002 * (slow == "sink"))
+    done = []
+    num_frames = run_pipeline(
+        Video(100), network, sink, frames_between=frames_between, on_frame_done=lambda: done.append(1)
+    )
+    assert num_frames == len(done) == 100
+    assert sink.written == list(range(100))
+    assert threading.active_count() == 1 or "read video" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_boxes_go_to_every_frame():
+    network = Network()
+    run_pipeline(Video(3), network, Sink(), boxes=[[0, 0, 5, 5]])
+    assert network.boxes == [[[0, 0, 5, 5]]] * 3
+
+
+def test_few_frames_wait_at_a_time():
+    video, network, sink = Video(200), Network(), Sink(seconds=0.002)
+    most = []
+
+    def look():
+        most.append(video.num_read - len(sink.written))
+
+    run_pipeline(video, network, sink, frames_between=4, on_frame_done=look)
+    # Four before the network and four behind it; one in the hands of each of the three.
+    assert max(most) <= 4 + 4 + 3
+    assert len(most) == 200
+
+
+def test_reading_inference_and_writing_overlap():
+    seconds = 0.01
+
+    class SlowVideo(Video):
+        def __iter__(self):
+            for frame in super().__iter__():
+                time.sleep(seconds)
+                yield frame
+
+    start = time.perf_counter()
+    run_pipeline(SlowVideo(30), Network(seconds=seconds), Sink(seconds=seconds))
+    assert time.perf_counter() - start < 2.7 * 30 * seconds  # one after the other takes 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no such box")])
+def test_what_was_answered_is_written_before_the_stop(error):
+    sink = Sink(seconds=0.002)
+    video = Video(10_000)
+    with pytest.raises(type(error)):
+        run_pipeline(video, Network(stop_at=37, error=error), sink)
+    assert sink.written == list(range(37))
+    assert video.num_read < 60
+
+
+def test_a_video_that_breaks_off_is_told_after_its_frames():
+    sink = Sink(seconds=0.001)
+    with pytest.raises(VideoError, match="gone"):
+        run_pipeline(Video(20, error=VideoError("gone")), Network(), sink)
+    assert sink.written == list(range(20))
+
+
+def test_a_full_disk_stops_everything():
+    sink = Sink(fail_at=5)
+    video = Video(10_000)
+    with pytest.raises(OSError, match="No space left"):
+        run_pipeline(video, Network(), sink)
+    assert sink.written == list(range(5))
+    assert video.num_read < 100

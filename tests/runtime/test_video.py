@@ -1,0 +1,227 @@
+"""Reading videos: every frame, its time and number; what is damaged, cut off or gone is said."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from efficientpose.runtime.video import Frame, VideoError, VideoSource, open_camera, open_video
+
+
+def read_number(frame: np.ndarray) -> int:
+    """Return what the video's frames show, as eight bars."""
+    return sum((frame[12:36, 10 + 10 * bit : 14 + 10 * bit].mean() > 128) << bit for bit in range(8))
+
+
+def read_all(path: Path) -> tuple[list[Frame], list[str]]:
+    with open_video(path) as source:
+        return list(source), source.problems
+
+
+class FakeCapture:
+    """Plays prepared answers: a time in milliseconds for each frame that can be read, None for one that cannot."""
+
+    def __init__(self, answers, *, rate=10.0, num_frames=0):
+        self.answers: Iterator = iter(answers)
+        self.now = None
+        self.properties = {cv2.CAP_PROP_FPS: rate, cv2.CAP_PROP_FRAME_COUNT: num_frames}
+        self.released = False
+
+    def grab(self):
+        self.now = next(self.answers, None)
+        return self.now is not None
+
+    def retrieve(self):
+        return True, np.zeros((4, 4, 3), np.uint8)
+
+    def get(self, prop):
+        return self.now if prop == cv2.CAP_PROP_POS_MSEC else self.properties[prop]
+
+    def release(self):
+        self.released = True
+
+
+def play(answers, *, is_camera=False, **properties):
+    source = VideoSource(FakeCapture(answers, **properties), title="a.mp4", name="a", is_camera=is_camera)
+    with source:
+        return list(source), source
+
+
+@pytest.mark.parametrize(("name", "fourcc"), [("a.mp4", "mp4v"), ("a.avi", "MJPG"), ("a.mkv", "mp4v")])
+def test_every_frame_comes_once_in_order_with_its_time(make_video, name, fourcc):
+    frames, problems = read_all(make_video(name, num_frames=30, rate=25, fourcc=fourcc))
+    assert [frame.number for frame in frames] == list(range(30))
+    assert [read_number(frame.image) for frame in frames] == list(range(30))
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(30) / 25, atol=1e-3)
+    assert frames[0].image.shape == (64, 96, 3)
+    assert problems == []
+
+
+def find_box(data: bytes, *path: bytes) -> tuple[int, int]:
+    """Return where a box of an MP4 file starts and ends."""
+    start, end = 0, len(data)
+    for kind in path:
+        while data[start + 4 : start + 8] != kind:
+            start += struct.unpack_from(">I", data, start)[0]
+            assert start < end, kind
+        start, end = start + 8, start + struct.unpack_from(">I", data, start)[0]
+    return start - 8, end
+
+
+def test_variable_frame_rate_gives_the_video_s_own_times(make_video):
+    video = make_video(num_frames=20, rate=10)
+    data = bytearray(video.read_bytes())
+    folders = [b"moov", b"trak", b"mdia", b"minf", b"stbl"]
+    start, end = find_box(data, *folders, b"stts")
+    num_entries, count, ticks = struct.unpack_from(">III", data, start + 12)
+    assert (num_entries, count) == (1, 20)
+    # Ten frames at the rate written, then ten that last a quarter as long.
+    table = struct.pack(">I4sIIIIII", 32, b"stts", 0, 2, 10, ticks, 10, ticks // 4)
+    for depth in range(1, len(folders) + 1):
+        place, _ = find_box(data, *folders[:depth])
+        struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(table) - (end - start))
+    data[start:end] = table
+    video.write_bytes(data)
+    frames, problems = read_all(video)
+    expected = np.cumsum([0] + [0.1] * 10 + [0.025] * 9)
+    np.testing.assert_allclose([frame.seconds for frame in frames], expected, atol=2e-3)
+    assert problems == []
+
+
+@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
+def test_a_turned_video_is_turned_upright(make_video, quarter_turns):
+    video = make_video(num_frames=3)
+    (upright, *_), _ = read_all(video)
+    data = bytearray(video.read_bytes())
+    start, _ = find_box(data, b"moov", b"trak", b"tkhd")
+    cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarter_turns]
+    struct.pack_into(">iiiiii", data, start + 48, cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0)
+    video.write_bytes(data)
+    (turned, *_), _ = read_all(video)
+    np.testing.assert_array_equal(turned.image, np.rot90(upright.image, -quarter_turns))
+
+
+def sample_sizes(data: bytes) -> list[int]:
+    start, _ = find_box(data, b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
+    size, count = struct.unpack_from(">II", data, start + 12)
+    return [size] * count if size else list(struct.unpack_from(f">{count}I", data, start + 20))
+
+
+def test_damaged_frames_are_named_and_skipped(make_video):
+    video = make_video(num_frames=40)
+    data = bytearray(video.read_bytes())
+    sizes = sample_sizes(data)
+    start, _ = find_box(data, b"mdat")
+    begin = start + 8 + sum(sizes[:20])
+    data[begin : begin + sum(sizes[20:22])] = bytes(sum(sizes[20:22]))
+    video.write_bytes(data)
+    frames, problems = read_all(video)
+    numbers = [frame.number for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 39
+    missing = sorted(set(range(40)) - set(numbers))
+    assert missing
+    assert set(missing) <= {19, 20, 21, 22}
+    span = f"frame {missing[0]} is" if len(missing) == 1 else f"frames {missing[0]} to {missing[-1]} are"
+    assert problems == [f"{video}: {span} damaged, skipped"]
+    np.testing.assert_allclose(frames[-1].seconds, 39 / 25, atol=1e-3)
+
+
+def test_a_video_cut_off_in_the_middle_gives_what_is_there(make_video):
+    video = make_video("cut.avi", num_frames=60, fourcc="MJPG")
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) // 2])
+    frames, problems = read_all(video)
+    assert 20 < len(frames) < 40
+    assert [frame.number for frame in frames] == list(range(len(frames)))
+    (problem,) = problems
+    assert f"it ends after frame {len(frames) - 1}, at" in problem
+    assert "of 2.40 s: the file is cut off or its end is damaged" in problem
+
+
+def test_an_mp4_without_its_index_cannot_be_opened(make_video):
+    video = make_video()
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) // 2])
+    with pytest.raises(VideoError, match=r"clip\.mp4: not a video that OpenCV can read, or its end is missing"):
+        open_video(video)
+
+
+def test_files_that_are_no_videos(tmp_path, make_video):
+    with pytest.raises(VideoError, match=r"nowhere\.mp4: no such video"):
+        open_video(tmp_path / "nowhere.mp4")
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(VideoError, match=r"empty\.mp4: the file is empty"):
+        open_video(tmp_path / "empty.mp4")
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(VideoError, match=r"text\.mp4: not a video"):
+        open_video(tmp_path / "text.mp4")
+
+
+def test_a_video_without_frames_is_an_error():
+    with pytest.raises(VideoError, match=r"a\.mp4: it gives no pictures"):
+        play([])
+
+
+def test_numbers_and_messages_of_damaged_frames():
+    frames, source = play([0, None, 200, 300, None, None, 600], num_frames=7)
+    assert [frame.number for frame in frames] == [0, 2, 3, 6]
+    assert [frame.seconds for frame in frames] == [0, 0.2, 0.3, 0.6]
+    assert source.problems == ["a.mp4: frame 1 is damaged, skipped", "a.mp4: frames 4 to 5 are damaged, skipped"]
+
+
+def test_frames_that_are_lost_without_a_trace_are_counted():
+    times = [100 * number for number in range(100) if not 40 <= number < 50]
+    frames, source = play(times, num_frames=100)
+    assert len(frames) == 90
+    assert source.problems == ["a.mp4: 90 of 100 frames can be read, the others are damaged"]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0, 0, 0], [0, 0.1, 0.2]),
+        ([-5, -5], [0, 0.1]),
+        ([0, 100, 50, 300], [0, 0.1, 0.2, 0.3]),
+        ([float("nan")] * 2, [0, 0.1]),
+        ([500, 600], [0.5, 0.6]),
+    ],
+)
+def test_times_that_a_video_does_not_say_are_counted(times, expected):
+    frames, _ = play(times)
+    np.testing.assert_allclose([frame.seconds for frame in frames], expected)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0, 30), (float("nan"), 30), (90_000, 30), (12.5, 12.5)])
+def test_a_rate_that_cannot_be_is_taken_as_30(rate, expected):
+    assert play([0, 1], rate=rate)[1].rate == expected
+
+
+def test_a_camera_that_disappears_is_an_error_after_its_frames():
+    source = VideoSource(FakeCapture([0, 0, 0]), title="camera 0", name="camera0", is_camera=True)
+    frames = []
+    with source, pytest.raises(VideoError, match="camera 0: no picture after frame 2: was it unplugged"):
+        frames.extend(frame for frame in source)
+    assert source.num_frames is None
+
+
+def test_a_camera_s_time_is_the_clock_since_its_first_frame():
+    source = VideoSource(FakeCapture([9e9] * 3), title="camera 0", name="camera0", is_camera=True)
+    iterator = iter(source)
+    times = [next(iterator).seconds for _ in range(3)]
+    assert times[0] == 0
+    assert times == sorted(times)
+    assert times[-1] < 5
+
+
+def test_a_camera_that_is_not_there():
+    with pytest.raises(VideoError, match="camera 93: it is not there, or another program has it"):
+        open_camera(93)
+
+
+def test_the_video_is_closed():
+    source = play([0])[1]
+    assert source._capture.released
