@@ -12,7 +12,7 @@ _base_ = ["efficientpose_rt_lspet.py"]
 # Not load_from, which --resume overrides: a run killed before its first checkpoint would go on from random weights.
 model = dict(init_cfg=dict(type="Pretrained", checkpoint="efficientpose://rt"))
 
-train_cfg = dict(max_epochs=6, val_interval=1)
+train_cfg = dict(max_epochs=10, val_interval=2)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4),
     paramwise_cfg=None,

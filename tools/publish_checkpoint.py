@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.weights.publish import publish_checkpoint
 
 

@@ -1,4 +1,4 @@
-"""Where the configs lie: inside an installed package, or beside the sources of an editable one."""
+"""Where configs and the starter checkpoint lie: inside an installed package, or beside the sources of an editable one."""
 
 from pathlib import Path
 
@@ -14,8 +14,7 @@ def config_path(name: str) -> Path:
     Raises:
         FileNotFoundError: If there is no such config.
     """
-    installed = PACKAGE / ".mim" / "configs"
-    root = installed if installed.is_dir() else PACKAGE.parents[1] / "configs"
+    root = _content_root() / "configs"
     path = root / name
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such config; see {root} for those there are")
@@ -23,5 +22,22 @@ def config_path(name: str) -> Path:
 
 
 def mpii_config_path(variant: str) -> Path:
-    """Return the MPII config of a variant ("rt", "i", "ii", "iii" or "iv")."""
+    """Return the MPII config of a variant, such as "rt" or "ii_lite"."""
     return config_path(f"efficientpose_{variant}_mpii.py")
+
+
+def starter_checkpoint() -> Path:
+    """Return the starter checkpoint of RT, which comes along: our recipe from random weights, see its config.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+    """
+    path = _content_root() / "checkpoints" / "efficientpose_rt_starter.pth"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: the starter checkpoint is missing; install efficientpose again")
+    return path
+
+
+def _content_root() -> Path:
+    installed = PACKAGE / ".mim"
+    return installed if installed.is_dir() else PACKAGE.parents[1]

@@ -1,17 +1,18 @@
-"""``make demo``: two people in real pictures; with random weights where no released ones can be had."""
+"""``make demo``: two people in real pictures with the starter checkpoint, and with released weights where they can be had."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import cv2
-from mmpose.apis import init_model
 
 from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.job import predict_files, prepare_folder, write_picture
-from efficientpose.locations import mpii_config_path
+from efficientpose.inference.synthetic_score import draw_validation_people, score_on_synthetic_people
+from efficientpose.locations import starter_checkpoint
+from efficientpose.runtime.job import predict_files, prepare_folder, write_picture
 from efficientpose.weights.find import WeightsNotFoundError
 
-DEMO_VARIANTS = ("rt", "i")
+RELEASED_VARIANTS = ("rt", "i")
+STARTER_NAME = "rt_starter"
 DEMO_VIDEO = "Sports2D/Demo/demo.mp4"
 DEMO_FRAMES = {
     28: [[515, 0, 740, 465]],
@@ -57,35 +58,41 @@ def extract_frames(video: Path, folder: Path) -> list[Path]:
 
 
 def run_demo(folder: Path) -> None:
-    """Find the people in the demo's pictures with RT and I; print where the pictures are.
+    """Find the people in the demo's pictures and score the starter checkpoint; print where the pictures are.
 
     Args:
         folder: Output folder; made if it does not exist.
 
     Raises:
         OSError: If it cannot be written.
-        FileNotFoundError: If the demo video is not installed.
+        FileNotFoundError: If the demo video or the starter checkpoint is not installed.
     """
     prepare_folder(folder)
     pictures = extract_frames(demo_video(), folder)
-    boxes = dict(zip((str(picture) for picture in pictures), DEMO_FRAMES.values(), strict=True))
+    starter = PoseEstimator.load("rt", weights=starter_checkpoint())
+    starter.name = STARTER_NAME
+    _draw_poses(starter, pictures, folder)
     try:
-        estimators = [PoseEstimator.load(variant) for variant in DEMO_VARIANTS]
+        released = [PoseEstimator.load(variant) for variant in RELEASED_VARIANTS]
     except WeightsNotFoundError:
-        print("No released weights can be reached: random weights show the same path, but not poses.")
-        estimators = [_untrained(DEMO_VARIANTS[0])]
-    for estimator in estimators:
-        target = folder / estimator.name
-        prepare_folder(target)
-        result = predict_files(estimator, pictures, target, boxes=boxes, draw_maps=frozenset({"heatmaps", "pafs"}))
-        if result.errors:
-            raise ValueError("; ".join(result.errors))
-        print(f"EfficientPose {estimator.name.upper().replace('_', ' ')}: {len(result.pictures)} pictures in {target}")
-        for picture in result.pictures:
-            if picture.stem.endswith("_pose"):
-                print(f"  {picture}")
+        released = []
+        print("No released weights can be reached: they find joints more exactly than the starter checkpoint.")
+    for estimator in released:
+        _draw_poses(estimator, pictures, folder)
+    synthetic = folder / "synthetic_people"
+    draw_validation_people(synthetic)
+    print(f"The starter checkpoint on the synthetic people in {synthetic}:", flush=True)
+    score_on_synthetic_people(starter, synthetic)
 
 
-def _untrained(variant: str) -> PoseEstimator:
-    model = init_model(str(mpii_config_path(variant)), device="cpu")
-    return PoseEstimator(model, name=f"{variant}_untrained")
+def _draw_poses(estimator: PoseEstimator, pictures: list[Path], folder: Path) -> None:
+    target = folder / estimator.name
+    prepare_folder(target)
+    boxes = dict(zip((str(picture) for picture in pictures), DEMO_FRAMES.values(), strict=True))
+    result = predict_files(estimator, pictures, target, boxes=boxes, draw_maps=frozenset({"heatmaps", "pafs"}))
+    if result.errors:
+        raise ValueError("; ".join(result.errors))
+    print(f"EfficientPose {estimator.name.upper().replace('_', ' ')}: {len(result.pictures)} pictures in {target}")
+    for picture in result.pictures:
+        if picture.stem.endswith("_pose"):
+            print(f"  {picture}")
