@@ -1,4 +1,4 @@
-"""Where configs and the starter checkpoint lie: inside an installed package, or beside the sources of an editable one."""
+"""Where configs and starter checkpoint lie: inside an installed package, or beside the sources of an editable one."""
 
 from pathlib import Path
 

@@ -67,7 +67,9 @@ def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
     tested_elsewhere = {"efficientpose_rt_bottomup.py"}  # tests/models/test_bottomup.py
-    assert there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS} | tested_elsewhere
+    assert (
+        there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS} | tested_elsewhere
+    )
     assert len(ALL_PATHS) == 18
 
 

@@ -1,4 +1,4 @@
-"""``make demo``: two people in real pictures with the starter checkpoint, and with released weights where they can be had."""
+"""``make demo``: two people in real pictures, with the starter checkpoint and with any released weights at hand."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path

@@ -15,7 +15,7 @@ NUM_PEOPLE = 500
 
 
 def draw_validation_people(folder: Path) -> None:
-    """Draw the validation part of the synthetic MPII, of which every picture depends on the seed 0 and its number alone.
+    """Draw the synthetic MPII's validation part, of which every picture depends on the seed 0 and its number alone.
 
     Args:
         folder: Made if it does not exist; one that does is taken for an earlier run's.
