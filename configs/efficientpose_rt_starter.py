@@ -22,4 +22,4 @@ synthetic = dict(
 train_dataloader = dict(
     dataset=dict(_delete_=True, type="ConcatDataset", datasets=[_base_.train_dataloader.dataset, synthetic])
 )
-train_cfg = dict(max_epochs=4, val_interval=2)
+train_cfg = dict(max_epochs=2, val_interval=2)

@@ -25,7 +25,6 @@ OTHER_CONFIGS = [
     "efficientpose_rt_lspet.py",
     "efficientpose_i_lspet.py",
     "efficientpose_ii_lspet.py",
-    "efficientpose_rt_starter.py",
 ]
 SMALL = (48, 48)
 
@@ -112,6 +111,18 @@ def test_fine_tuning_trains_and_tests(mpii, tmp_path):
     """The released weights, which may not be at hand, are tested elsewhere."""
     overrides = {"model.init_cfg": None}
     check_run(make_runner("efficientpose_rt_lspet_finetune.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
+
+
+def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
+    earlier = make_runner("efficientpose_rt_synthetic.py", mpii, tmp_path / "earlier", input_size=SMALL)
+    earlier.train()
+    bias = earlier.model.head.passes[-1].predict.bias.data.fill_(0.125)
+    earlier.save_checkpoint(str(tmp_path), "epoch_18.pth")
+    overrides = {"model.init_cfg.checkpoint": str(tmp_path / "epoch_18.pth")}
+    starter = make_runner("efficientpose_rt_starter.py", mpii, tmp_path / "run", input_size=SMALL, overrides=overrides)
+    check_run(starter)
+    # Adam's first steps are each of the size of the rate, which starts at a hundredth of 0.001.
+    torch.testing.assert_close(starter.model.head.passes[-1].predict.bias.data, bias, atol=1e-3, rtol=0)
 
 
 def test_baseline_trains_and_tests(mpii, tmp_path):

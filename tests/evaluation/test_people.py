@@ -42,6 +42,14 @@ def test_joints_that_nobody_labels_do_not_count():
     assert counts == PeopleCounts(1, 2, 1, 14, 28, 14)
 
 
+@pytest.mark.parametrize(("num_found", "right"), [(7, 0), (8, 1)])
+def test_half_of_somebody_is_needed(num_found, right):
+    found = BASE[None].copy()
+    found[0, num_found:] = np.nan
+    counts = count_people(BASE[None], found, boxes=boxes(BASE[None]))
+    assert counts == PeopleCounts(1, 1, right, 16, num_found, right * num_found)
+
+
 def test_nobody():
     nobody = np.zeros((0, 16, 2))
     assert count_people(BASE[None], nobody, boxes=boxes(BASE[None])) == PeopleCounts(1, 0, 0, 16, 0, 0)

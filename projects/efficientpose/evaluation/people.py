@@ -63,13 +63,16 @@ def count_people(truth: Floats, found: Floats, *, boxes: Floats) -> PeopleCounts
         found: (M, K, 2); NaN for a keypoint that was not found.
         boxes: (N, 4) of the true people.
 
-    People are paired one to one so that the sum of their OKS is the highest; a pair needs :data:`MIN_OKS`. Keypoints
-    that no one in the scene has a label of are left out.
+    People are paired one to one so that the sum of their OKS is the highest; a pair needs :data:`MIN_OKS`. A labelled
+    keypoint that was not found adds 0 to it, as for COCO. Keypoints that no one in the scene has a label of are left
+    out.
     """
     is_judged = np.isfinite(truth).all(axis=2).any(axis=0) if len(truth) else np.zeros(found.shape[1], bool)
     is_labelled, is_found = (np.isfinite(each).all(axis=2) & is_judged for each in (truth, found))
     found = np.where(is_found[..., None], found, np.nan)
     alike = oks(truth, found, areas=box_areas(boxes)[:, None], spreads=keypoint_spreads(), min_common=1)
+    common = is_labelled.astype(float) @ is_found.T
+    alike = alike * common / np.maximum(is_labelled.sum(axis=1, keepdims=True), 1)
     pairs = match_best(np.where(alike >= MIN_OKS, alike, 0))
     is_alone = np.ones(len(found), bool)
     is_alone[pairs[:, 1]] = False
