@@ -75,7 +75,8 @@ setup(
         "litert": ["ai-edge-litert>=1.1", "rich"],
         "movement": ["pandas", "scipy", "matplotlib", "tables", "ezc3d"],
         "mmpose": mmpose,
-        "export": [*mmpose, "onnx", "onnxruntime>=1.17"],  # an export starts from the MMPose model and is checked
+        # An export starts from the MMPose model, and each file is run at once.
+        "export": [*mmpose, "onnx>=1.15", "onnxruntime>=1.17", "openvino>=2024.1", "ai-edge-litert>=1.1"],
         "mim": read_requirements("mim"),
         "test": read_requirements("test"),
         "dev": read_requirements("dev"),

@@ -2,6 +2,7 @@
 
 import importlib.util
 import resource
+from contextlib import contextmanager
 
 import pytest
 
@@ -57,6 +58,7 @@ def test_refusals(recording, tmp_path):
 
 @pytest.mark.parametrize("format", NEED_PEOPLE)
 def test_nobody_to_write(make_recording, tmp_path, format):
+    available(format)
     with pytest.raises(ValueError, match=f"clip.mp4 has 4 frames and 0 people: there is nothing to write as {format}"):
         write(make_recording(people=()), tmp_path, format)
 
@@ -73,47 +75,43 @@ def test_a_folder_that_takes_no_files(recording, tmp_path, format):
         write(recording, tmp_path / "file" / "folder", format)
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """A disk on which no file grows over 1000 bytes."""
+    """A disk on which no file grows over 1000 bytes; not for a whole test, since pytest may write to a longer file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-
-    yield fill
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("format", sorted(set(FORMATS) - {"openpose"}))
-def test_a_full_disk_leaves_the_earlier_file(recording, make_recording, tmp_path, small_disk, format):
+def test_a_full_disk_leaves_the_earlier_file(recording, make_recording, tmp_path, format):
     available(format)
     earlier = {path: path.read_bytes() for path in write(make_recording(), tmp_path, format)}
     recording.tracks[0].keypoints[:] += 1
-    small_disk()
-    with pytest.raises(OSError, match="clip") as caught:
+    with small_disk(), pytest.raises(OSError, match="clip") as caught:
         write(recording, tmp_path, format)
     assert "partial" not in str(caught.value)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == earlier
 
 
-def test_a_full_disk_keeps_openpose_s_frames_so_far(recording, tmp_path, small_disk):
+def test_a_full_disk_keeps_openpose_s_frames_so_far(recording, tmp_path):
     """A frame of one person takes less than 1000 bytes, of two more: the first two frames of four have one."""
     recording.tracks[1].keypoints[:2] = float("nan")
-    small_disk()
-    with pytest.raises(OSError, match=r"clip_000000000004_keypoints\.json"):
+    with small_disk(), pytest.raises(OSError, match=r"clip_000000000004_keypoints\.json"):
         write(recording, tmp_path, "openpose")
     assert sorted(path.name for path in (tmp_path / "clip_json").iterdir()) == [
         f"clip_{number:012d}_keypoints.json" for number in range(4)
     ]
 
 
-def test_predict_s_files_stay_readable_on_a_full_disk(tmp_path, small_disk):
+def test_predict_s_files_stay_readable_on_a_full_disk(tmp_path):
     """What was written in the middle of a line is read up to it, with a warning (see test_read.py)."""
     path = tmp_path / "walk_pose.csv"
-    small_disk()
     lines = "".join(f"{number},{number / 10},0,nose,10.25,20.5,0.75\n" for number in range(100))
-    with pytest.raises(OSError, match="File too large"), path.open("w") as file:
+    with small_disk(), pytest.raises(OSError, match="File too large"), path.open("w") as file:
         file.write(f"frame,seconds,person,keypoint,x,y,score\n{lines}")
     with pytest.warns(UserWarning, match="breaks off"):
         recording = read(path)
@@ -121,10 +119,9 @@ def test_predict_s_files_stay_readable_on_a_full_disk(tmp_path, small_disk):
     assert (recording.tracks[0].keypoints == [10.25, 20.5]).all()
 
 
-def test_text_appears_whole_or_not_at_all(tmp_path, small_disk):
+def test_text_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "earlier")
-    small_disk()
-    with pytest.raises(OSError, match=r"a\.txt"):
+    with small_disk(), pytest.raises(OSError, match=r"a\.txt"):
         write_text(path, "x" * 2000)
     assert path.read_text() == "earlier"
