@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from efficientpose.evaluation.pckh import MEAN_ROW
 from efficientpose.inference import PoseEstimator, demo, synthetic_score
 from efficientpose.inference.synthetic_score import draw_validation_people, score_on_synthetic_people
 from efficientpose.locations import starter_checkpoint
@@ -63,6 +64,8 @@ def test_demo_without_released_weights_says_so_in_one_line(
     assert "No released weights can be reached: they find joints more exactly than the starter checkpoint." in lines
     assert (tmp_path / "out" / "rt_starter" / "frame084_pose.jpg").is_file()
     assert any("frame084_pose.jpg" in line for line in lines)
+    assert any("PCKh@0.5" in line for line in lines)
+    assert any("of 8 people" in line for line in lines)
     assert not (tmp_path / "out" / "rt").exists()
 
 
@@ -89,12 +92,12 @@ def test_starter_checkpoint_finds_the_people(tmp_path: Path, monkeypatch: pytest
     assert standing[WRISTS, 1].min() > standing[NECK, 1]
 
 
-def test_starter_checkpoint_is_scored_on_synthetic_people(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+def test_starter_checkpoint_is_scored_on_synthetic_people(tmp_path: Path) -> None:
     starter = demo.PoseEstimator.load("rt", weights=starter_checkpoint())
     draw_validation_people(tmp_path / "people")
-    scores = score_on_synthetic_people(starter, tmp_path / "people")
-    assert scores["PCKh@0.5"] > 20  # eight people; an untrained network scores below 2
-    assert "PCKh@0.5" in "".join(capfd.readouterr())
+    table = score_on_synthetic_people(starter, tmp_path / "people")
+    assert table.num_people == 8
+    assert table.rows[MEAN_ROW]["@0.5"].value > 40  # an untrained network scores below 2
 
 
 def test_starter_checkpoint_is_small_and_holds_weights_alone() -> None:

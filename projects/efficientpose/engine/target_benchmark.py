@@ -88,6 +88,8 @@ class TargetsFromLoader:
 
     def __init__(self, codec: FullResolutionHeatmap) -> None:
         self.input_size = codec.input_size
+        self.heatmap_energy = codec.heatmap_energy
+        self.paf_energy = codec.paf_energy
         self.samples: Sequence[PoseDataSample] = ()
 
     def render(self, *_: torch.Tensor, with_pafs: bool, with_full_heatmaps: bool) -> Targets:

@@ -134,7 +134,7 @@ class PCKh(BaseMetric):
         labelled = np.array([person.labelled for person in results], dtype=bool).reshape(-1, NUM_KEYPOINTS)
         if self.submission_file is not None and not labelled.any():
             return {}
-        table = self._score(results)
+        table = self.score(results)
         measure = NORMS[self.norm].measure
         scores = flatten(table, measure=measure)
         title = NORMS[self.norm].title
@@ -148,8 +148,15 @@ class PCKh(BaseMetric):
                 metrics |= {f"{key}_low": score.low, f"{key}_high": score.high}
         return metrics
 
-    def _score(self, people: Sequence[_Person]) -> PckhTable:
-        """Score the people whose reference length is known, and say how many are not."""
+    def score(self, people: Sequence[_Person]) -> PckhTable:
+        """Score the people whose reference length is known, and say how many are not.
+
+        Args:
+            people: What :meth:`process` kept, ``self.results``.
+
+        Raises:
+            ValueError: If nobody's reference length is known.
+        """
         scored = [person for person in people if person.reference_length is not None]
         if len(scored) < len(people):
             unknown = f"{len(people) - len(scored)} of {len(people)} people have no length of the torso"

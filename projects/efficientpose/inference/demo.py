@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 
+from efficientpose.evaluation.pckh_metric import render
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.inference.synthetic_score import draw_validation_people, score_on_synthetic_people
 from efficientpose.locations import starter_checkpoint
@@ -81,8 +82,8 @@ def run_demo(folder: Path) -> None:
         _draw_poses(estimator, pictures, folder)
     synthetic = folder / "synthetic_people"
     draw_validation_people(synthetic)
-    print(f"The starter checkpoint on the synthetic people in {synthetic}:", flush=True)
-    score_on_synthetic_people(starter, synthetic)
+    title = f"PCKh of the starter checkpoint on the synthetic people in {synthetic}"
+    print(render(score_on_synthetic_people(starter, synthetic), measure="PCKh", title=title))
 
 
 def _draw_poses(estimator: PoseEstimator, pictures: list[Path], folder: Path) -> None:

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
+from mmpose.registry import METRICS
 
 from efficientpose.datasets.synthetic.generate import Plan, generate
+from efficientpose.evaluation.pckh import PckhTable
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.locations import config_path
 
@@ -27,15 +28,12 @@ def draw_validation_people(folder: Path) -> None:
         generate(Plan(num_train=1, num_val=NUM_PEOPLE, num_workers=os.cpu_count() or 1), folder)
 
 
-def score_on_synthetic_people(estimator: PoseEstimator, folder: Path) -> dict[str, float]:
-    """Log the PCKh table of an RT network on the people that :func:`draw_validation_people` drew.
+def score_on_synthetic_people(estimator: PoseEstimator, folder: Path) -> PckhTable:
+    """Score an RT network on the people that :func:`draw_validation_people` drew.
 
     Args:
         estimator: An RT network.
         folder: Where they are.
-
-    Returns:
-        The scores, percentages by name, such as "PCKh@0.5".
     """
     config = Config.fromfile(config_path("efficientpose_rt_synthetic.py"))
     loader = config.test_dataloader
@@ -43,8 +41,8 @@ def score_on_synthetic_people(estimator: PoseEstimator, folder: Path) -> dict[st
     loader.dataset.data_root = str(folder)
     loader.dataset.headbox_file = str(folder / "annotations" / "mpii_gt_val.mat")
     batches = Runner.build_dataloader(loader)
-    evaluator = Evaluator(config.test_evaluator)
-    evaluator.dataset_meta = batches.dataset.metainfo
+    metric = METRICS.build(config.test_evaluator)
+    metric.dataset_meta = batches.dataset.metainfo
     for batch in batches:
-        evaluator.process(data_samples=estimator.model.test_step(batch), data_batch=batch)
-    return evaluator.evaluate(len(batches.dataset))
+        metric.process(batch, [sample.to_dict() for sample in estimator.model.test_step(batch)])
+    return metric.score(metric.results)
