@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from efficientpose.cli import main
-from efficientpose.commands.predict import parse_model
+from efficientpose.commands.estimators import parse_model
 
 
 @pytest.fixture
@@ -168,3 +168,27 @@ def test_follow_is_for_videos(model, picture, tmp_path, capsys):
 def test_models_are_variants_or_files():
     assert parse_model("II") == "ii"
     assert parse_model("folder/Model.ONNX") == Path("folder/Model.ONNX")
+
+
+@pytest.mark.parametrize("other", [["--boxes", "0,0,9,9"], ["--follow"], ["--draw", "pafs"]], ids=str)
+def test_everybody_in_one_pass_needs_no_boxes(picture, make_video, tmp_path, capsys, other):
+    sources = [str(picture), str(make_video(num_frames=2))]
+    assert main(["predict", *sources, "--people", "paf", *other, "--out", str(tmp_path / "out")]) == 2
+    assert "--people paf finds everybody by itself: leave out" in capsys.readouterr().err
+
+
+def test_everybody_in_one_pass_needs_part_affinity_fields(model, picture, tmp_path, capsys):
+    arguments = ["predict", str(picture), "--model", str(model), "--people", "paf", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "no part affinity fields" in capsys.readouterr().err
+
+
+def test_everybody_in_one_pass_with_released_weights(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("EFFICIENTPOSE_WEIGHTS_DIR", str(shared / "official"))
+    monkeypatch.setenv("EFFICIENTPOSE_CACHE_DIR", str(tmp_path / "cache"))
+    photo = next((shared / "data" / "mpii_mini" / "images").glob("*.jpg"))
+    assert main(["predict", str(photo), "--model", "i", "--people", "paf", "--out", str(tmp_path / "out")]) == 0
+    (image,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["images"]
+    assert image["instances"]
+    for person in image["instances"]:
+        assert sum(score > 0 for _, _, score in person["keypoints"]) >= 4

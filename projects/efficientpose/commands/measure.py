@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from efficientpose.commands import predict
 from efficientpose.commands.console import NOTHING_DONE, UsageError
+from efficientpose.commands.estimators import add_network_options
 
 if TYPE_CHECKING:
     from efficientpose.movement.recording import Recording, Track
@@ -36,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--min-score", type=float, metavar="SCORE", help="take out keypoints that score lower")
     parser.add_argument("--keep-sides", action="store_true", help="do not put exchanged left and right back")
     parser.add_argument("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
-    predict.add_network_options(parser)
+    add_network_options(parser)
     parser.set_defaults(run=measure)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError, progress, quiet_imports
-from efficientpose.variants import VARIANTS
+from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError, progress
+from efficientpose.commands.estimators import add_network_options, load_estimator
 
 if TYPE_CHECKING:
     from efficientpose.runtime.job import People
@@ -31,52 +31,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=predict)
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which network runs, where, and on whom."""
-    parser.add_argument(
-        "--model",
-        default="rt",
-        type=parse_model,
-        help="variant (default: rt), or a file that efficientpose export wrote: it runs without PyTorch",
-    )
-    parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite) of a variant")
-    parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
-    parser.add_argument(
-        "--boxes",
-        metavar="BOXES",
-        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture (--boxes=... before a minus); '
-        'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole picture is one person',
-    )
-    parser.add_argument(
-        "--follow",
-        action="store_true",
-        help="in videos, look for one person where the last frame's was; --boxes says where the first frame's is",
-    )
-    parser.add_argument("--device", default="cpu", help='where the network runs, such as "cuda:0" (default: cpu)')
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
-    parser.add_argument("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
-    parser.add_argument("--precision", help="for a file in OpenVINO: float32 (default), bf16 or float16")
-    parser.add_argument("--flip-test", action="store_true", help="average with the mirrored picture; twice the time")
-
-
-def parse_model(text: str) -> str | Path:
-    """Return the name of a variant, or the path of an exported file.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is neither.
-    """
-    if text.lower() in VARIANTS:
-        return text.lower()
-    from efficientpose.runtime.engines import MODEL_SUFFIXES
-
-    if Path(text).suffix.lower() in MODEL_SUFFIXES:
-        return Path(text)
-    raise argparse.ArgumentTypeError(
-        f"invalid choice: {text!r} (choose from {', '.join(map(repr, VARIANTS))}, or an exported file that ends in "
-        f"{', '.join(sorted(MODEL_SUFFIXES))})"
-    )
-
-
 def predict(options: argparse.Namespace) -> int:
     """Find the pose of each person.
 
@@ -94,7 +48,7 @@ def predict(options: argparse.Namespace) -> int:
     boxes = _parse_boxes(options.boxes, [*pictures, *videos, *_camera_names(options)])
     if options.follow and any(len(people) != 1 for people in (boxes or {}).values()):
         raise UsageError("--follow starts from one box a video: the person to follow")
-    estimator = _load_estimator(options)
+    estimator = load_estimator(options)
     statuses = [SOME_FAILED] if num_missing else []
     if pictures:
         statuses.append(_predict_pictures(options, estimator, pictures, boxes, draw_maps))
@@ -131,6 +85,8 @@ def _check_options(
             raise UsageError(f"--weights and --config are for variants; {options.model} has its own weights")
     elif options.engine or options.precision:
         raise UsageError("--engine and --precision are for exported files: see efficientpose export")
+    if options.people == "paf" and (options.boxes or options.follow or options.config or draw_maps):
+        raise UsageError("--people paf finds everybody by itself: leave out --boxes, --follow, --config and --draw")
     if options.camera is not None and options.camera < 0:
         raise UsageError(f"--camera takes a camera's number, from 0, not {options.camera}")
     if options.threads is not None and options.threads < 1:
@@ -160,33 +116,6 @@ def _parse_boxes(text: str | None, sources: Sequence[Path]) -> "Mapping[str, Peo
     if not people or any(len(box) != 4 for box in people):
         raise UsageError(f'--boxes takes "x1,y1,x2,y2" (several joined by ";") or a .json file, not {text!r}')
     return {str(source): people for source in sources}
-
-
-def _load_estimator(options: argparse.Namespace) -> "Estimator":
-    if isinstance(options.model, Path):
-        from efficientpose.runtime.estimator import PoseEstimator
-
-        return PoseEstimator(
-            options.model,
-            engine=options.engine,
-            threads=options.threads,
-            device=options.device,
-            precision=options.precision,
-            flip_test=options.flip_test,
-        )
-    with quiet_imports():
-        import torch
-
-        from efficientpose.inference.estimator import PoseEstimator as TorchEstimator
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    return TorchEstimator.load(
-        options.model,
-        weights=options.weights,
-        config=options.config,
-        device=options.device,
-        flip_test=options.flip_test or None,
-    )
 
 
 def _title(estimator: "Estimator") -> str:

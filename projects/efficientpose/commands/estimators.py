@@ -1,0 +1,104 @@
+"""Which network runs, where, and on whom: the options that several commands share."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from efficientpose.commands.console import quiet_imports
+from efficientpose.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from efficientpose.runtime.predictions import Estimator
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which network runs, where, and on whom."""
+    parser.add_argument(
+        "--model",
+        default="rt",
+        type=parse_model,
+        help="variant (default: rt), or a file that efficientpose export wrote: it runs without PyTorch",
+    )
+    parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite) of a variant")
+    parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
+    parser.add_argument(
+        "--people",
+        choices=("crops", "paf"),
+        default="crops",
+        help="crops: one pass a box, or one for the whole picture (default); paf: everybody in one pass, by part "
+        "affinity fields, without boxes; less sure of each person than crops",
+    )
+    parser.add_argument(
+        "--boxes",
+        metavar="BOXES",
+        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture (--boxes=... before a minus); '
+        'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole picture is one person',
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="in videos, look for one person where the last frame's was; --boxes says where the first frame's is",
+    )
+    parser.add_argument("--device", default="cpu", help='where the network runs, such as "cuda:0" (default: cpu)')
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
+    parser.add_argument("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
+    parser.add_argument("--precision", help="for a file in OpenVINO: float32 (default), bf16 or float16")
+    parser.add_argument("--flip-test", action="store_true", help="average with the mirrored picture; twice the time")
+
+
+def parse_model(text: str) -> str | Path:
+    """Return the name of a variant, or the path of an exported file.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is neither.
+    """
+    if text.lower() in VARIANTS:
+        return text.lower()
+    from efficientpose.runtime.engines import MODEL_SUFFIXES
+
+    if Path(text).suffix.lower() in MODEL_SUFFIXES:
+        return Path(text)
+    raise argparse.ArgumentTypeError(
+        f"invalid choice: {text!r} (choose from {', '.join(map(repr, VARIANTS))}, or an exported file that ends in "
+        f"{', '.join(sorted(MODEL_SUFFIXES))})"
+    )
+
+
+def load_estimator(options: argparse.Namespace) -> "Estimator":
+    """Load what the options of :func:`add_network_options` name; an exported file without PyTorch.
+
+    Raises:
+        ValueError: If it cannot be used.
+        FileNotFoundError: If a file or weights are missing.
+    """
+    if isinstance(options.model, Path):
+        from efficientpose.runtime.estimator import PoseEstimator
+        from efficientpose.runtime.paf_estimator import PafEstimator
+
+        load = PafEstimator.load if options.people == "paf" else PoseEstimator
+        return load(
+            options.model,
+            engine=options.engine,
+            threads=options.threads,
+            device=options.device,
+            precision=options.precision,
+            flip_test=options.flip_test,
+        )
+    with quiet_imports():
+        import torch
+
+        from efficientpose.inference.estimator import PoseEstimator as TorchEstimator
+        from efficientpose.inference.people import PeopleEstimator
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    if options.people == "paf":
+        return PeopleEstimator.load(
+            options.model, weights=options.weights, device=options.device, flip_test=options.flip_test
+        )
+    return TorchEstimator.load(
+        options.model,
+        weights=options.weights,
+        config=options.config,
+        device=options.device,
+        flip_test=options.flip_test or None,
+    )
