@@ -35,7 +35,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--max-gap", type=float, default=0.2, metavar="SECONDS", help="longest gap filled; 0 for none")
     parser.add_argument("--min-score", type=float, metavar="SCORE", help="take out keypoints that score lower")
-    parser.add_argument("--keep-sides", action="store_true", help="do not put exchanged left and right back")
+    parser.add_argument(
+        "--repair-sides",
+        action="store_true",
+        help="put exchanged left and right back; look at the result: fast movement seen from the front can mislead it",
+    )
     parser.add_argument("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
     add_network_options(parser)
     parser.set_defaults(run=measure)
@@ -72,7 +76,7 @@ def measure(options: argparse.Namespace) -> int:
     result = filter_recording(
         recording,
         min_score=options.min_score,
-        sides=not options.keep_sides,
+        sides=options.repair_sides,
         outliers=not options.keep_outliers,
         max_gap=options.max_gap or None,
         smoothing=None if options.smoothing == "none" else options.smoothing,
