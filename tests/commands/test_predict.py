@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -116,7 +117,10 @@ def test_ctrl_c_leaves_files_that_can_be_read(model, make_video, tmp_path):
     video = make_video("long.avi", num_frames=6000, fourcc="MJPG")
     out = tmp_path / "out"
     command = [sys.executable, "-m", "efficientpose.cli", "predict", str(video), "--model", str(model)]
-    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # deaf to it where the tests run in the background
+    with subprocess.Popen(
+        [*command, "--out", str(out)], stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as process:
         lines = out / "long_pose.jsonl"
         while process.poll() is None and not (lines.exists() and lines.read_text().count("\n") > 5):
             time.sleep(0.02)
