@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -116,11 +115,15 @@ def test_a_camera_that_is_not_there(model, tmp_path, capsys):
 def test_ctrl_c_leaves_files_that_can_be_read(model, make_video, tmp_path):
     video = make_video("long.avi", num_frames=6000, fourcc="MJPG")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "efficientpose.cli", "predict", str(video), "--model", str(model)]
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # deaf to it where the tests run in the background
-    with subprocess.Popen(
-        [*command, "--out", str(out)], stderr=subprocess.PIPE, text=True, preexec_fn=listen
-    ) as process:
+    # A process that was started in the background is deaf to SIGINT unless it listens anew.
+    code = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from efficientpose.cli import main
+sys.exit(main())
+"""
+    command = [sys.executable, "-c", code, "predict", str(video), "--model", str(model), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         lines = out / "long_pose.jsonl"
         while process.poll() is None and not (lines.exists() and lines.read_text().count("\n") > 5):
             time.sleep(0.02)
