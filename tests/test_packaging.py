@@ -52,7 +52,7 @@ def run(command, *, cwd, **environment):
 
 def copy_sources(target):
     """Copy what a wheel is built from, without what building or running leaves in the checkout."""
-    for name in ("configs", "projects", "requirements", "tools"):
+    for name in ("checkpoints", "configs", "projects", "requirements", "tools"):
         shutil.copytree(REPOSITORY / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "model-index.yml"):
         shutil.copy(REPOSITORY / name, target)
@@ -89,11 +89,11 @@ def files_in(wheel):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.mark.parametrize("folder", ["configs", "tools"])
-def test_wheel_carries_configs_and_tools_for_mim(folder, sources, wheel):
+@pytest.mark.parametrize(("folder", "num_least"), [("checkpoints", 1), ("configs", 2), ("tools", 2)])
+def test_wheel_carries_checkpoint_configs_and_tools(folder, num_least, sources, wheel):
     packed = files_in(wheel)
-    paths = [path for path in (sources / folder).rglob("*") if path.suffix in {".py", ".yml"}]
-    assert len(paths) >= 2
+    paths = [path for path in (sources / folder).rglob("*") if path.suffix in {".pth", ".py", ".yml"}]
+    assert len(paths) >= num_least
     for path in paths:
         assert packed[MIM_FOLDER + path.relative_to(sources).as_posix()] == path.read_bytes()
     assert packed[f"{MIM_FOLDER}model-index.yml"] == (sources / "model-index.yml").read_bytes()
