@@ -82,7 +82,7 @@ def run_demo(folder: Path) -> None:
         _draw_poses(estimator, pictures, folder)
     synthetic = folder / "synthetic_people"
     draw_validation_people(synthetic)
-    title = f"PCKh of the starter checkpoint on the synthetic people in {synthetic}"
+    title = "Starter checkpoint: PCKh on synthetic people,"
     print(render(score_on_synthetic_people(starter, synthetic), measure="PCKh", title=title))
 
 
