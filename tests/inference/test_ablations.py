@@ -3,8 +3,9 @@
 import pytest
 from mmengine.config import Config
 
+from efficientpose.evaluation.pckh import Score
 from efficientpose.inference import ablations
-from efficientpose.inference.ablations import CHANGES, RunScore, make_config, render_table, run_once
+from efficientpose.inference.ablations import CHANGES, make_config, render_table, run_once
 from efficientpose.locations import config_path
 
 
@@ -48,7 +49,7 @@ def test_a_finished_run_is_not_run_again(base, tmp_path, monkeypatch):
     work_dir = tmp_path / "run"
     work_dir.mkdir()
     first, second = (run_once(config, work_dir) for _ in range(2))
-    assert first == second == dict.fromkeys(ablations.MEASURES, RunScore(50.0, 50.0, 50.0))
+    assert first == second == dict.fromkeys(ablations.MEASURES, Score(50.0, 50.0, 50.0))
     assert len(seen) == 1
     assert seen[0].work_dir == str(work_dir)
     assert seen[0].resume
@@ -56,7 +57,7 @@ def test_a_finished_run_is_not_run_again(base, tmp_path, monkeypatch):
 
 def test_table_has_means_intervals_seeds_and_differences():
     def run(value):
-        return dict.fromkeys(ablations.MEASURES, RunScore(value, value - 2, value + 4))
+        return dict.fromkeys(ablations.MEASURES, Score(value, value - 2, value + 4))
 
     table = render_table({"full": [run(50.0), run(53.0)], "no_paf": [run(48.0), run(50.0)]})
     assert "51.5 [49.5, 55.5] (50.0, 53.0); +0.0" in table

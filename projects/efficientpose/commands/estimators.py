@@ -1,6 +1,7 @@
 """Which network runs, where, and on whom: the options that several commands share."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,10 +73,14 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         FileNotFoundError: If a file or weights are missing.
     """
     if isinstance(options.model, Path):
-        from efficientpose.runtime.estimator import PoseEstimator
-        from efficientpose.runtime.paf_estimator import PafEstimator
+        if options.people == "paf":
+            from efficientpose.runtime.paf_estimator import PafEstimator
 
-        load = PafEstimator.load if options.people == "paf" else PoseEstimator
+            load: Callable[..., Estimator] = PafEstimator.load
+        else:
+            from efficientpose.runtime.estimator import PoseEstimator
+
+            load = PoseEstimator
         return load(
             options.model,
             engine=options.engine,

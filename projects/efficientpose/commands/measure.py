@@ -11,8 +11,6 @@ from efficientpose.commands.estimators import add_network_options
 if TYPE_CHECKING:
     from efficientpose.movement.recording import Recording, Track
 
-FOUND_SUFFIXES = (".jsonl", ".csv")
-
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command's options."""
@@ -51,7 +49,8 @@ def measure(options: argparse.Namespace) -> int:
     A video is first taken through predict. Raw values are kept beside the filtered ones.
     """
     from efficientpose.movement.angles import angle_table, write_angles
-    from efficientpose.movement.files import read, write
+    from efficientpose.movement.files import FORMATS, read, write
+    from efficientpose.movement.files.read import READERS
     from efficientpose.movement.filtering import filter_recording
     from efficientpose.movement.following import follow_people
     from efficientpose.movement.plots import plot_angles
@@ -60,7 +59,7 @@ def measure(options: argparse.Namespace) -> int:
     formats = _parse_formats(options.formats)
     click = None if options.click is None else _parse_numbers(options.click, "--click", "X,Y,FRAME", count=3)
     prepare_folder(options.out)
-    if options.source.suffix.lower() in FOUND_SUFFIXES:
+    if options.source.suffix.lower() in READERS:
         found = options.source
     else:
         status = predict.predict(_predict_options(options))
@@ -86,7 +85,7 @@ def measure(options: argparse.Namespace) -> int:
         print(report)
     metres_per_pixel = _find_scale(result.recording, options)
     for name in formats:
-        in_metres = {"metres_per_pixel": metres_per_pixel} if name in ("trc", "c3d") else {}
+        in_metres = {"metres_per_pixel": metres_per_pixel} if FORMATS[name].in_metres else {}
         print(write(result.recording, options.out, name, **in_metres)[0])
     angles = angle_table(result.recording)
     stem = options.out / found.stem.removesuffix("_pose")

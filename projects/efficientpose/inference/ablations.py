@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -13,19 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from efficientpose.atomic import replacing
+from efficientpose.evaluation.pckh import Score
 from efficientpose.locations import config_path
 
 CHANGES: Final = ("no_upscaling", "one_pass", "three_passes", "no_paf", "no_low_level")
 MEASURES: Final = ("PCKh@0.5", "PCKh@0.1")
 RESULT_FILE: Final = "ablation.json"
-
-
-class RunScore(NamedTuple):
-    """A percentage of one run and its bootstrap interval over people."""
-
-    value: float
-    low: float
-    high: float
 
 
 def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Config:
@@ -34,7 +27,7 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Con
     Args:
         base: The full network on the data; its head and backbone are those of variant I or II.
         change: "full", or one of :data:`CHANGES`.
-        num_epochs: Length of the run; the last epoch is the only one that is validated.
+        num_epochs: Length of the run; it is scored once, after it.
         seed: Of weights, order and augmentation.
 
     Raises:
@@ -45,7 +38,7 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Con
     config = Config(base.to_dict(), filename=base.filename)
     if change != "full":
         config.model = Config.fromfile(_ablation_path(base, change)).model
-    config.train_cfg.update(max_epochs=num_epochs, val_interval=num_epochs)
+    config.train_cfg.update(max_epochs=num_epochs, val_interval=num_epochs, val_begin=num_epochs + 1)
     config.randomness = dict(seed=seed)
     return config
 
@@ -62,7 +55,7 @@ def _ablation_path(base: Config, change: str) -> Path:
         raise ValueError(f"the paper has no ablation {change} of EfficientPose {found[1].upper()}") from error
 
 
-def run_once(config: Config, work_dir: Path) -> dict[str, RunScore]:
+def run_once(config: Config, work_dir: Path) -> dict[str, Score]:
     """Train and score a config, unless that is done already.
 
     Args:
@@ -81,7 +74,7 @@ def run_once(config: Config, work_dir: Path) -> dict[str, RunScore]:
             partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     scores = json.loads(result.read_text(encoding="utf-8"))
     return {
-        measure: RunScore(scores[measure], scores[f"{measure}_low"], scores[f"{measure}_high"]) for measure in MEASURES
+        measure: Score(scores[measure], scores[f"{measure}_low"], scores[f"{measure}_high"]) for measure in MEASURES
     }
 
 
@@ -91,7 +84,7 @@ def _train(config: Config) -> dict[str, float]:
     return {name: float(value) for name, value in runner.val_loop.run().items()}
 
 
-def render_table(results: Mapping[str, Sequence[Mapping[str, RunScore]]]) -> str:
+def render_table(results: Mapping[str, Sequence[Mapping[str, Score]]]) -> str:
     """Return the table as text: means over seeds, intervals over people, the seeds' own values, differences to full.
 
     Args:
@@ -111,11 +104,11 @@ def render_table(results: Mapping[str, Sequence[Mapping[str, RunScore]]]) -> str
     return captured.get()
 
 
-def _format(runs: Sequence[RunScore], full: Sequence[RunScore]) -> str:
+def _format(runs: Sequence[Score], full: Sequence[Score]) -> str:
     mean = _mean(runs)
     seeds = ", ".join(f"{run.value:.1f}" for run in runs)
     return rf"{mean.value:.1f} \[{mean.low:.1f}, {mean.high:.1f}] ({seeds}); {mean.value - _mean(full).value:+.1f}"
 
 
-def _mean(runs: Sequence[RunScore]) -> RunScore:
-    return RunScore(*(sum(values) / len(runs) for values in zip(*runs, strict=True)))
+def _mean(runs: Sequence[Score]) -> Score:
+    return Score(*(sum(values) / len(runs) for values in zip(*runs, strict=True)))

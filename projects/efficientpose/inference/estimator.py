@@ -10,8 +10,7 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.locations import mpii_config_path
-from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels
-from efficientpose.runtime.images import read_image
+from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels, load_pixels
 from efficientpose.runtime.predictions import CropMaps, Pose
 from efficientpose.variants import get_variant
 from efficientpose.weights.checkpoint import load_checkpoint
@@ -83,7 +82,7 @@ class PoseEstimator:
             ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
             MemoryError: If the device has too little memory.
         """
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+        pixels = load_pixels(image)
         regions = check_boxes(boxes, pixels)
         poses = []
         try:

@@ -11,8 +11,7 @@ from mmpose.apis import init_model
 from efficientpose.inference.estimator import check_device
 from efficientpose.locations import mpii_config_path
 from efficientpose.models.bottomup import PafPoseEstimator
-from efficientpose.runtime.boxes import Boxes, check_pixels
-from efficientpose.runtime.images import read_image
+from efficientpose.runtime.boxes import Boxes, check_pixels, load_pixels
 from efficientpose.runtime.people import ScenePose
 from efficientpose.runtime.predictions import CropMaps
 from efficientpose.runtime.scene_frame import with_shorter_side
@@ -92,7 +91,7 @@ class PeopleEstimator:
         """
         if boxes is not None:
             raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+        pixels = load_pixels(image)
         frame = with_shorter_side((pixels.shape[1], pixels.shape[0]), shorter_side=self.shorter_side)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self.model.decoder.decode(heatmaps, pafs, frame)

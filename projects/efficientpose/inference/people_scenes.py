@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -82,8 +83,16 @@ def draw_scenes(
     return scenes
 
 
+@cache
+def _read_annotations(lspet: Path) -> list[dict[str, Any]]:
+    annotations: list[dict[str, Any]] = json.loads(
+        (lspet / "annotations" / "lspet_val.json").read_text(encoding="utf-8")
+    )
+    return annotations
+
+
 def _draw_people(rng: np.random.Generator, lspet: Path, num_people: int) -> list[PersonPhoto]:
-    annotations = json.loads((lspet / "annotations" / "lspet_val.json").read_text(encoding="utf-8"))
+    annotations = _read_annotations(lspet)
     people: list[PersonPhoto] = []
     while len(people) < num_people:
         entry = annotations[int(rng.integers(len(annotations)))]

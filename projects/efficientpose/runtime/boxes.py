@@ -1,12 +1,25 @@
 """Check what a caller gives: pictures as arrays, and people's boxes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from efficientpose.runtime.images import read_image
 
 MAX_BOX_PER_IMAGE = 10
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
+
+
+def load_pixels(image: str | Path | np.ndarray) -> np.ndarray:
+    """Return a picture, (H, W, 3) uint8 BGR, from a file or as it is.
+
+    Raises:
+        ImageError: If the file is no usable picture.
+        ValueError: If the array is no such picture.
+    """
+    return read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
 
 
 def check_pixels(image: np.ndarray) -> np.ndarray:

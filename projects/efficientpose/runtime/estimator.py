@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels
+from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels, load_pixels
 from efficientpose.runtime.crops import CropEncoder, Region, cut_crop, find_region, to_image
 from efficientpose.runtime.engines import load_engine
 from efficientpose.runtime.full_maps import FullMapPeakFinder
-from efficientpose.runtime.images import read_image
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata
 from efficientpose.runtime.peaks import SparsePeakFinder
 from efficientpose.runtime.predictions import CropMaps, Pose
@@ -112,7 +111,7 @@ class PoseEstimator:
         regions: list[Region] = []
         found_boxes = []
         for image, wanted in zip(images, people, strict=True):
-            pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+            pixels = load_pixels(image)
             checked = check_boxes(wanted, pixels)
             found_boxes.append(checked)
             for box in checked:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientpose.runtime.boxes import Boxes, check_pixels
+from efficientpose.runtime.boxes import Boxes, check_pixels, load_pixels
 from efficientpose.runtime.crops import CropEncoder
 from efficientpose.runtime.engines import Engine, load_engine
-from efficientpose.runtime.images import read_image
 from efficientpose.runtime.metadata import MetadataError
 from efficientpose.runtime.people import PeopleDecoder, ScenePose
 from efficientpose.runtime.predictions import CropMaps
@@ -88,7 +87,7 @@ class PafEstimator:
         """
         if boxes is not None:
             raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
+        pixels = load_pixels(image)
         frame = self._frame(pixels)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self._decoder.decode(heatmaps, pafs, frame)
