@@ -44,6 +44,7 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 randomness = dict(seed=0)
+model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)  # processes without a GPU, too
 
 default_hooks = dict(
     logger=dict(interval=50),

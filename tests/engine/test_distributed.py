@@ -5,6 +5,7 @@ equally large, as MMEngine's sampler makes them.
 """
 
 import os
+import socket
 import traceback
 
 import pytest
@@ -12,6 +13,8 @@ import torch
 from mmpose.registry import MODELS
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
+
+from efficientpose.engine.cpu_processes import join_cpu_processes
 
 NUM_PROCESSES = 2
 
@@ -66,17 +69,21 @@ def train(make_runner, work_dir, *, batch_size, norm, **settings):
     assert runner.iter == 4
 
 
-def run_in_processes(body, folder):
-    """Run ``body()`` in forked processes that make up a gloo group."""
+def run_in_processes(body):
+    """Run ``body()`` in forked processes that find each other as torchrun's do."""
     children = []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     for rank in range(NUM_PROCESSES):
         child = os.fork()
         if child == 0:
             status = 1
             try:
                 os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(NUM_PROCESSES)}
-                meeting = f"file://{folder}/meeting"
-                distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=NUM_PROCESSES)
+                os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+                assert join_cpu_processes()
+                assert not join_cpu_processes()  # it is in a group already
                 body()
                 status = 0
             except BaseException:
@@ -102,9 +109,8 @@ def compare(make_runner, tmp_path):
     """
 
     def run(norm):
-        wrapper = dict(type="MMDistributedDataParallel", device_ids=None)  # MMEngine would name GPUs
-        settings = dict(norm=norm, work_dir=tmp_path / "two", launcher="pytorch", model_wrapper_cfg=wrapper)
-        run_in_processes(lambda: train(make_runner, batch_size=2, **settings), tmp_path)
+        settings = dict(norm=norm, work_dir=tmp_path / "two", launcher="pytorch")
+        run_in_processes(lambda: train(make_runner, batch_size=2, **settings))
         train(make_runner, tmp_path / "one", batch_size=4, norm=norm)
         differences = []
         for statistics in (False, True):
@@ -124,3 +130,10 @@ def test_two_processes_train_as_one_with_twice_the_batch(compare):
 
 def test_they_would_not_with_statistics_of_their_own(compare):
     assert min(compare("BN")) > 1e-2
+
+
+def test_one_process_joins_no_group(monkeypatch):
+    for world_size in ("1", None):
+        monkeypatch.setenv("WORLD_SIZE", world_size) if world_size else monkeypatch.delenv("WORLD_SIZE", raising=False)
+        assert not join_cpu_processes()
+    assert not distributed.is_initialized()
