@@ -6,28 +6,29 @@ from typing import Final
 import numpy as np
 
 from efficientpose.runtime.boxes import Boxes
+from efficientpose.runtime.person_box import BOX_MARGIN, box_around_pose
 from efficientpose.runtime.predictions import CropMaps, Estimator, Pose
+from efficientpose.runtime.search import find_people
+from efficientpose.runtime.similarity import box_overlaps
 
-FOLLOW_MARGIN: Final = 0.15
-"""What is added on every side of the keypoints' box, per its longer side: head, hands and feet go beyond the joints."""
+MIN_MEAN_SCORE: Final = 0.25
+"""Below it, the person counts as lost: sure poses score about 0.5, what is seen of no person less than 0.2."""
 
-MIN_MEAN_SCORE: Final = 0.2
-"""Below it, the next frame is searched as a whole."""
-
-MIN_KEYPOINT_SCORE: Final = 0.1
-MIN_KEYPOINTS: Final = 4
+FRAMES_BETWEEN_SEARCHES: Final = 10
+"""A search takes as long as eighty frames, so while nobody is there it is not made in each."""
 
 
 class Follower:
     """Looks for one person where the last frame's was; a drop-in for the estimator it holds.
 
-    Frames are given in order. The first, unless told otherwise, and each one after the person was lost is searched as a
-    whole. A person is
-    lost when the mean of the scores falls below ``min_mean_score``, or fewer than four keypoints are sure.
+    Frames are given in order. The first, unless told otherwise, and each one after the person was lost is taken as a
+    whole; where that shows nobody, the picture is searched through windows of several sizes: in the first such frame,
+    and then in every tenth. Of several people the search takes the one where the person was last, else the surest. A
+    person is lost when the mean of the scores falls below ``min_mean_score``, or fewer than four keypoints are sure.
 
     Args:
         estimator: What finds the pose in a box.
-        start: The person in the first frame as x1, y1, x2, y2; None searches it as a whole.
+        start: The person in the first frame as x1, y1, x2, y2; None looks for one.
         margin: What is added on every side of the keypoints' box, per its longer side.
         min_mean_score: Below it, the person counts as lost.
     """
@@ -37,7 +38,7 @@ class Follower:
         estimator: Estimator,
         *,
         start: Sequence[float] | None = None,
-        margin: float = FOLLOW_MARGIN,
+        margin: float = BOX_MARGIN,
         min_mean_score: float = MIN_MEAN_SCORE,
     ) -> None:
         self.name = estimator.name
@@ -45,6 +46,8 @@ class Follower:
         self._margin = margin
         self._min_mean_score = min_mean_score
         self._next_box = None if start is None else np.array(start, np.float32)
+        self._last_box = self._next_box
+        self._frames_to_search = 0
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
         """Find the person in the next frame.
@@ -53,16 +56,24 @@ class Follower:
             image: (H, W, 3) uint8, BGR.
             boxes: One box x1, y1, x2, y2 to look in, in place of the last frame's.
 
+        Returns:
+            One pose; of low scores where nobody is found.
+
         Raises:
             ValueError: If the image is unusable, or there are several boxes.
         """
         if boxes is not None and len(boxes) != 1:
             raise ValueError(f"one person is followed, got {len(boxes)} boxes")
         given = boxes if boxes is not None else None if self._next_box is None else self._next_box[None]
-        poses = self._estimator.predict(image, given)
-        height, width = image.shape[:2]
-        self._next_box = self._box_around(poses[0], image_size=(width, height))
-        return poses
+        (pose,) = self._estimator.predict(image, given)
+        self._next_box = self._box_around(pose, image)
+        if self._next_box is not None:
+            self._frames_to_search = 0
+        elif boxes is None:
+            pose = self._search(image) or pose
+        if self._next_box is not None:
+            self._last_box = self._next_box
+        return (pose,)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
         """Return what the network sees of a box, or of the whole image, and its maps.
@@ -72,12 +83,29 @@ class Follower:
         """
         return self._estimator.predict_maps(image, box)
 
-    def _box_around(self, pose: Pose, *, image_size: tuple[int, int]) -> np.ndarray | None:
-        scores = pose.keypoints[:, 2]
-        sure = pose.keypoints[scores >= MIN_KEYPOINT_SCORE, :2]
-        if len(sure) < MIN_KEYPOINTS or scores.mean() < self._min_mean_score:
+    def _search(self, image: np.ndarray) -> Pose | None:
+        """Return the person if it is time to search and there is one; the next frame's box is then theirs."""
+        if self._frames_to_search:
+            self._frames_to_search -= 1
             return None
-        low, high = sure.min(axis=0), sure.max(axis=0)
-        margin = self._margin * float((high - low).max())
-        low, high = np.maximum(low - margin, 0), np.minimum(high + margin, image_size)
-        return np.concatenate((low, high)).astype(np.float32) if (high - low).min() >= 1 else None
+        self._frames_to_search = FRAMES_BETWEEN_SEARCHES - 1
+        people = find_people(self._estimator, image)
+        boxes = [self._box_around(pose, image) for pose in people]
+        known = [(pose, box) for pose, box in zip(people, boxes, strict=True) if box is not None]
+        if not known:
+            return None
+        pose, self._next_box = known[self._choose(np.array([box for _, box in known]))]
+        self._frames_to_search = 0
+        return pose
+
+    def _choose(self, boxes: np.ndarray) -> int:
+        """Return whose box overlaps most with where the person was last; the first if none does."""
+        if self._last_box is None:
+            return 0
+        return int(box_overlaps(boxes, self._last_box[None])[:, 0].argmax())
+
+    def _box_around(self, pose: Pose, image: np.ndarray) -> np.ndarray | None:
+        if not pose.keypoints[:, 2].mean() >= self._min_mean_score:
+            return None
+        size = (image.shape[1], image.shape[0])
+        return box_around_pose(pose.keypoints, image_size=size, margin=self._margin)
