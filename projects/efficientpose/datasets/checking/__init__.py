@@ -1,0 +1,1 @@
+"""Find annotations that are probably wrong, before a network learns them."""
