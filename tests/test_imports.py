@@ -15,9 +15,10 @@ LEVELS = (
     {"skeleton", "variants", "atomic", "locations", "compiled_ops"},
     {"runtime"},
     {"models", "codecs"},
-    {"engine", "datasets", "evaluation", "weights", "export", "movement"},
+    {"engine", "datasets", "evaluation", "weights", "export", "movement", "skeletons"},
     {"plugin"},
     {"inference"},
+    {"benchmark"},
     {"commands"},
     {"cli"},
 )

@@ -74,3 +74,26 @@ LIMB_FLIP_INDICES: Final = tuple(
     LIMBS.index(Limb(FLIP_INDICES[limb.proximal], FLIP_INDICES[limb.distal])) for limb in LIMBS
 )
 """Limb ``k`` of a mirrored picture is limb ``LIMB_FLIP_INDICES[k]`` of the picture (its x component changes sign)."""
+
+
+class Skeleton(NamedTuple):
+    """Keypoints and limbs of a network: :data:`MPII_SKELETON`, or those it was trained on.
+
+    Attributes:
+        keypoint_names: K names, in the order of the heatmaps.
+        limbs: L pairs (proximal, distal) of keypoint indices, in the order of the part affinity fields.
+        flip_indices: K, keypoint ``i`` of a mirrored picture is keypoint ``flip_indices[i]`` of the picture.
+    """
+
+    keypoint_names: tuple[str, ...]
+    limbs: tuple[Limb, ...]
+    flip_indices: tuple[int, ...]
+
+    @property
+    def named_limbs(self) -> tuple[tuple[str, str], ...]:
+        """The limbs by the names of their two keypoints."""
+        return tuple((self.keypoint_names[limb.proximal], self.keypoint_names[limb.distal]) for limb in self.limbs)
+
+
+MPII_SKELETON: Final = Skeleton(KEYPOINT_NAMES, LIMBS, FLIP_INDICES)
+"""Of the published networks."""

@@ -66,7 +66,9 @@ def count(module):
 def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
-    tested_elsewhere = {"efficientpose_rt_bottomup.py"}  # tests/models/test_bottomup.py
+    tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
+    tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
+    tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in VARIANTS for other in ("coco", "halpe26")}
     assert (
         there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS} | tested_elsewhere
     )

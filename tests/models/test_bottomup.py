@@ -118,11 +118,6 @@ def test_mirrored_fields_by_hand():
         mirror_pafs(pafs, limbs=((0, 1), (2, 0)), flip_indices=(2, 1, 0))
 
 
-def test_training_is_refused(model):
-    with pytest.raises(NotImplementedError, match="top-down config"):
-        model.loss(torch.zeros(2, 3, 8, 8), [])
-
-
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [

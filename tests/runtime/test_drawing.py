@@ -10,7 +10,7 @@ from efficientpose.runtime.drawing import (
     draw_poses,
 )
 from efficientpose.runtime.predictions import Pose
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS, Limb, Skeleton
 
 
 def a_pose(scores: float = 1.0) -> Pose:
@@ -51,6 +51,17 @@ def test_a_heatmap_is_bright_in_its_own_tile_at_its_peak() -> None:
     top, left = 1 * (64 + 18) + 18, 1 * 64  # keypoint 5 is the second tile of the second row
     assert tiles[top + 20, left + 44].sum() > 300
     assert tiles[top + 50, left + 10].sum() < 60
+
+
+def test_another_skeleton_is_drawn_as_it_says() -> None:
+    skeleton = Skeleton(("left_a", "right_b", "c"), (Limb(2, 0),), (1, 0, 2))
+    pose = Pose(np.array([0, 0, 200, 100]), np.array([[20.0, 20, 1], [50, 50, 1], [120, 20, 1]]))
+    drawn = draw_poses(np.zeros((100, 200, 3), np.uint8), (pose,), skeleton=skeleton)
+    assert tuple(drawn[20, 70]) == LEFT_COLOUR  # the limb, by the keypoint it leads to
+    assert tuple(drawn[50, 50]) == RIGHT_COLOUR
+    assert not drawn[35, 35].any()
+    tiles = draw_heatmaps(np.zeros((64, 64, 3), np.uint8), np.zeros((3, 8, 8), np.float32), skeleton=skeleton)
+    assert tiles.shape == (64 + 18, 4 * 64, 3)
 
 
 def test_opposite_fields_have_opposite_hues_and_nothing_is_black() -> None:

@@ -112,9 +112,14 @@ def test_files_that_break_their_promise_are_refused(make_model):
         PoseEstimator(make_model(heatmap_stride=1), threads=1).predict(image)
     with pytest.raises(MetadataError, match="and part affinity fields; export it again"):
         PoseEstimator(make_model(has_pafs=True), threads=1).predict(image)
+
+
+def test_a_file_of_other_keypoints_is_used_as_it_says(make_model):
     names = tuple(f"joint{number}" for number in range(16))
-    with pytest.raises(MetadataError, match=r"its keypoints are joint0, .* poses here have MPII's 16: right_ankle"):
-        PoseEstimator(make_model(keypoint_names=names), threads=1)
+    estimator = PoseEstimator(make_model(keypoint_names=names, limbs=((0, 15),)), threads=1)
+    assert estimator.skeleton.keypoint_names == names
+    assert estimator.skeleton.named_limbs == (("joint0", "joint15"),)
+    assert estimator.predict(np.zeros((64, 64, 3), np.uint8))[0].keypoints.shape == (16, 3)
 
 
 def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):

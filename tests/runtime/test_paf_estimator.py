@@ -103,12 +103,19 @@ def test_maps_and_boxes():
     [
         (dict(has_pafs=False), "has no part affinity fields and heatmaps at stride 8"),
         (dict(heatmap_stride=1), "heatmaps at stride 1"),
-        (dict(keypoint_names=tuple("abcdefghijklmnop")), "has the keypoints a, b"),
     ],
 )
 def test_files_that_do_not_serve(entries, message):
     with pytest.raises(MetadataError, match=message):
         PafEstimator(Engine([], **entries))
+
+
+def test_other_keypoints_are_grouped_by_their_limbs():
+    estimator = PafEstimator(Engine(PEOPLE, keypoint_names=tuple("abcdefghijklmnop")))
+    assert estimator.skeleton.keypoint_names[0] == "a"
+    poses = estimator.predict(np.zeros((256, 320, 3), np.uint8))
+    assert len(poses) == len(PEOPLE)
+    assert poses[0].keypoints[6, 2] == 0  # nobody says that the seventh is a pelvis, which is on no limb
 
 
 def test_frames():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from efficientpose.runtime.predictions import Pose
-from efficientpose.runtime.search import CONTEXT, WINDOW_SIZES, find_people
+from efficientpose.runtime.search import CONTEXT, WINDOW_SIZES, SearchDetector, find_people
 
 IMAGE = np.zeros((400, 600, 3), np.uint8)
 
@@ -97,3 +97,11 @@ def test_windows_cover_the_picture_by_hand_count():
 def test_a_picture_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="height, width, 3"):
         find_people(Omniscient([]), np.zeros((4, 4)))
+
+
+def test_as_a_detector_it_gives_boxes_with_a_margin():
+    (found,) = SearchDetector(Omniscient([(250, 40, 350, 360)])).detect(IMAGE)
+    # 15 % of 320 pixels on every side, cut at the picture's edge
+    np.testing.assert_allclose(found[:4], (202, 0, 398, 400))
+    assert 0.3 <= found[4] <= 0.6
+    assert SearchDetector(Omniscient([])).detect(IMAGE).shape == (0, 5)

@@ -12,6 +12,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import keypoint_weights, limb_weights, render_heatmaps, render_pafs
 from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
 from efficientpose.runtime.peaks_refinement import fit_offsets
@@ -30,8 +31,8 @@ class Targets(NamedTuple):
         heatmaps: (B, K, h / 8, w / 8).
         full_heatmaps: (B, K, h, w); None if not asked for.
         pafs: (B, 2L, h / 8, w / 8); None if not asked for.
-        keypoint_weights: (B, K).
-        limb_weights: (B, L); None without ``pafs``.
+        keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
+        limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
     """
 
     heatmaps: Tensor
@@ -157,6 +158,31 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             pafs=pafs,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
+        )
+
+    def render_scenes(self, keypoints: Tensor, labelled: Tensor, boxes: Tensor) -> Targets:
+        """Draw the targets of scenes of up to P people at stride 8; a place without label and box is empty.
+
+        Where somebody's keypoint is not labelled, its maps do not count inside that person's box.
+
+        Args:
+            keypoints: (B, P, K, 2) in the input frame; unlabelled ones may hold anything.
+            labelled: (B, P, K), nonzero where labelled.
+            boxes: (B, P, 4) x1, y1, x2, y2 in the input frame.
+        """
+        width, height = self.input_size
+        coarse = (height // STRIDE, width // STRIDE)
+        draw_heatmaps = partial(render_scene_heatmaps, map_shape=coarse, stride=STRIDE, sigma=self.sigma_pixels)
+        draw_pafs = partial(render_scene_pafs, map_shape=coarse, stride=STRIDE)
+        find_known = partial(known_cells, map_shape=coarse, stride=STRIDE)
+        half_width = self.limb_half_width * STRIDE
+        limbs_labelled = limb_weights(labelled.flatten(0, 1), self.limbs).unflatten(0, labelled.shape[:2])
+        return Targets(
+            heatmaps=draw_heatmaps(keypoints, labelled),
+            full_heatmaps=None,
+            pafs=draw_pafs(keypoints, labelled, self.limbs, half_width=half_width),
+            keypoint_weights=find_known(labelled, boxes),
+            limb_weights=find_known(limbs_labelled, boxes),
         )
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:

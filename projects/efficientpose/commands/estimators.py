@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficientpose.commands.console import quiet_imports
+from efficientpose.commands.people import add_people_options, whom
 from efficientpose.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -22,24 +23,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite) of a variant")
     parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
-    parser.add_argument(
-        "--people",
-        choices=("crops", "paf"),
-        default="crops",
-        help="crops: one pass a box, or one for the whole picture (default); paf: everybody in one pass, by part "
-        "affinity fields, without boxes; less sure of each person than crops",
-    )
-    parser.add_argument(
-        "--boxes",
-        metavar="BOXES",
-        help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every picture (--boxes=... before a minus); '
-        'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole picture is one person',
-    )
-    parser.add_argument(
-        "--follow",
-        action="store_true",
-        help="in videos, look for one person where the last frame's was; --boxes says where the first frame's is",
-    )
+    add_people_options(parser)
     parser.add_argument("--device", default="cpu", help='where the network runs, such as "cuda:0" (default: cpu)')
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
     parser.add_argument("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
@@ -73,7 +57,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         FileNotFoundError: If a file or weights are missing.
     """
     if isinstance(options.model, Path):
-        if options.people == "paf":
+        if whom(options) == "paf":
             from efficientpose.runtime.paf_estimator import PafEstimator
 
             load: Callable[..., Estimator] = PafEstimator.load
@@ -96,7 +80,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         from efficientpose.inference.people import PeopleEstimator
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    if options.people == "paf":
+    if whom(options) == "paf":
         return PeopleEstimator.load(
             options.model, weights=options.weights, device=options.device, flip_test=options.flip_test
         )

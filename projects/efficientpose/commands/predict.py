@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError, progress
 from efficientpose.commands.estimators import add_network_options, load_estimator
+from efficientpose.commands.people import (
+    check_people_options,
+    in_frames,
+    in_pictures,
+    load_person_detector,
+    read_people_boxes,
+    whom,
+)
 
 if TYPE_CHECKING:
+    from efficientpose.runtime.detectors import PersonDetector
     from efficientpose.runtime.job import People
     from efficientpose.runtime.predictions import Estimator
     from efficientpose.runtime.video import VideoSource
@@ -45,14 +54,13 @@ def predict(options: argparse.Namespace) -> int:
     prepare_folder(options.out)
     if any(source.parent.resolve() == options.out.resolve() for source in (*pictures, *videos)):
         raise UsageError(f"{options.out} holds pictures to read; choose another folder to write to with --out")
-    boxes = _parse_boxes(options.boxes, [*pictures, *videos, *_camera_names(options)])
-    if options.follow and any(len(people) != 1 for people in (boxes or {}).values()):
-        raise UsageError("--follow starts from one box a video: the person to follow")
+    boxes = read_people_boxes(options, [*pictures, *videos, *_camera_names(options)])
     estimator = load_estimator(options)
+    detector = load_person_detector(options, estimator)
     statuses = [SOME_FAILED] if num_missing else []
     if pictures:
-        statuses.append(_predict_pictures(options, estimator, pictures, boxes, draw_maps))
-    statuses += _predict_videos(options, estimator, videos, boxes)
+        statuses.append(_predict_pictures(options, in_pictures(estimator, detector), pictures, boxes, draw_maps))
+    statuses += _predict_videos(options, estimator, detector, videos, boxes)
     return NOTHING_DONE if set(statuses) == {NOTHING_DONE} else min(max(statuses, default=0), SOME_FAILED)
 
 
@@ -85,37 +93,17 @@ def _check_options(
             raise UsageError(f"--weights and --config are for variants; {options.model} has its own weights")
     elif options.engine or options.precision:
         raise UsageError("--engine and --precision are for exported files: see efficientpose export")
-    if options.people == "paf" and (options.boxes or options.follow or options.config or draw_maps):
-        raise UsageError("--people paf finds everybody by itself: leave out --boxes, --follow, --config and --draw")
+    check_people_options(options, has_videos=bool(videos) or options.camera is not None)
     if options.camera is not None and options.camera < 0:
         raise UsageError(f"--camera takes a camera's number, from 0, not {options.camera}")
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads takes 1 or more, not {options.threads}")
-    if options.follow and not videos and options.camera is None:
-        raise UsageError("--follow is for videos and cameras")
     if draw_maps and not pictures:
         raise UsageError("--draw is for pictures")
 
 
 def _camera_names(options: argparse.Namespace) -> list[Path]:
     return [] if options.camera is None else [Path(f"camera{options.camera}")]
-
-
-def _parse_boxes(text: str | None, sources: Sequence[Path]) -> "Mapping[str, People] | None":
-    """Read ``--boxes``: coordinates for every picture and video, or a JSON file."""
-    from efficientpose.runtime.job import read_boxes
-
-    if text is None:
-        return None
-    if text.lower().endswith(".json"):
-        return read_boxes(Path(text))
-    try:
-        people = [[float(value) for value in box.split(",")] for box in text.split(";")]
-    except ValueError:
-        people = []
-    if not people or any(len(box) != 4 for box in people):
-        raise UsageError(f'--boxes takes "x1,y1,x2,y2" (several joined by ";") or a .json file, not {text!r}')
-    return {str(source): people for source in sources}
 
 
 def _title(estimator: "Estimator") -> str:
@@ -137,6 +125,10 @@ def _predict_pictures(
         )
     for message in result.errors:
         print(f"efficientpose: {message}", file=sys.stderr)
+    if whom(options) in ("paf", "detector"):
+        for image in result.images:
+            if not image.instances:
+                print(f"{image.file}: nobody was found in it")
     print(f"{len(result.images)} of {len(pictures)} pictures: {options.out / PREDICTIONS_FILE}")
     if not result.images:
         return NOTHING_DONE
@@ -144,7 +136,11 @@ def _predict_pictures(
 
 
 def _predict_videos(
-    options: argparse.Namespace, estimator: "Estimator", videos: list[Path], boxes: "Mapping[str, People] | None"
+    options: argparse.Namespace,
+    estimator: "Estimator",
+    detector: "PersonDetector | None",
+    videos: list[Path],
+    boxes: "Mapping[str, People] | None",
 ) -> list[int]:
     """Predict videos and the camera one after the other; return their exit statuses."""
     from efficientpose.runtime.job import find_boxes, free_stem
@@ -154,10 +150,10 @@ def _predict_videos(
     taken: set[str] = set()
     for path in (*videos, *_camera_names(options)):
         try:
-            people = find_boxes(path, boxes)
+            finder, people = in_frames(options, estimator, detector, find_boxes(path, boxes))
             is_camera = path not in videos
             source = open_camera(options.camera) if is_camera else open_video(path)
-            result = _predict_video(options, estimator, source, people, name=free_stem(path.stem, taken))
+            result = _predict_video(options, finder, source, people, name=free_stem(path.stem, taken))
         except ValueError as error:
             message = str(error)
             print(f"efficientpose: {message if str(path) in message else f'{path}: {message}'}", file=sys.stderr)
@@ -178,15 +174,11 @@ def _predict_video(
     *,
     name: str,
 ) -> "VideoResult":
-    from efficientpose.runtime.follow import Follower
     from efficientpose.runtime.video_job import predict_video
 
-    looks_in_boxes = estimator
-    if options.follow:
-        looks_in_boxes, people = Follower(estimator, start=None if people is None else people[0]), None
     with progress(f"{_title(estimator)}: {name}", source.num_frames, rate_unit="frames") as advance:
         return predict_video(
-            looks_in_boxes,
+            estimator,
             source,
             options.out,
             name=name,

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmpose.structures import PoseDataSample
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from efficientpose.runtime.drawing import draw_poses
 from efficientpose.runtime.predictions import Pose
+from efficientpose.skeleton import MPII_SKELETON, Limb, Skeleton
 
 PICTURE_NAME = "people"
 _MAX_SIDE = 256
@@ -58,15 +60,15 @@ class VisualSamplesHook(Hook):
 
     def after_val_iter(
         self,
-        runner: Runner,  # noqa: ARG002 - MMEngine passes it, and the batch's number
-        batch_idx: int,  # noqa: ARG002
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002 - MMEngine passes it
         data_batch: dict[str, Any],
         outputs: Sequence[PoseDataSample],
     ) -> None:
         """Draw those of the batch who are chosen (MMEngine's contract)."""
         for number, (image, sample) in enumerate(zip(data_batch["inputs"], outputs, strict=True), start=self.num_seen):
             if number in self.chosen:
-                self.pairs.append(draw_pair(image, sample))
+                self.pairs.append(draw_pair(image, sample, skeleton=_skeleton_of(runner)))
         self.num_seen += len(outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:  # noqa: ARG002
@@ -76,12 +78,24 @@ class VisualSamplesHook(Hook):
             runner.visualizer.add_image(PICTURE_NAME, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), step=runner.epoch)
 
 
-def draw_pair(image: Tensor, sample: PoseDataSample) -> np.ndarray:
-    """Draw a person twice, as labelled and as predicted.
+def _skeleton_of(runner: Runner) -> Skeleton:
+    """Return what the validated network predicts; MPII's of one that is not ours, and whose data set is."""
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    decoder = getattr(getattr(network, "head", None), "decoder", None)
+    info = runner.val_dataloader.dataset.metainfo
+    numbered, flip_indices = info["keypoint_id2name"], tuple(info["flip_indices"])
+    names = tuple(numbered[index] for index in sorted(numbered))
+    limbs = MPII_SKELETON.limbs if names == MPII_SKELETON.keypoint_names else ()
+    return Skeleton(names, tuple(Limb(*limb) for limb in getattr(decoder, "limbs", limbs)), flip_indices)
+
+
+def draw_pair(image: Tensor, sample: PoseDataSample, *, skeleton: Skeleton = MPII_SKELETON) -> np.ndarray:
+    """Draw a person, or a scene of several, twice: as labelled and as predicted.
 
     Args:
         image: (3, h, w) uint8, BGR: what the network saw.
         sample: With ``gt_instances`` and ``pred_instances``, both in the frame of the photograph.
+        skeleton: Of both.
 
     Returns:
         (h, 2w, 3) uint8, BGR; smaller if a side is above 256.
@@ -91,15 +105,18 @@ def draw_pair(image: Tensor, sample: PoseDataSample) -> np.ndarray:
     shrink = min(1.0, _MAX_SIDE / max(height, width))
     crop = cv2.resize(crop, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     truth, prediction = sample.gt_instances, sample.pred_instances
-    visible = np.asarray(truth.keypoints_visible)
-    labelled = visible[0, :, 0] if visible.ndim == 3 else visible[0]
-    poses = []
-    for points, scores in ((truth.keypoints, labelled), (prediction.keypoints, prediction.keypoint_scores[0])):
-        in_crop = to_crop(np.asarray(points)[0, :, :2], sample.metainfo)
-        in_picture = (in_crop + 0.5) * shrink - 0.5
-        whole = np.array([0, 0, crop.shape[1], crop.shape[0]])
-        poses.append(Pose(bbox=whole, keypoints=np.column_stack((in_picture, np.asarray(scores)))))
-    return np.hstack([draw_poses(crop, (pose,)) for pose in poses])
+    visible = np.asarray(truth.get("keypoints_visible", ()))
+    labelled = visible[..., 0] if visible.ndim == 3 else visible
+    sides = ((truth.get("keypoints", ()), labelled), (prediction.keypoints, prediction.keypoint_scores))
+    whole = np.array([0, 0, crop.shape[1], crop.shape[0]])
+    drawn = []
+    for people, scores in sides:
+        poses = []
+        for points, point_scores in zip(np.asarray(people), np.asarray(scores), strict=True):
+            in_picture = (to_crop(points[:, :2], sample.metainfo) + 0.5) * shrink - 0.5
+            poses.append(Pose(bbox=whole, keypoints=np.column_stack((in_picture, point_scores))))
+        drawn.append(draw_poses(crop, tuple(poses), skeleton=skeleton))
+    return np.hstack(drawn)
 
 
 def to_crop(points: np.ndarray, metainfo: dict[str, Any]) -> np.ndarray:
@@ -109,8 +126,13 @@ def to_crop(points: np.ndarray, metainfo: dict[str, Any]) -> np.ndarray:
 
 
 def tile(pictures: Sequence[np.ndarray], *, num_columns: int) -> np.ndarray:
-    """Put pictures of one size side by side and below one another, each in a white frame of 2 px."""
+    """Put pictures side by side and below one another, each in a white frame of 2 px and black up to the largest."""
     num_columns = min(num_columns, len(pictures))
+    height, width = np.max([picture.shape[:2] for picture in pictures], axis=0)
+    pictures = [
+        cv2.copyMakeBorder(each, 0, height - each.shape[0], 0, width - each.shape[1], cv2.BORDER_CONSTANT)
+        for each in pictures
+    ]
     blanks = [np.zeros_like(pictures[0])] * (-len(pictures) % num_columns)
     white = (255, 255, 255)
     framed = [cv2.copyMakeBorder(each, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=white) for each in (*pictures, *blanks)]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from efficientpose.evaluation.other_keypoints import as_mpii, keypoint_names_of
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
 from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
@@ -65,7 +66,8 @@ class PCKh(BaseMetric):
 
     Returned keys: ``PCKh@0.5`` (one a threshold) and ``AUC``, with ``_low`` and ``_high`` for the bounds of the 95%
     interval; ``Head@0.5``, ``Head AUC`` and so on. For ``save_best="PCKh@0.5"`` give ``rule="greater"`` as well. Where
-    nothing is labelled (MPII's test set), only ``submission_file`` is written and no key returned.
+    nothing is labelled (MPII's test set), only ``submission_file`` is written and no key returned. Of data sets with
+    other keypoints those are scored that MPII names as well.
 
     Args:
         thresholds: Fractions of the reference length.
@@ -120,7 +122,8 @@ class PCKh(BaseMetric):
         Raises:
             ValueError: If a sample holds other than one person, or lacks its reference length.
         """
-        self.results.extend(_read_person(sample, norm=self.norm) for sample in data_samples)
+        names = keypoint_names_of(self.dataset_meta)
+        self.results.extend(_read_person(sample, names, norm=self.norm) for sample in data_samples)
 
     def compute_metrics(self, results: list[_Person]) -> dict[str, float]:
         """Write the files asked for, log the table and return percentages by key.
@@ -238,29 +241,32 @@ def _checked_path(path: str | None, argument: str, endings: tuple[str, ...]) -> 
     return None if path is None else Path(path)
 
 
-def _read_person(sample: dict[str, Any], *, norm: str) -> _Person:
+def _read_person(sample: dict[str, Any], names: Sequence[str], *, norm: str) -> _Person:
+    """Read a sample of a data set whose keypoints are ``names``."""
     truth = sample["gt_instances"]
     predicted = sample["pred_instances"]
     keypoints = np.asarray(predicted["keypoints"], dtype=float)
-    if keypoints.shape != (1, NUM_KEYPOINTS, 2):
+    if keypoints.shape != (1, len(names), 2):
         raise ValueError(
             f"predicted keypoints of {sample.get('img_path')} have shape {keypoints.shape}, "
-            f"expected (1, {NUM_KEYPOINTS}, 2): one person a sample (data_mode='topdown')"
+            f"expected (1, {len(names)}, 2): one person a sample (data_mode='topdown')"
         )
     visible = np.asarray(truth["keypoints_visible"])
     # MMPose's transforms may append a column of weights.
-    labelled = (visible[..., 0] if visible.ndim == 3 else visible).reshape(NUM_KEYPOINTS) > 0
+    labelled = as_mpii((visible[..., 0] if visible.ndim == 3 else visible).reshape(-1) > 0, names, absent=False)
     annotation = sample.get("raw_ann_info") or {}
     prediction = PersonPrediction(
         annotation_id=int(sample.get("id", 0)),
         image_id=int(sample.get("img_id", 0)),
         image=str(annotation.get("image", sample.get("img_path", ""))),
-        keypoints=keypoints[0],
-        scores=np.asarray(predicted.get("keypoint_scores", np.ones(NUM_KEYPOINTS)), dtype=float).reshape(-1),
+        keypoints=as_mpii(keypoints[0], names, absent=0),
+        scores=as_mpii(
+            np.asarray(predicted.get("keypoint_scores", np.ones(len(names))), dtype=float).reshape(-1), names, absent=0
+        ),
         image_index=annotation.get("image_index"),
         person_index=annotation.get("person_index"),
     )
-    coordinates = np.asarray(truth["keypoints"], dtype=float).reshape(NUM_KEYPOINTS, 2)
+    coordinates = as_mpii(np.asarray(truth["keypoints"], dtype=float).reshape(-1, 2), names, absent=0)
     # People of the test set, of whom nothing is known, have no head box and need none.
     length = _reference_length(truth, coordinates, labelled, norm=norm) if labelled.any() else 1.0
     return _Person(prediction=prediction, truth=coordinates, labelled=labelled, reference_length=length)

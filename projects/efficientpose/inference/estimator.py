@@ -10,6 +10,7 @@ from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.locations import mpii_config_path
+from efficientpose.models.trained_skeleton import trained_skeleton
 from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels, load_pixels
 from efficientpose.runtime.predictions import CropMaps, Pose
 from efficientpose.variants import get_variant
@@ -23,11 +24,18 @@ class PoseEstimator:
     Args:
         model: A pose estimator as MMPose's ``init_model`` returns it, with weights.
         name: What to call it in results.
+
+    Attributes:
+        skeleton: What the poses consist of.
+
+    Raises:
+        ValueError: If the config's data set does not have the network's keypoints.
     """
 
     def __init__(self, model: TopdownPoseEstimator, *, name: str) -> None:
         self.model = model
         self.name = name
+        self.skeleton = trained_skeleton(model)
 
     @classmethod
     def load(

@@ -2,6 +2,7 @@
 
 from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.bottomup import PafPoseEstimator
+from efficientpose.models.distillation import PoseMapDistiller
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
 from efficientpose.models.layers import ESwish
 from efficientpose.models.multi_scale import MultiScaleTester
@@ -14,5 +15,6 @@ __all__ = [
     "EfficientPoseHead",
     "MultiScaleTester",
     "PafPoseEstimator",
+    "PoseMapDistiller",
     "PoseMaps",
 ]

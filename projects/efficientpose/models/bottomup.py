@@ -11,25 +11,28 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
+from efficientpose.models.scene_truth import stack_scenes
 from efficientpose.runtime.grouping import GroupingRule, Person
 from efficientpose.runtime.limb_scores import LimbRule
 from efficientpose.runtime.paf_estimator import mirror_pafs
 from efficientpose.runtime.people import BOX_MARGIN, PeopleDecoder
 from efficientpose.runtime.similarity import boxes_around
-from efficientpose.skeleton import FLIP_INDICES
+from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 
 @MODELS.register_module()
 class PafPoseEstimator(BottomupPoseEstimator):
     """Backbone, neck and head of a top-down EfficientPose over a whole scene; the same checkpoint fits.
 
-    It is for inference: train with the top-down config. The pipeline needs ``BottomupResize`` with ``size_factor=8``;
-    pictures of one batch have one size. ``test_cfg`` knows ``flip_test`` and ``output_heatmaps``.
+    For inference the pipeline needs ``BottomupResize`` with ``size_factor=8``; pictures of one batch have one size.
+    ``test_cfg`` knows ``flip_test`` and ``output_heatmaps``. It is trained top-down, one person a crop, or as it is, on
+    scenes: then the pipeline needs :class:`~efficientpose.datasets.scene_window.SceneWindow`.
 
     Args:
         backbone: In MMPose's form.
         neck: In MMPose's form.
         head: An :class:`~efficientpose.models.head.EfficientPoseHead` with part affinity fields and a decoder.
+        keypoint_names: In the order of the heatmaps.
         min_peak: Peaks below it are left out.
         radius: Distance in input pixels below which two peaks of one keypoint are one.
         limb_rule: Arguments of :class:`~efficientpose.runtime.limb_scores.LimbRule`.
@@ -52,6 +55,7 @@ class PafPoseEstimator(BottomupPoseEstimator):
         backbone: dict,
         neck: dict,
         head: dict,
+        keypoint_names: Sequence[str] = KEYPOINT_NAMES,
         min_peak: float = 0.1,
         radius: float = 12.0,
         limb_rule: Mapping[str, Any] | None = None,
@@ -79,6 +83,7 @@ class PafPoseEstimator(BottomupPoseEstimator):
             self.head.upsampler = None  # people are read off the maps at stride 8
         self.decoder = PeopleDecoder(
             limbs=self.head.decoder.limbs,
+            keypoint_names=keypoint_names,
             blur_sigma=self.head.decoder.blur_sigma,
             min_peak=min_peak,
             radius=radius,
@@ -86,11 +91,28 @@ class PafPoseEstimator(BottomupPoseEstimator):
         )
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Refuse to train (MMPose's contract)."""
-        raise NotImplementedError(
-            f"{type(self).__name__} is for inference: train {len(data_samples)} samples of {tuple(inputs.shape)} with "
-            "the top-down config of the variant; its checkpoint fits here"
-        )
+        """Compare the maps of scenes with everybody's targets (MMPose's contract).
+
+        Args:
+            inputs: (B, 3, H, W), of the decoder's ``input_size``.
+            data_samples: B of them, as :func:`~efficientpose.models.scene_truth.stack_scenes` takes them.
+
+        Returns:
+            ``loss_pafs``, ``loss_heatmaps_1`` and so on.
+
+        Raises:
+            ValueError: If the inputs or samples are of another form.
+        """
+        if self.head.upsampler is not None:
+            raise ValueError('scenes are trained at stride 8: set the head\'s upsampling to "bilinear" or None')
+        if (inputs.shape[-1], inputs.shape[-2]) != self.head.decoder.input_size:
+            raise ValueError(
+                f"the pipeline cuts windows of (width, height) {(inputs.shape[-1], inputs.shape[-2])}, but the head's "
+                f"decoder has input_size {self.head.decoder.input_size}: set both to the same"
+            )
+        maps: PoseMaps = self.head.forward(self.extract_feat(inputs))
+        truth = stack_scenes(data_samples, device=inputs.device)
+        return self.head.compare(maps, self.head.decoder.render_scenes(*truth))
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
         """Find everybody in each scene (MMPose's contract).

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -106,7 +106,7 @@ class EfficientPoseHead(BaseHead):
                 f"and num_limbs at least 0, got {in_channels}, {num_blocks}, {num_keypoints}, {num_heatmap_passes}, "
                 f"{channels} and {num_limbs}"
             )
-        self.in_channels = in_channels
+        self.in_channels, self.num_keypoints = in_channels, num_keypoints
         build_pass = partial(DetectionPass, channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg)
         build_pass = partial(build_pass, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite)
         later_channels = 3 * channels + in_channels
@@ -242,22 +242,33 @@ class EfficientPoseHead(BaseHead):
             train_cfg: Not used.
 
         Returns:
-            ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, as far as these maps exist.
+            As :meth:`compare`.
         """
+        maps = self.forward(feats)
+        return self.compare(maps, self.draw_targets(maps, batch_data_samples))
+
+    def draw_targets(self, maps: PoseMaps, batch_data_samples: Sequence[PoseDataSample]) -> Any:
+        """Draw what ``maps`` should be, from samples as :meth:`loss` takes them: the codec's ``Targets``."""
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(batch_data_samples)
-        maps = self.forward(feats)
         keypoints, labelled = _stack_truth(batch_data_samples, device=maps.final.device)
-        target = self.decoder.render(
+        return self.decoder.render(
             keypoints,
             labelled,
             with_pafs=maps.pafs is not None,
             with_full_heatmaps=maps.full_heatmaps is not None,
         )
-        keypoint_weights = target.keypoint_weights * self.keypoint_weights
+
+    def compare(self, maps: PoseMaps, target: Any) -> dict[str, Tensor]:
+        """Return the losses of maps against the codec's ``Targets``.
+
+        They are ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, as far as these maps exist.
+        """
+        keypoint_weights = (target.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
         heatmap_scale, paf_scale = 1.0, 1.0
         if self.relative_loss:
+            assert self.decoder is not None  # noqa: S101 - it drew the targets
             heatmap_scale, paf_scale = 1 / self.decoder.heatmap_energy, 1 / self.decoder.paf_energy
         losses = {}
         if maps.pafs is not None:

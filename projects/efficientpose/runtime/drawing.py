@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from efficientpose.runtime.predictions import Pose
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+from efficientpose.skeleton import MPII_SKELETON, Skeleton
 
 Colour = tuple[int, int, int]
 
@@ -29,13 +29,20 @@ def side_colour(name: str) -> Colour:
     return LEFT_COLOUR if name.startswith("left_") else MIDDLE_COLOUR
 
 
-def draw_poses(image: np.ndarray, poses: tuple[Pose, ...], *, min_score: float = MIN_DRAWN_SCORE) -> np.ndarray:
+def draw_poses(
+    image: np.ndarray,
+    poses: tuple[Pose, ...],
+    *,
+    min_score: float = MIN_DRAWN_SCORE,
+    skeleton: Skeleton = MPII_SKELETON,
+) -> np.ndarray:
     """Draw skeletons over a picture.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed.
         poses: People, in the picture's pixel-centre indices.
         min_score: Joints that score less, and their limbs, are left out.
+        skeleton: Of the poses.
 
     Returns:
         A new picture of the same size.
@@ -43,8 +50,8 @@ def draw_poses(image: np.ndarray, poses: tuple[Pose, ...], *, min_score: float =
     canvas = image.copy()
     for pose in poses:
         width = _line_width(pose, max(canvas.shape[:2]), min_score=min_score)
-        _draw_limbs(canvas, pose.keypoints, width=width, min_score=min_score)
-        _draw_joints(canvas, pose.keypoints, width=width, min_score=min_score)
+        _draw_limbs(canvas, pose.keypoints, skeleton, width=width, min_score=min_score)
+        _draw_joints(canvas, pose.keypoints, skeleton, width=width, min_score=min_score)
     return canvas
 
 
@@ -60,20 +67,22 @@ def _fixed_point(point: np.ndarray) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def _draw_limbs(canvas: np.ndarray, keypoints: np.ndarray, *, width: int, min_score: float) -> None:
-    drawn = [limb for limb in LIMBS if keypoints[list(limb), 2].min() >= min_score]
+def _draw_limbs(canvas: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, width: int, min_score: float) -> None:
+    drawn = [limb for limb in skeleton.limbs if keypoints[list(limb), 2].min() >= min_score]
     rim = max(2, width // 2)
     for colour_of, thickness in ((lambda _: RIM_COLOUR, width + rim), (side_colour, width)):
         for limb in drawn:
             start, end = (_fixed_point(keypoints[joint]) for joint in limb)
-            colour = colour_of(KEYPOINT_NAMES[limb.distal])
+            colour = colour_of(skeleton.keypoint_names[limb.distal])
             cv2.line(canvas, start, end, colour, thickness, cv2.LINE_AA, shift=_SUBPIXEL_BITS)
 
 
-def _draw_joints(canvas: np.ndarray, keypoints: np.ndarray, *, width: int, min_score: float) -> None:
+def _draw_joints(
+    canvas: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, width: int, min_score: float
+) -> None:
     radius = round(0.9 * width) + 1
     rim = max(1, width // 3)
-    for name, keypoint in zip(KEYPOINT_NAMES, keypoints, strict=True):
+    for name, keypoint in zip(skeleton.keypoint_names, keypoints, strict=True):
         if keypoint[2] < min_score:
             continue
         centre = _fixed_point(keypoint)
@@ -81,23 +90,25 @@ def _draw_joints(canvas: np.ndarray, keypoints: np.ndarray, *, width: int, min_s
             cv2.circle(canvas, centre, size << _SUBPIXEL_BITS, colour, cv2.FILLED, cv2.LINE_AA, shift=_SUBPIXEL_BITS)
 
 
-def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
+def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray, *, skeleton: Skeleton = MPII_SKELETON) -> np.ndarray:
     """Draw every keypoint's heatmap over the crop, as captioned tiles.
 
     Args:
         crop: (H, W, 3) uint8, BGR: what the network saw.
-        heatmaps: (16, h, w), drawn from 0 to 1.
+        heatmaps: (K, h, w), drawn from 0 to 1.
+        skeleton: Of the heatmaps.
 
     Returns:
-        Tiles of H × W pixels, four a row.
+        Tiles of H × W pixels, four a row; the last row is filled up with black.
     """
     height, width = crop.shape[:2]
     tiles = []
-    for name, heatmap in zip(KEYPOINT_NAMES, heatmaps, strict=True):
+    for name, heatmap in zip(skeleton.keypoint_names, heatmaps, strict=True):
         strength = cv2.resize(np.clip(heatmap, 0, 1).astype(np.float32), (width, height))
         heat = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
         tile = cv2.addWeighted(crop, 0.45, heat, 0.75, 0)
         tiles.append(_with_caption(tile, f"{name} {float(np.max(heatmap)):.2f}"))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _TILE_COLUMNS)
     rows = [np.hstack(tiles[start : start + _TILE_COLUMNS]) for start in range(0, len(tiles), _TILE_COLUMNS)]
     return np.vstack(rows)
 
@@ -113,7 +124,7 @@ def draw_pafs(crop: np.ndarray, pafs: np.ndarray) -> np.ndarray:
 
     Args:
         crop: (H, W, 3) uint8, BGR: what the network saw.
-        pafs: (28, h, w), limb k with x in channel 2k and y in channel 2k + 1.
+        pafs: (2L, h, w), limb k with x in channel 2k and y in channel 2k + 1.
 
     Returns:
         A picture of the crop's size.

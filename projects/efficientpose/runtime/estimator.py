@@ -12,7 +12,6 @@ from efficientpose.runtime.full_maps import FullMapPeakFinder
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata
 from efficientpose.runtime.peaks import SparsePeakFinder
 from efficientpose.runtime.predictions import CropMaps, Pose
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 MAX_BATCH = 16
 """Crops that the network takes at once; more people than that are taken in turns, so memory stays bounded."""
@@ -34,10 +33,11 @@ class PoseEstimator:
     Attributes:
         name: The variant.
         metadata: What the file says of itself.
+        skeleton: What the poses consist of.
 
     Raises:
         FileNotFoundError: If the file is not there.
-        MetadataError: If it does not say how to use it, or has other keypoints than MPII's.
+        MetadataError: If it does not say how to use it.
         EngineError: If the engine is not installed or cannot run the file as asked.
     """
 
@@ -56,11 +56,7 @@ class PoseEstimator:
         self.metadata: ModelMetadata = self._engine.metadata
         self.name = self.metadata.variant
         self.flip_test = flip_test
-        if self.metadata.keypoint_names != KEYPOINT_NAMES:
-            raise MetadataError(
-                f"{self._file}: its keypoints are {', '.join(self.metadata.keypoint_names)}; poses here have MPII's "
-                f"{len(KEYPOINT_NAMES)}: {', '.join(KEYPOINT_NAMES)}"
-            )
+        self.skeleton = self.metadata.skeleton
         self._input_size = self.metadata.input_size
         self._encoder = CropEncoder(self.metadata, dtype=self._engine.input_dtype)
         width, height = self._input_size
@@ -142,7 +138,7 @@ class PoseEstimator:
         return cut_crop(image, region, input_size=self._input_size), region
 
     def _find_keypoints(self, crops: list[np.ndarray], regions: list[Region]) -> np.ndarray:
-        """Return (B, 16, 3) x, y and score in image pixels."""
+        """Return (B, K, 3) x, y and score in image pixels."""
         step = self._engine.batch_size or MAX_BATCH
         batches = []
         for start in range(0, len(crops), step):

@@ -7,7 +7,7 @@ import numpy as np
 
 from efficientpose.runtime.boxes import Boxes
 from efficientpose.runtime.person_box import BOX_MARGIN, box_around_pose
-from efficientpose.runtime.predictions import CropMaps, Estimator, Pose
+from efficientpose.runtime.predictions import CropMaps, Estimator, Pose, skeleton_of
 from efficientpose.runtime.search import find_people
 from efficientpose.runtime.similarity import box_overlaps
 
@@ -42,6 +42,7 @@ class Follower:
         min_mean_score: float = MIN_MEAN_SCORE,
     ) -> None:
         self.name = estimator.name
+        self.skeleton = skeleton_of(estimator)
         self._estimator = estimator
         self._margin = margin
         self._min_mean_score = min_mean_score

@@ -11,7 +11,7 @@ import numpy as np
 from efficientpose.atomic import make_writable_folder, replacing
 from efficientpose.runtime.drawing import draw_heatmaps, draw_pafs, draw_poses
 from efficientpose.runtime.images import ImageError, read_image
-from efficientpose.runtime.predictions import Estimator, ImagePoses, write_predictions
+from efficientpose.runtime.predictions import Estimator, ImagePoses, Pose, skeleton_of, write_predictions
 
 PREDICTIONS_FILE = "predictions.json"
 People = Sequence[Sequence[float]]
@@ -120,13 +120,17 @@ def predict_files(
             finally:
                 on_image_done()
             stem = free_stem(path.stem, taken)
-            result.pictures.append(write_picture(draw_poses(image, poses), folder / f"{stem}_pose.jpg"))
+            result.pictures.append(
+                write_picture(draw_poses(image, poses, skeleton=skeleton_of(estimator)), folder / f"{stem}_pose.jpg")
+            )
             height, width = image.shape[:2]
             result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
             if draw_maps:
-                result.pictures += _write_maps(estimator, image, people, folder / stem, draw_maps)
+                result.pictures += _write_maps(estimator, image, poses, folder / stem, draw_maps)
     finally:
-        write_predictions(result.images, folder / PREDICTIONS_FILE, model=estimator.name)
+        write_predictions(
+            result.images, folder / PREDICTIONS_FILE, model=estimator.name, skeleton=skeleton_of(estimator)
+        )
     return result
 
 
@@ -141,14 +145,14 @@ def free_stem(stem: str, taken: set[str]) -> str:
 
 
 def _write_maps(
-    estimator: Estimator, image: np.ndarray, people: People | None, stem: Path, draw_maps: frozenset[str]
+    estimator: Estimator, image: np.ndarray, poses: Sequence[Pose], stem: Path, draw_maps: frozenset[str]
 ) -> list[Path]:
     written = []
-    for number, box in enumerate(people if people is not None else [None], start=1):
-        maps = estimator.predict_maps(image, box)
-        suffix = "" if people is None or len(people) == 1 else f"_{number}"
+    for number, pose in enumerate(poses, start=1):
+        maps = estimator.predict_maps(image, pose.bbox.tolist())
+        suffix = "" if len(poses) == 1 else f"_{number}"
         if "heatmaps" in draw_maps:
-            picture = draw_heatmaps(maps.crop, maps.heatmaps)
+            picture = draw_heatmaps(maps.crop, maps.heatmaps, skeleton=skeleton_of(estimator))
             written.append(write_picture(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
         if "pafs" in draw_maps and maps.pafs is not None:
             picture = draw_pafs(maps.crop, maps.pafs)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from efficientpose.skeleton import Limb, Skeleton
+
 METADATA_KEY = "efficientpose"
 """Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript
 extra file."""
@@ -57,6 +59,11 @@ class ModelMetadata:
     blur_sigma: float
     precision: str
     weights: str
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Keypoints and limbs."""
+        return Skeleton(self.keypoint_names, tuple(Limb(*limb) for limb in self.limbs), self.flip_indices)
 
     def to_json(self) -> str:
         """Return one line of JSON."""

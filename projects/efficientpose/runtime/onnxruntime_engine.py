@@ -21,14 +21,7 @@ class OnnxRuntimeEngine:
                 f"{file}: ONNX Runtime computes in what the file holds, not in {precision}; OpenVINO can: "
                 "engine openvino"
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = threads or 0
-        providers = _providers(device)
-        try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=providers)
-        except Exception as error:  # its exceptions have no base of their own
-            raise EngineError(f"{file}: not a model that ONNX Runtime can load ({error})") from error
+        self._session = open_session(file, threads=threads, device=device)
         entries = self._session.get_modelmeta().custom_metadata_map
         self.metadata = ModelMetadata.from_json(entries.get(METADATA_KEY), source=str(file))
         taken = self._session.get_inputs()[0]
@@ -41,6 +34,22 @@ class OnnxRuntimeEngine:
     def infer(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the outputs, (B, channels, height, width) each."""
         return tuple(self._session.run(None, {self._input_name: batch}))
+
+
+def open_session(file: Path, *, threads: int | None, device: str) -> onnxruntime.InferenceSession:
+    """Load any ``.onnx`` file.
+
+    Raises:
+        EngineError: If ONNX Runtime cannot run it, or not on the device.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads or 0
+    providers = _providers(device)
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=providers)
+    except Exception as error:  # its exceptions have no base of their own
+        raise EngineError(f"{file}: not a model that ONNX Runtime can load ({error})") from error
 
 
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:

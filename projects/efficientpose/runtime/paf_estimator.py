@@ -12,7 +12,6 @@ from efficientpose.runtime.metadata import MetadataError
 from efficientpose.runtime.people import PeopleDecoder, ScenePose
 from efficientpose.runtime.predictions import CropMaps
 from efficientpose.runtime.scene_frame import STRIDE, SceneFrame, fit_into
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 
 class PafEstimator:
@@ -28,10 +27,10 @@ class PafEstimator:
 
     Attributes:
         name: The variant.
+        skeleton: What the poses consist of.
 
     Raises:
-        MetadataError: If the file has no part affinity fields, upsamples its heatmaps, or has other keypoints than
-            MPII's.
+        MetadataError: If the file has no part affinity fields or upsamples its heatmaps.
     """
 
     def __init__(self, engine: Engine, *, decoder: PeopleDecoder | None = None, flip_test: bool = False) -> None:
@@ -45,13 +44,11 @@ class PafEstimator:
                 f"and heatmaps at stride {metadata.heatmap_stride}; to find people it needs both, at stride {STRIDE}: "
                 "export it again, with part affinity fields"
             )
-        if metadata.keypoint_names != KEYPOINT_NAMES:
-            raise MetadataError(
-                f"the model file of {metadata.variant} has the keypoints {', '.join(metadata.keypoint_names)}; poses "
-                f"here have MPII's {len(KEYPOINT_NAMES)}"
-            )
+        self.skeleton = metadata.skeleton
         self._encoder = CropEncoder(metadata, dtype=engine.input_dtype)
-        self._decoder = decoder or PeopleDecoder(limbs=metadata.limbs, blur_sigma=metadata.blur_sigma)
+        self._decoder = decoder or PeopleDecoder(
+            limbs=metadata.limbs, keypoint_names=metadata.keypoint_names, blur_sigma=metadata.blur_sigma
+        )
 
     @classmethod
     def load(

@@ -10,7 +10,7 @@ import numpy as np
 
 from efficientpose.atomic import replacing
 from efficientpose.runtime.boxes import Boxes
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+from efficientpose.skeleton import MPII_SKELETON, Skeleton
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Pose:
 
     Attributes:
         bbox: (4,) the region taken as the person, as x1, y1, x2, y2.
-        keypoints: (16, 3) x, y and score in MPII order. The score is the heatmap's peak, about 0 to 1.
+        keypoints: (K, 3) x, y and score in the skeleton's order: MPII's, but for networks of one's own. The score is
+            the heatmap's peak, about 0 to 1.
     """
 
     bbox: np.ndarray
@@ -31,8 +32,8 @@ class CropMaps(NamedTuple):
 
     Attributes:
         crop: (H, W, 3) uint8, BGR: the network's input.
-        heatmaps: (16, h, w), MPII order, at full resolution or at a stride.
-        pafs: (28, H / 8, W / 8); None for a network without them.
+        heatmaps: (K, h, w), in the order of the keypoints, at full resolution or at a stride.
+        pafs: (2L, H / 8, W / 8); None for a network without them.
     """
 
     crop: np.ndarray
@@ -70,6 +71,11 @@ class Estimator(Protocol):
         ...
 
 
+def skeleton_of(estimator: Estimator) -> Skeleton:
+    """Return what an estimator's poses consist of: its ``skeleton``, or MPII's where it has none."""
+    return getattr(estimator, "skeleton", MPII_SKELETON)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImagePoses:
     """The people in one picture of ``width`` × ``height`` pixels."""
@@ -80,12 +86,12 @@ class ImagePoses:
     instances: tuple[Pose, ...]
 
 
-def as_document(images: Sequence[ImagePoses], *, model: str) -> dict[str, Any]:
+def as_document(images: Sequence[ImagePoses], *, model: str, skeleton: Skeleton = MPII_SKELETON) -> dict[str, Any]:
     """Return what ``predictions.json`` holds."""
     return {
         "model": model,
-        "keypoint_names": list(KEYPOINT_NAMES),
-        "skeleton": [list(limb) for limb in LIMBS],
+        "keypoint_names": list(skeleton.keypoint_names),
+        "skeleton": [list(limb) for limb in skeleton.limbs],
         "images": [
             {
                 "file": image.file,
@@ -104,17 +110,20 @@ def as_document(images: Sequence[ImagePoses], *, model: str) -> dict[str, Any]:
     }
 
 
-def write_predictions(images: Sequence[ImagePoses], path: Path, *, model: str) -> None:
+def write_predictions(
+    images: Sequence[ImagePoses], path: Path, *, model: str, skeleton: Skeleton = MPII_SKELETON
+) -> None:
     """Write ``predictions.json`` so that it is never half a file.
 
     Args:
         images: What was found.
         path: The file to write.
         model: Name of the variant.
+        skeleton: Of the poses.
 
     Raises:
         OSError: If it cannot be written.
     """
     with replacing(path) as partial:
-        document = as_document(images, model=model)
+        document = as_document(images, model=model, skeleton=skeleton)
         partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")

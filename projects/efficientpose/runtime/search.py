@@ -34,6 +34,36 @@ PART_OF_PERSON: Final = 0.8
 a window."""
 
 
+class SearchDetector:
+    """A person detector (see :mod:`efficientpose.runtime.detectors`) that searches with :func:`find_people`.
+
+    Args:
+        estimator: What finds the pose in a box.
+    """
+
+    title = "the pose network itself, which looks through windows of several sizes"
+
+    def __init__(self, estimator: Estimator) -> None:
+        self._estimator = estimator
+
+    def detect(self, image: np.ndarray) -> NDArray[np.float32]:
+        """Return the people, (N, 5) x1, y1, x2, y2 in image pixels and mean score, best first.
+
+        Args:
+            image: (H, W, 3) uint8, BGR.
+
+        Raises:
+            ValueError: If the image is unusable.
+        """
+        size = (image.shape[1], image.shape[0])
+        found = []
+        for pose in find_people(self._estimator, image):
+            box = box_around_pose(pose.keypoints, image_size=size)
+            if box is not None:
+                found.append((*box, _mean_score(pose)))
+        return np.array(found, np.float32).reshape(-1, 5)
+
+
 def find_people(
     estimator: Estimator, image: np.ndarray, *, min_mean_score: float = MIN_PERSON_SCORE
 ) -> tuple[Pose, ...]:

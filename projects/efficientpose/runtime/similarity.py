@@ -20,6 +20,9 @@ _SPREADS: Final = {
     "thorax": 0.079,
     "upper_neck": 0.079,
     "head_top": 0.079,
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
 }
 """COCO's, per square root of the person's area; joints that COCO lacks have those of hips or shoulders."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from efficientpose.runtime.boxes import Boxes
 from efficientpose.runtime.pipeline import run_pipeline
-from efficientpose.runtime.predictions import Estimator
+from efficientpose.runtime.predictions import Estimator, skeleton_of
 from efficientpose.runtime.video import VideoError, VideoSource
 from efficientpose.runtime.video_results import VideoResults
 
@@ -53,7 +53,13 @@ def predict_video(
         KeyboardInterrupt: By Ctrl-C, except for a camera.
     """
     errors = []
-    results = VideoResults(folder, name or source.name, rate=source.rate, with_overlay=with_overlay)
+    results = VideoResults(
+        folder,
+        name or source.name,
+        rate=source.rate,
+        with_overlay=with_overlay,
+        skeleton=skeleton_of(estimator),
+    )
     with source, results:
         try:
             run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)

@@ -12,7 +12,7 @@ import numpy as np
 from efficientpose.runtime.drawing import draw_poses
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.video import Frame
-from efficientpose.skeleton import KEYPOINT_NAMES
+from efficientpose.skeleton import MPII_SKELETON, Skeleton
 
 CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
 
@@ -20,8 +20,9 @@ CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score"
 class VideoResults:
     """The files of one video, open for writing; use it in a ``with`` block.
 
-    - ``<name>_pose.jsonl``: one line a frame with ``frame``, ``seconds`` and ``instances``, each a ``bbox`` and sixteen
-      ``keypoints`` [x, y, score] in MPII order.
+    - ``<name>_pose.jsonl``: one line a frame with ``frame``, ``seconds`` and ``instances``, each a ``bbox`` and
+      ``keypoints`` [x, y, score]: sixteen in MPII order, or another skeleton's, whose ``keypoint_names`` and
+      ``skeleton`` (limbs) each line then has as well.
     - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
     - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two.
 
@@ -33,6 +34,7 @@ class VideoResults:
         name: What they are called.
         rate: Frames per second of the overlay.
         with_overlay: Whether the overlay is written.
+        skeleton: Of the poses.
 
     Attributes:
         num_frames: Frames written.
@@ -41,8 +43,17 @@ class VideoResults:
         OSError: If a file cannot be written.
     """
 
-    def __init__(self, folder: Path, name: str, *, rate: float, with_overlay: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        rate: float,
+        with_overlay: bool = True,
+        skeleton: Skeleton = MPII_SKELETON,
+    ) -> None:
         self.num_frames = 0
+        self._skeleton = skeleton
         self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self._rate = rate
         self._overlay: cv2.VideoWriter | None = None
@@ -92,14 +103,16 @@ class VideoResults:
             instances.append({"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints})
             self._rows.writerows(
                 (frame.number, seconds, person, name, *keypoint)
-                for name, keypoint in zip(KEYPOINT_NAMES, keypoints, strict=True)
+                for name, keypoint in zip(self._skeleton.keypoint_names, keypoints, strict=True)
             )
         line = {"frame": frame.number, "seconds": seconds, "instances": instances}
+        if self._skeleton != MPII_SKELETON:
+            line |= {"keypoint_names": self._skeleton.keypoint_names, "skeleton": self._skeleton.limbs}
         self._lines.write(f"{json.dumps(line)}\n")
         self._lines.flush()
         self._table.flush()
         if self.overlay_path is not None:
-            self._write_overlay(draw_poses(frame.image, poses))
+            self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton))
         self.num_frames += 1
 
     def _write_overlay(self, picture: np.ndarray) -> None:

@@ -14,27 +14,31 @@ from torch import Tensor, nn
 import efficientpose
 from efficientpose.atomic import replacing
 from efficientpose.models.state_dicts import StateDictError
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
+from efficientpose.skeleton import MPII_SKELETON, Skeleton
 
 
 class CheckpointError(ValueError):
     """A checkpoint cannot be read or does not fit the network."""
 
 
-def make_checkpoint(state_dict: dict[str, Tensor], *, variant: str, source: str) -> dict[str, Any]:
+def make_checkpoint(
+    state_dict: dict[str, Tensor], *, variant: str, source: str, skeleton: Skeleton = MPII_SKELETON
+) -> dict[str, Any]:
     """Wrap a state dict in MMEngine's layout.
 
     Args:
         state_dict: A pose estimator's tensors.
         variant: Name of the variant.
         source: Where the weights come from.
+        skeleton: What the network predicts.
     """
     meta = dict(
         efficientpose_version=efficientpose.__version__,
         variant=variant,
         source=source,
-        keypoint_names=list(KEYPOINT_NAMES),
-        flip_indices=list(FLIP_INDICES),
+        keypoint_names=list(skeleton.keypoint_names),
+        limbs=[list(limb) for limb in skeleton.limbs],
+        flip_indices=list(skeleton.flip_indices),
     )
     return dict(meta=meta, state_dict=state_dict)
 

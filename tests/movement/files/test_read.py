@@ -9,6 +9,7 @@ from efficientpose.movement.files import read
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.video import Frame
 from efficientpose.runtime.video_results import VideoResults
+from efficientpose.skeleton import Limb, Skeleton
 
 HEADER = "frame,seconds,person,keypoint,x,y,score\n"
 LINE = json.dumps({"frame": 0, "seconds": 0.0, "instances": []}) + "\n"
@@ -48,6 +49,20 @@ def test_json_lines(predicted):
             np.testing.assert_allclose(recording.tracks[person].boxes[row], pose.bbox, atol=6e-4)
     assert np.isnan(recording.tracks[0].boxes[1]).all()
     assert (recording.tracks[1].scores[1:] == 0).all()
+
+
+def test_json_lines_of_another_skeleton(tmp_path):
+    skeleton = Skeleton(("left_toe", "right_toe", "heel"), (Limb(2, 0), Limb(2, 1)), (1, 0, 2))
+    points = np.arange(9, dtype=np.float32).reshape(3, 3)
+    with VideoResults(tmp_path, "walk", rate=25.0, with_overlay=False, skeleton=skeleton) as results:
+        results.write(Frame(0, 0.0, np.zeros((48, 64, 3), np.uint8)), (Pose(bbox=(0, 0, 9, 9), keypoints=points),))
+    recording = read(results.lines_path)
+    assert (recording.keypoint_names, recording.limbs) == (skeleton.keypoint_names, skeleton.limbs)
+    np.testing.assert_array_equal(recording.tracks[0].keypoints[0], points[:, :2])
+    assert results.table_path.read_text().splitlines()[2].startswith("0,0.0,0,right_toe,3.0,4.0")
+    results.lines_path.write_text(results.lines_path.read_text().replace('"heel"]', '"heel", "arch"]'))
+    with pytest.raises(ValueError, match="4 numbers and 4 keypoints"):
+        read(results.lines_path)
 
 
 def test_csv(predicted):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.skeleton import NUM_KEYPOINTS
+from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 
 class _Line(NamedTuple):
@@ -33,9 +33,12 @@ def read_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Recordi
     if not lines:
         raise ValueError(f"{path}: there is no frame in it")
     num_people = max(len(line.boxes) for line in lines)
-    keypoints = np.full((num_people, len(lines), NUM_KEYPOINTS, 3), np.nan)
+    names, limbs = _skeleton(f"{path}:1", text)
+    keypoints = np.full((num_people, len(lines), len(names), 3), np.nan)
     boxes = np.full((num_people, len(lines), 4), np.nan)
     for row, line in enumerate(lines):
+        if len(line.boxes) and line.keypoints.shape[1] != len(names):
+            raise ValueError(f"{path}: frame {line.frame} has {line.keypoints.shape[1]} keypoints, not {len(names)}")
         keypoints[: len(line.boxes), row] = line.keypoints
         boxes[: len(line.boxes), row] = line.boxes
     tracks = tuple(
@@ -54,9 +57,24 @@ def read_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Recordi
             tracks=tracks,
             image_size=image_size,
             source=path.stem.removesuffix("_pose"),
+            keypoint_names=names,
+            limbs=limbs,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _skeleton(where: str, text: str) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """Return keypoints and limbs, which the lines of other skeletons than MPII's name."""
+    first = json.loads(next(line for line in text.splitlines() if line.strip()))
+    if "keypoint_names" not in first:
+        return KEYPOINT_NAMES, LIMBS
+    try:
+        names = tuple(str(name) for name in first["keypoint_names"])
+        limbs = tuple((int(proximal), int(distal)) for proximal, distal in first["skeleton"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{where}: keypoint_names and skeleton are not as predict writes them: {error!r}") from error
+    return names, limbs
 
 
 def _line(where: str, line: str) -> _Line:
@@ -67,6 +85,8 @@ def _line(where: str, line: str) -> _Line:
     missing = {"frame", "seconds", "instances"} - set(content if isinstance(content, dict) else ())
     if missing:
         raise ValueError(f"{where}: lacks {', '.join(sorted(missing))}, which predict's lines have")
+    names = content.get("keypoint_names", KEYPOINT_NAMES)
+    num_keypoints = len(names) if isinstance(names, list | tuple) else len(KEYPOINT_NAMES)
     try:
         instances = content["instances"]
         keypoints = np.array([one["keypoints"] for one in instances], dtype=np.float64)
@@ -74,10 +94,10 @@ def _line(where: str, line: str) -> _Line:
         return _Line(
             frame=int(content["frame"]),
             seconds=float(content["seconds"]),
-            keypoints=keypoints.reshape(len(instances), NUM_KEYPOINTS, 3),
+            keypoints=keypoints.reshape(len(instances), num_keypoints, 3),
             boxes=boxes.reshape(len(instances), 4),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{where}: every instance has a bbox of 4 numbers and {NUM_KEYPOINTS} keypoints [x, y, score]; {error!r}"
+            f"{where}: every instance has a bbox of 4 numbers and {num_keypoints} keypoints [x, y, score]; {error!r}"
         ) from error

@@ -1,0 +1,22 @@
+"""EfficientPose RT on COCO's 17 keypoints (Lin et al. 2014), from the released weights.
+
+    python tools/train.py configs/efficientpose_rt_coco.py
+    python tools/test.py configs/efficientpose_rt_coco.py work_dirs/efficientpose_rt_coco/epoch_20.pth
+
+It reads COCO 2017 in data/coco: annotations/, train2017/ and val2017/.
+Expected: no score was measured.
+"""
+
+_base_ = ["_base_/coco.py"]
+
+input_size = (224, 224)
+model = dict(
+    init_cfg=dict(checkpoint="efficientpose://rt"),
+    backbone=dict(high_arch="b0"),
+    head=dict(in_channels=40, channels=40, num_blocks=1, decoder=dict(input_size=input_size)),
+)
+
+crop = dict(type="TopdownAffine", input_size=input_size)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+test_dataloader = val_dataloader

@@ -1,0 +1,30 @@
+"""Score data sets with other keypoints than MPII's by those that both have."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+
+
+def keypoint_names_of(dataset_meta: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of a data set's keypoints in their order; MPII's where it says nothing."""
+    numbered = (dataset_meta or {}).get("keypoint_id2name") or dict(enumerate(KEYPOINT_NAMES))
+    return tuple(numbered[index] for index in sorted(numbered))
+
+
+def as_mpii(values: NDArray[Any], names: Sequence[str], *, absent: float) -> NDArray[Any]:
+    """Return a row for each of MPII's keypoints, by name; those that MPII does not have are left out.
+
+    Args:
+        values: (K, ...).
+        names: K of them.
+        absent: What stands in the rows of keypoints that are not among the names.
+    """
+    rows = np.full((NUM_KEYPOINTS, *values.shape[1:]), absent, dtype=values.dtype)
+    for name, value in zip(names, values, strict=True):
+        if name in KEYPOINT_NAMES:
+            rows[KEYPOINT_NAMES.index(name)] = value
+    return rows
