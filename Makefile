@@ -34,7 +34,8 @@ starter: env ## Train the starter checkpoint (hours); LSPET=... is the folder of
 	@test -n "$(LSPET)" || { echo "error: say where LSP Extended is: make starter LSPET=folder" >&2; exit 2; }
 	@.venv/bin/python tools/dataset_converters/lsp2mpii.py "$(LSPET)" data/lspet --skip-absent
 	@test -d data/synthetic_mpii || .venv/bin/python tools/make_synthetic_mpii.py --out data/synthetic_mpii --workers 2
-	@.venv/bin/python tools/train.py configs/efficientpose_rt_synthetic.py --resume
+	@.venv/bin/python tools/train.py configs/efficientpose_rt_synthetic.py --resume \
+		--work-dir work_dirs/efficientpose_rt_starter_synthetic --cfg-options train_cfg.max_epochs=18
 	@.venv/bin/python tools/train.py configs/efficientpose_rt_starter.py --resume
 	@mkdir -p checkpoints
 	@.venv/bin/python tools/publish_checkpoint.py "$$(cat work_dirs/efficientpose_rt_starter/last_checkpoint)" \

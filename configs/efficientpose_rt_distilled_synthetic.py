@@ -17,7 +17,7 @@ _base_ = ["efficientpose_rt_synthetic.py"]
 model = dict(
     type="PoseMapDistiller",
     teacher="rt",
-    teacher_checkpoint="work_dirs/efficientpose_rt_synthetic/epoch_18.pth",
+    teacher_checkpoint="work_dirs/efficientpose_rt_synthetic/epoch_36.pth",
     teacher_share=0.5,
     head=dict(channels=16),
 )

@@ -2,15 +2,15 @@
 
     make starter LSPET=FOLDER_OF_LSPET
 
-draws the synthetic people, converts LSP Extended, trains ``efficientpose_rt_synthetic.py`` and then this, and keeps the
-weights. No released weights and no MPII go into them. LSP Extended is for research, and so are they.
+draws the synthetic people, converts LSP Extended, trains ``efficientpose_rt_synthetic.py`` for 18 epochs and then this,
+and keeps the weights. No released weights and no MPII go into them. LSP Extended is for research, and so are they.
 
 Expected: PCKh@50 of 74.8 on synthetic people and PCK@0.2 of 44.5 on LSP Extended, after two hours of one CPU core.
 """
 
 _base_ = ["efficientpose_rt_lspet_finetune.py"]
 
-model = dict(init_cfg=dict(checkpoint="work_dirs/efficientpose_rt_synthetic/epoch_18.pth"))
+model = dict(init_cfg=dict(checkpoint="work_dirs/efficientpose_rt_starter_synthetic/epoch_18.pth"))
 
 synthetic = dict(
     type=_base_.dataset_type,

@@ -15,4 +15,4 @@ train_dataloader = dict(dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root, headbox_file=f"{data_root}annotations/mpii_gt_val.mat"))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=18, val_interval=3)
+train_cfg = dict(max_epochs=36, val_interval=3)

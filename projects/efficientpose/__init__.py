@@ -7,13 +7,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from efficientpose.inference import PoseEstimator
+    from efficientpose.inference import PoseEstimator, prepare_for_inference
 
 __version__ = "0.1.0"
-__all__ = ["PoseEstimator", "__version__"]
+__all__ = ["PoseEstimator", "__version__", "prepare_for_inference"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "PoseEstimator":
-        return importlib.import_module("efficientpose.inference").PoseEstimator
+    if name in ("PoseEstimator", "prepare_for_inference"):
+        return getattr(importlib.import_module("efficientpose.inference"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import efficientpose
-from efficientpose.commands import export, measure, predict
+from efficientpose.commands import benchmark, export, measure, predict
 from efficientpose.commands.console import NOTHING_DONE, UsageError, quiet_imports
 from efficientpose.variants import VARIANTS
 
@@ -46,6 +46,7 @@ def _build_parser() -> argparse.ArgumentParser:
         predict.add_parser,
         measure.add_parser,
         export.add_parser,
+        benchmark.add_parser,
         _add_models,
         _add_convert,
         _add_download,

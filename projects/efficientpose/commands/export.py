@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, quiet_imports
+from efficientpose.commands.export_int8 import add_int8_options, check_int8_options, export_int8
 from efficientpose.variants import VARIANTS
 
 
@@ -40,9 +41,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--precision",
         default="float32",
-        choices=("float32", "float16"),
-        help="of the stored weights (default: float32)",
+        choices=("float32", "float16", "int8"),
+        help="of the stored weights, with int8 of the arithmetic too (default: float32)",
     )
+    add_int8_options(parser)
     parser.set_defaults(run=export)
 
 
@@ -50,8 +52,9 @@ def export(options: argparse.Namespace) -> int:
     """Write a network as files for other engines, and compare each with the MMPose model on real crops.
 
     A file that differs by more than 1e-4 (float32), or whose keypoints move by more than 0.25 pixels, is kept under a
-    name that ends in .failed.
+    name that ends in .failed; so is one in int8 whose keypoints drifted past a bound.
     """
+    check_int8_options(options)
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
         from efficientpose.export.deployed import ExportOptions
@@ -69,6 +72,8 @@ def export(options: argparse.Namespace) -> int:
     formats = list(dict.fromkeys(options.to.split(",")))
     check_formats(formats, chosen)
     estimator = PoseEstimator.load(options.model, weights=options.weights, config=options.config)
+    if chosen.precision == "int8":
+        return export_int8(options, estimator, chosen, formats)
     crops = find_crops(estimator.model.head.decoder.input_size)
     print(f"{estimator.name}: compared with the MMPose model on {len(crops.pixels)} {crops.origin}")
     num_failed = 0

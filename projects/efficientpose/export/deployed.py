@@ -24,7 +24,7 @@ class ExportOptions:
         pafs: Whether to output the part affinity fields as well.
         normalise_inside: Whether the network takes 0 to 255 and normalises by itself.
         layout: "rtmlib" takes and gives what rtmlib's class for heatmaps does; "ours" what our runtime does.
-        precision: Type in which the weights are stored.
+        precision: Type in which the weights are stored; with "int8" most of the arithmetic is in it too.
 
     Raises:
         ValueError: If two of these exclude each other.
@@ -34,11 +34,13 @@ class ExportOptions:
     pafs: bool = False
     normalise_inside: bool = False
     layout: Literal["ours", "rtmlib"] = "ours"
-    precision: Literal["float32", "float16"] = "float32"
+    precision: Literal["float32", "float16", "int8"] = "float32"
 
     def __post_init__(self) -> None:
         if self.layout == "rtmlib" and (self.pafs or self.normalise_inside or self.outputs == "full"):
             raise ValueError("rtmlib normalises by itself and reads heatmaps alone: leave out the other options")
+        if self.precision == "int8" and (self.layout == "rtmlib" or self.outputs == "full"):
+            raise ValueError('int8 is for our layout and the outputs "heatmaps"')
 
 
 class DeployedNetwork(nn.Module):

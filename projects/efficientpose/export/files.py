@@ -81,6 +81,8 @@ FORMATS: Mapping[str, Format] = {
     "torchscript": Format(".torchscript", "nchw", (), _write_torchscript, run_torchscript),
 }
 
+INT8_FORMATS = ("onnx", "openvino")
+
 
 def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
     """Check that all formats can be written.
@@ -95,6 +97,8 @@ def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
             raise ValueError(f"rtmlib reads ONNX: the layout is for the format onnx alone, not {name}")
         if options.precision == "float16" and name == "torchscript":
             raise ValueError("TorchScript is exported in float32: call half() on what is loaded")
+        if options.precision == "int8" and name not in INT8_FORMATS:
+            raise ValueError(f"int8 is exported as {' and '.join(INT8_FORMATS)}, not as {name}")
         missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
         if missing:
             raise ValueError(f'{name} needs {", ".join(missing)}: pip install "efficientpose[export]"')
@@ -138,17 +142,18 @@ def export_files(
         if options.layout == "ours":  # rtmlib's input is none that our metadata can tell of
             description = describe(network, options, name=name, weights=weights, input_layout=target.input_layout)
             metadata = {METADATA_KEY: description.to_json()}
-        path = folder / f"{_stem(name, options)}{target.suffix}"
+        path = folder / f"{file_stem(name, options)}{target.suffix}"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export") as staging:
             written = Path(staging) / path.name
             target.write(deployed, written, metadata, options.precision == "float16")
             run = run_onnx if options.layout == "rtmlib" else target.run
             given = run(written, images)
             agreement = compare(expected, given, decoder=network.head.decoder, options=options)
-            yield ExportedFile(kind, _release(written, path, agreement), agreement)
+            yield ExportedFile(kind, release(written, path, is_good=agreement.is_good), agreement)
 
 
-def _stem(name: str, options: ExportOptions) -> str:
+def file_stem(name: str, options: ExportOptions) -> str:
+    """Return how exported files are called, without ending."""
     parts = [f"efficientpose_{name}"]
     parts += ["full"] if options.outputs == "full" else []
     parts += ["rtmlib"] if options.layout == "rtmlib" else []
@@ -156,9 +161,15 @@ def _stem(name: str, options: ExportOptions) -> str:
     return "_".join(parts)
 
 
-def _release(written: Path, path: Path, agreement: Agreement) -> Path:
-    """Move a file, and what lies beside it, to its place; return where it went."""
-    suffix = "" if agreement.is_good else FAILED_SUFFIX
+def release(written: Path, path: Path, *, is_good: bool) -> Path:
+    """Move a file, and what lies beside it, to its place; return where it went.
+
+    Args:
+        written: In a folder of its own.
+        path: Where it belongs.
+        is_good: Whether it deserves its name; if not, ".failed" is added.
+    """
+    suffix = "" if is_good else FAILED_SUFFIX
     # the file that is named, and that refers to the others, comes last
     for each in sorted(written.parent.iterdir(), key=lambda part: part == written):
         shutil.move(each, path.with_name(each.name + suffix))

@@ -36,7 +36,17 @@ def write_onnx(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool
 
 def serialise_onnx(graph: Graph, *, metadata: dict[str, str], half: bool = False) -> bytes:
     """Return what :func:`write_onnx` writes."""
-    writer = _Writer(half=half)
+    return assemble(OnnxWriter(half=half), graph, metadata=metadata)
+
+
+def assemble(writer: "OnnxWriter", graph: Graph, *, metadata: dict[str, str]) -> bytes:
+    """Return a file whose nodes a writer makes.
+
+    Args:
+        writer: A new one.
+        graph: The network.
+        metadata: Properties to write into the file.
+    """
     for operation in graph.operations:
         writer.add(operation)
     shapes = graph.shapes
@@ -61,15 +71,20 @@ def _describe(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape[1:]])
 
 
-class _Writer:
-    """Collects nodes and weights."""
+class OnnxWriter:
+    """Collects nodes and weights.
 
-    def __init__(self, *, half: bool) -> None:
+    Args:
+        half: Whether to store the weights in half precision.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
         self.half = half
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
     def add(self, operation: Operation) -> None:
+        """Add the nodes of an operation."""
         for node in self._translate(operation):
             node.name = node.output[0]
             self.nodes.append(node)

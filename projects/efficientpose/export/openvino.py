@@ -18,7 +18,12 @@ def write_openvino(graph: Graph, path: Path, *, metadata: dict[str, str], half: 
         metadata: Entries of the file's ``rt_info``.
         half: Whether to store the weights in half precision; a processor computes in the precision it is asked for.
     """
-    model = openvino.Core().read_model(BytesIO(serialise_onnx(graph, metadata={})))
+    convert_onnx(serialise_onnx(graph, metadata={}), path, metadata=metadata, half=half)
+
+
+def convert_onnx(serialised: bytes, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
+    """Write an ONNX model as :func:`write_openvino` does; arguments as there."""
+    model = openvino.Core().read_model(BytesIO(serialised))
     for key, value in metadata.items():
         model.set_rt_info(value, key)
     openvino.save_model(model, path, compress_to_fp16=half)

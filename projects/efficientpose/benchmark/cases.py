@@ -1,0 +1,130 @@
+"""What is measured: which engines, variants, precisions and numbers of threads there are, and go together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from efficientpose.variants import get_variant
+
+RELEASED: Final = "released"
+"""What the released TFLite model and pipeline are called among the engines."""
+
+
+class EngineKind(NamedTuple):
+    """An engine.
+
+    Attributes:
+        format: Of the file it runs, as ``efficientpose export`` calls it; None for PyTorch.
+        suffix: How this file ends.
+        precisions: What it can compute in; of int8 files, what they hold.
+    """
+
+    format: str | None
+    suffix: str
+    precisions: tuple[str, ...]
+
+
+ENGINES: Final = {
+    "onnxruntime": EngineKind("onnx", ".onnx", ("float32", "int8")),
+    "openvino": EngineKind("openvino", ".xml", ("float32", "bf16", "float16", "int8")),
+    "litert": EngineKind("litert", ".tflite", ("float32", "int8")),
+    "torch": EngineKind(None, "", ("float32",)),
+    "torch-fast": EngineKind(None, "", ("float32", "bf16")),
+    "torch-compile": EngineKind(None, "", ("float32", "bf16")),
+}
+PRECISIONS: Final = ("float32", "bf16", "float16", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        variant: Its name.
+        engine: Of :data:`ENGINES`, or :data:`RELEASED`.
+        precision: Of :data:`PRECISIONS`: what it computes in. The released models' weights are stored in float16.
+        threads: Of the network.
+    """
+
+    variant: str
+    engine: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        variants: Their names.
+        engines: Of :data:`ENGINES`.
+        precisions: Of :data:`PRECISIONS`; those that an engine does not have are left out.
+        threads: Numbers of threads.
+        rounds: Runs of each.
+        batch: Crops that the network takes at once, and pictures from end to end.
+        official: Folder of the released .tflite models; None to measure without them.
+        models: Folder of exported files; None exports them.
+        random_weights: Whether weights do not matter, so that none are looked for.
+        picture: What to find the keypoints of; None for one that comes along.
+        matrix_peak: Whether to measure the largest rate of multiplications of this machine as well.
+
+    Raises:
+        ValueError: If a name is unknown, a number too small, or nothing goes together.
+    """
+
+    variants: Sequence[str]
+    engines: Sequence[str]
+    precisions: Sequence[str] = ("float32",)
+    threads: Sequence[int] = (2,)
+    rounds: int = 30
+    batch: int = 1
+    official: Path | None = None
+    models: Path | None = None
+    random_weights: bool = False
+    picture: Path | None = None
+    matrix_peak: bool = False
+
+    def __post_init__(self) -> None:
+        for variant in self.variants:
+            get_variant(variant)
+        _check_names("engine", self.engines, known=ENGINES)
+        _check_names("precision", self.precisions, known=PRECISIONS)
+        for name, least in (("rounds", self.rounds), ("batch", self.batch), *(("threads", n) for n in self.threads)):
+            if least < 1:
+                raise ValueError(f"{name} must be 1 or more, got {least}")
+        if self.random_weights and self.official is not None:
+            raise ValueError("random weights find other keypoints than the released models: leave one of the two out")
+        if "int8" in self.precisions and self.models is None:
+            raise ValueError("int8 files are made with a calibration folder: make them first and name their folder")
+        if not self.cases(self.variants[0], self.threads[0]):
+            raise ValueError(
+                f"none of {', '.join(self.engines)} computes in {', '.join(self.precisions)}: "
+                + "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in ENGINES.items())
+            )
+
+    def cases(self, variant: str, threads: int) -> list[Case]:
+        """Return what is measured together, without the released pipeline."""
+        return [
+            Case(variant=variant, engine=engine, precision=precision, threads=threads)
+            for engine in self.engines
+            for precision in self.precisions
+            if precision in ENGINES[engine].precisions
+        ]
+
+    def left_out(self) -> list[str]:
+        """Return, in words, what does not go together."""
+        return [
+            f"{engine} does not compute in {precision}"
+            for engine in self.engines
+            for precision in self.precisions
+            if precision not in ENGINES[engine].precisions
+        ]
+
+
+def _check_names(title: str, names: Sequence[str], *, known: Sequence[str] | dict[str, EngineKind]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"unknown {title} {', '.join(map(repr, unknown))}: choose from {', '.join(known)}")
+    if not names:
+        raise ValueError(f"no {title} is named: choose from {', '.join(known)}")

@@ -1,0 +1,119 @@
+"""Get a variant ready to be measured: weights, and files for the engines."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmpose.apis import init_model
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from torch.utils.flop_counter import FlopCounterMode
+
+from efficientpose.benchmark.cases import ENGINES, Plan
+from efficientpose.benchmark.released_pipeline import find_released_model
+from efficientpose.export.deployed import ExportOptions, deploy
+from efficientpose.export.files import export_files
+from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.real_crops import Crops
+from efficientpose.locations import mpii_config_path, starter_checkpoint
+from efficientpose.variants import Variant
+from efficientpose.weights.find import WeightsNotFoundError
+
+
+class LoadedModel(NamedTuple):
+    """An MMPose model on the processor.
+
+    Attributes:
+        model: In evaluation mode.
+        weights: Where its weights come from, in words.
+    """
+
+    model: TopdownPoseEstimator
+    weights: str
+
+
+def load_model(variant: Variant, plan: Plan) -> LoadedModel:
+    """Load a variant: with the weights of the released model it is compared with, released ones, or random ones."""
+    if plan.random_weights:
+        return _build_random(variant)
+    if plan.official is not None:
+        file = find_released_model(plan.official, variant)
+        return LoadedModel(PoseEstimator.load(variant.name, weights=file).model, f"of {file.name}")
+    try:
+        return LoadedModel(PoseEstimator.load(variant.name).model, "released")
+    except WeightsNotFoundError:
+        if variant.name != "rt":
+            return _build_random(variant)
+        return LoadedModel(PoseEstimator.load("rt", weights=starter_checkpoint()).model, "the starter checkpoint")
+
+
+def _build_random(variant: Variant) -> LoadedModel:
+    torch.manual_seed(0)
+    return LoadedModel(init_model(str(mpii_config_path(variant.name)), device="cpu"), "random")
+
+
+def export_for_engines(
+    loaded: LoadedModel, variant: Variant, *, engines: Sequence[str], crops: Crops, folder: Path
+) -> dict[str, Path]:
+    """Export a network for engines, and check what the files compute.
+
+    Args:
+        loaded: The network.
+        variant: What it is.
+        engines: Of :data:`~efficientpose.benchmark.cases.ENGINES`.
+        crops: To check with.
+        folder: Where to.
+
+    Returns:
+        Engine → file, without PyTorch.
+
+    Raises:
+        ValueError: If a file does not compute what the model does: its speed would say nothing.
+    """
+    formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
+    files: dict[str, Path] = {}
+    for exported in export_files(
+        loaded.model,
+        ExportOptions(),
+        formats=list(dict.fromkeys(formats.values())),
+        folder=folder,
+        name=variant.name,
+        weights=loaded.weights,
+        crops=crops.pixels,
+    ):
+        if not exported.agreement.is_good:
+            raise ValueError(f"{exported.path} differs from the model ({exported.agreement}); it is not measured")
+        files |= {engine: exported.path for engine, kind in formats.items() if kind == exported.format}
+    return files
+
+
+def find_model_file(variant: str, engine: str, precision: str, *, plan: Plan, exported: Mapping[str, Path]) -> Path:
+    """Return the file that an engine runs.
+
+    Args:
+        variant: Its name.
+        engine: Of :data:`~efficientpose.benchmark.cases.ENGINES`, not PyTorch.
+        precision: int8 files have a name of their own.
+        plan: Says where files are.
+        exported: Those that were exported.
+
+    Raises:
+        FileNotFoundError: If it is not in the folder that the plan names.
+    """
+    if plan.models is None:
+        return exported[engine]
+    suffix = "_int8" if precision == "int8" else ""
+    path = plan.models / f"efficientpose_{variant}{suffix}{ENGINES[engine].suffix}"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; efficientpose export writes it, or leave --models-dir out")
+    return path
+
+
+def count_flops(model: TopdownPoseEstimator) -> int:
+    """Count what a folded network computes for one crop without upsampling: two FLOPs a multiply-add."""
+    network = deploy(model, ExportOptions())
+    width, height = network.input_size
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(torch.zeros(1, 3, height, width))
+    return int(counter.get_total_flops())

@@ -1,0 +1,105 @@
+"""``efficientpose benchmark``: how fast each engine is here, and how that compares with the released pipeline."""
+
+import argparse
+from pathlib import Path
+
+from efficientpose.commands.console import UsageError, quiet_imports
+from efficientpose.variants import VARIANTS
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the command's options."""
+    parser = commands.add_parser(
+        "benchmark", help="measure the speed of engines and variants", description=benchmark.__doc__
+    )
+    several = "several joined by commas"
+    parser.add_argument("--model", default="rt", metavar="NAMES", help=f"variants, {several} (default: rt)")
+    parser.add_argument(
+        "--engines",
+        default="onnxruntime,openvino,litert,torch,torch-fast",
+        metavar="NAMES",
+        help=f"{several}; torch-compile too, which takes minutes to begin (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--precision", default="float32", metavar="NAMES", help=f"float32, bf16, float16, int8; {several}"
+    )
+    parser.add_argument("--threads", default="2", metavar="NUMBERS", help=f"of the network; {several} (default: 2)")
+    parser.add_argument("--rounds", type=int, default=30, metavar="N", help="runs of each, in turn (default: 30)")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="crops at once (default: 1)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="a picture of one person (default: a photograph)")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="exported files (default: export them now)")
+    parser.add_argument(
+        "--against-official",
+        type=Path,
+        metavar="DIR",
+        help="folder with the released .tflite models: measure them and the released pipeline in the same run",
+    )
+    parser.add_argument("--random-weights", action="store_true", help="look for no weights; networks are as fast")
+    parser.add_argument("--matrix-peak", action="store_true", help="measure the machine's peak and the networks' share")
+    parser.add_argument(
+        "--gpu-batches",
+        default="1,8,32,128",
+        metavar="NUMBERS",
+        help="on a GPU (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as well")
+    parser.set_defaults(run=benchmark)
+
+
+def benchmark(options: argparse.Namespace) -> int:
+    """Measure networks alone, and all the way from a picture's file to keypoints, everything in turn in one run.
+
+    Times are medians with quartiles; compare ratios, not times of different runs.
+    """
+    names = _split(options.model.lower())
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UsageError(f"--model has no {', '.join(unknown)}: there are {', '.join(VARIANTS)}")
+    threads = _parse_numbers("--threads", options.threads)
+    batches = _parse_numbers("--gpu-batches", options.gpu_batches)
+    if options.json is not None and not options.json.parent.is_dir():
+        raise UsageError(f"{options.json.parent}: no such folder; make it before measuring")
+    with quiet_imports():
+        import efficientpose.plugin  # noqa: F401
+        from efficientpose.benchmark.cases import Plan
+        from efficientpose.benchmark.gpu import NO_GPU, measure_gpu
+        from efficientpose.benchmark.run import run_benchmark
+        from efficientpose.benchmark.table import print_report
+
+    plan = Plan(
+        variants=names,
+        engines=_split(options.engines),
+        precisions=_split(options.precision),
+        threads=threads,
+        rounds=options.rounds,
+        batch=options.batch,
+        official=options.against_official,
+        models=options.models_dir,
+        random_weights=options.random_weights,
+        picture=options.picture,
+        matrix_peak=options.matrix_peak,
+    )
+    import torch
+    from rich.console import Console
+
+    report = run_benchmark(plan)
+    if torch.cuda.is_available():
+        report.gpu_rows = measure_gpu(plan, batches=batches)
+        report.machine["gpu"] = torch.cuda.get_device_name()
+    else:
+        report.notes.append(NO_GPU)
+    print_report(report, Console())
+    if options.json is not None:
+        report.write(options.json)
+        print(f"written to {options.json}")
+    return 0
+
+
+def _split(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _parse_numbers(option: str, text: str) -> list[int]:
+    names = _split(text)
+    if not names or not all(name.isdigit() and int(name) > 0 for name in names):
+        raise UsageError(f"{option} takes whole numbers from 1, joined by commas, not {text!r}")
+    return [int(name) for name in names]

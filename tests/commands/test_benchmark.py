@@ -1,0 +1,149 @@
+"""``efficientpose benchmark``, with few rounds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from efficientpose.benchmark import contenders
+from efficientpose.cli import main
+from efficientpose.commands.console import NOTHING_DONE
+
+
+@pytest.fixture(autouse=True)
+def no_reference(monkeypatch):
+    monkeypatch.delenv("EFFICIENTPOSE_SHARED", raising=False)
+
+
+def run(capsys, *arguments):
+    status = main(["benchmark", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_from_beginning_to_end(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("COLUMNS", "200")
+    arguments = ["--random-weights", "--engines", "onnxruntime,torch,torch-fast", "--precision", "float32,bf16"]
+    arguments += ["--threads", 1, "--rounds", 2, "--matrix-peak", "--json", tmp_path / "numbers.json"]
+    status, printed, _ = run(capsys, *arguments)
+    assert status == 0
+    document = json.loads((tmp_path / "numbers.json").read_text())
+    rows = document["rows"]
+    assert [(row["engine"], row["precision"], row["threads"]) for row in rows] == [
+        ("onnxruntime", "float32", 1),
+        ("torch", "float32", 1),
+        ("torch-fast", "float32", 1),
+        ("torch-fast", "bf16", 1),
+    ]
+    for row in rows:
+        for part in ("network", "end_to_end"):
+            assert 0 < row[f"{part}_ms"]["lower"] <= row[f"{part}_ms"]["median"] <= row[f"{part}_ms"]["upper"]
+            ratio = row[f"{part}_ms"]["median"] / rows[0][f"{part}_ms"]["median"]
+            assert row[f"{part}_ratio"] == pytest.approx(ratio)
+        rate = row["flops"] / row["network_ms"]["median"] / 1e6
+        assert row["share_of_peak"] == pytest.approx(rate / max(document["peak_gflops"]["1"].values()))
+    # the paper's 0.873 G without batch norms (1.5%) and without upsampling (16%)
+    assert 0.71e9 < rows[0]["flops"] < 0.74e9
+    assert "onnxruntime does not compute in bf16." in printed
+    assert "rt: weights random." in printed
+    if not document["gpu"]:
+        assert "GPU: skipped, PyTorch finds no CUDA device." in printed
+
+
+def test_an_exported_file_that_computes_something_else_is_not_measured(capsys, monkeypatch):
+    from efficientpose.export import files
+
+    monkeypatch.setattr(files, "feed", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
+    status, _, error = run(capsys, "--random-weights", "--engines", "onnxruntime", "--rounds", 1)
+    assert status == NOTHING_DONE
+    assert "it is not measured" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "v"], "--model has no v: there are rt, i, ii"),
+        (["--engines", "tvm"], "unknown engine 'tvm'"),
+        (["--precision", "int4"], "unknown precision 'int4'"),
+        (["--rounds", 0], "rounds must be 1 or more, got 0"),
+        (["--threads", "two"], "--threads takes whole numbers from 1, joined by commas, not 'two'"),
+        (["--threads", "0"], "--threads takes whole numbers from 1"),
+        (["--gpu-batches", ""], "--gpu-batches takes whole numbers"),
+        (["--json", "nowhere/numbers.json"], "nowhere: no such folder"),
+        (["--picture", "nowhere.jpg"], "nowhere.jpg: cannot be read"),
+    ],
+    ids=str,
+)
+def test_bad_input(capsys, arguments, message):
+    status, _, error = run(capsys, *arguments)
+    assert status == NOTHING_DONE
+    assert message in error
+
+
+def test_folders_without_models(tmp_path, capsys):
+    for package in ("skimage", "PIL", "scipy", "ai_edge_litert"):
+        pytest.importorskip(package)
+    status, _, error = run(capsys, "--against-official", tmp_path)
+    assert status == NOTHING_DONE
+    assert f"{tmp_path}: there is no EfficientPoseRT.tflite in this folder" in error
+    status, _, error = run(capsys, "--random-weights", "--engines", "onnxruntime", "--models-dir", tmp_path)
+    assert status == NOTHING_DONE
+    assert "efficientpose_rt.onnx: no such file; efficientpose export writes it" in error
+
+
+def test_against_the_released_pipeline(shared, tmp_path, capsys):
+    for package in ("skimage", "PIL", "scipy", "ai_edge_litert", "onnxruntime"):
+        pytest.importorskip(package)
+    arguments = ["--against-official", shared / "official", "--engines", "onnxruntime", "--rounds", 1]
+    arguments += ["--picture", shared / "data" / "photos" / "official_sample.jpg"]
+    status, _, _ = run(capsys, *arguments, "--json", tmp_path / "numbers.json")
+    assert status == 0
+    released, ours = json.loads((tmp_path / "numbers.json").read_text())["rows"]
+    assert (released["engine"], released["network_ratio"], released["crop_shift"]) == ("released", 1, 0)
+    assert ours["crop_shift"] <= 0.25  # the same keypoints from the same crops
+    assert ours["picture_shift_median"] <= 1
+    assert ours["picture_shift"] < 5
+    assert ours["end_to_end_ratio"] < 1
+
+
+@pytest.mark.gpu
+def test_on_a_gpu():
+    import torch
+
+    from efficientpose.benchmark.cases import Plan
+    from efficientpose.benchmark.gpu import measure_gpu
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    plan = Plan(variants=["rt"], engines=["torch"], rounds=2, random_weights=True)
+    rows = measure_gpu(plan, batches=[1, 4])
+    assert len(rows) == 2 * (1 + 3 * 3)
+
+
+def test_ways_of_the_gpu_run_on_the_processor_too():
+    from efficientpose.benchmark.cases import Plan
+    from efficientpose.benchmark.gpu import measure_gpu
+
+    plan = Plan(variants=["rt"], engines=["torch"], rounds=1, random_weights=True)
+    rows = measure_gpu(plan, batches=[1, 2], ways=["torch", "eager"], precisions=["float32"], device="cpu")
+    assert [(row.way, row.precision, row.batch) for row in rows] == [
+        ("torch", "float32", 1),
+        ("eager", "float32", 1),
+        ("torch", "float32", 2),
+        ("eager", "float32", 2),
+    ]
+    for row in rows:
+        assert row.crops_per_second == pytest.approx(1000 * row.batch / row.network.wall.median)
+
+
+def test_torch_reads_crops_as_the_estimator_does(untrained_checkpoint):
+    from efficientpose.inference import PoseEstimator
+
+    model = PoseEstimator.load("rt", weights=untrained_checkpoint).model
+    crop = np.zeros((224, 224, 3), np.uint8)
+    crop[..., 0] = 255  # red
+    images = contenders.encode_for_torch(model, crop, batch=2)
+    assert images.shape == (2, 3, 224, 224)
+    # (255 - 123.675) / 58.395, -116.28 / 57.12, -103.53 / 57.375
+    np.testing.assert_allclose(images[1, :, 5, 7].numpy(), (2.2489, -2.0357, -1.8044), atol=1e-3)
