@@ -1,4 +1,4 @@
-"""Measure how many people and joints are found in scenes of several, in one pass and by crops at perfect boxes.
+"""Measure how many people and joints are found in scenes: in one pass, by search, and by crops at perfect boxes.
 
 Examples:
     python tools/analysis/people_scenes.py --weights EfficientPoseI.h5 --variant i --lspet data/lspet

@@ -1,4 +1,4 @@
-"""Finding several people, measured: one pass with part affinity fields against crops at perfect boxes."""
+"""Finding several people, measured: one pass with part affinity fields and a search, against crops at perfect boxes."""
 
 import json
 import time
@@ -20,6 +20,7 @@ from efficientpose.movement.clips import STANDING
 from efficientpose.runtime.images import read_image
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.scene_frame import STRIDE
+from efficientpose.runtime.search import find_people
 from efficientpose.skeleton import LIMBS, NUM_KEYPOINTS
 
 KINDS: Final = ("side by side", "overlapping", "synthetic")
@@ -106,12 +107,13 @@ def _draw_people(rng: np.random.Generator, lspet: Path, num_people: int) -> list
 
 def score_scenes(models: PeopleModels, scenes: Sequence[PeopleScene]) -> dict[str, PeopleCounts]:
     """Return what each route finds, all scenes added up."""
-    totals = {"one pass": PeopleCounts(), "crops": PeopleCounts()}
+    totals = {"one pass": PeopleCounts(), "search": PeopleCounts(), "crops": PeopleCounts()}
     for scene in scenes:
         truth = np.where(scene.labelled[..., None], scene.keypoints, np.nan)
         models.people.shorter_side = min(scene.image.shape[:2])
         poses = {
             "one pass": models.people.predict(scene.image),
+            "search": find_people(models.crops, scene.image),
             "crops": models.crops.predict(scene.image, _perfect_boxes(scene)),
         }
         for route, found in poses.items():
