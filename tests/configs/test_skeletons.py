@@ -22,6 +22,13 @@ from efficientpose.variants import VARIANTS
 SKELETONS = {"coco": 17, "halpe26": 26}
 ANNOTATED = {"coco": 17, "halpe26": 136}
 CONFIGS = [(variant, name) for variant in VARIANTS for name in SKELETONS]
+SMALL_VARIANTS = ("rt", "i", "rt_lite")
+"""The others take minutes together."""
+
+TRAINED = [
+    pytest.param(*each, id="_".join(each), marks=() if each[0] in SMALL_VARIANTS else pytest.mark.slow)
+    for each in CONFIGS
+]
 NUM_PEOPLE = 2
 SIZE = (120, 90)
 SMALL = (48, 48)
@@ -84,7 +91,7 @@ def make_runner(path, root, work_dir):
 
 
 @pytest.mark.filterwarnings("ignore:The metainfo config file")
-@pytest.mark.parametrize(("variant", "name"), CONFIGS, ids=["_".join(each) for each in CONFIGS])
+@pytest.mark.parametrize(("variant", "name"), TRAINED)
 def test_config_trains_and_tests_at_a_small_size(variant, name, data, tmp_path):
     runner = make_runner(config_path(f"efficientpose_{variant}_{name}.py"), data[name], tmp_path)
     parameters = dict(runner.model.named_parameters())

@@ -35,9 +35,10 @@ def test_scenes_are_scored(run_tool, checkpoints):
     arguments = ("--variant", "rt", "--weights", checkpoints["rt"], "--people", 2)
     status, printed, _ = run_tool("people_scenes.py", *arguments, "--scenes", 1, "--size", 160)
     assert status == 0
-    first, second = printed.splitlines()
+    first, second, third = printed.splitlines()
     assert first.startswith("synthetic, 2 people, one pass: people precision ")
-    assert second.startswith("synthetic, 2 people, crops: people precision ")
+    assert second.startswith("synthetic, 2 people, search: people precision ")
+    assert third.startswith("synthetic, 2 people, crops: people precision ")
     status, printed, _ = run_tool("people_scenes.py", *arguments, "--timing", "--rounds", 1)
     assert status == 0
     assert printed.startswith("2 people: network of one pass ")
