@@ -1,11 +1,14 @@
 """EfficientPose RT by the paper's recipe on synthetic people, from random weights: the whole path without MPII.
 
     python tools/make_synthetic_mpii.py --out data/synthetic_mpii --train 4000 --val 500 --seed 0 --workers 2
+    python tools/train.py configs/efficientpose_rt_synthetic.py
+
+Expected: PCKh@50 / @10 of 79.9 / 27.4 after 204 CPU minutes, measured with two processes of one thread on two cores:
+
     OMP_NUM_THREADS=1 torchrun --nproc_per_node=2 tools/train.py configs/efficientpose_rt_synthetic.py \\
         --launcher pytorch --cfg-options train_dataloader.batch_size=8
 
-Expected: PCKh@50 / @10 of 79.9 / 27.4 after 204 CPU minutes on two cores; with --flip-test 81.0 / 28.5. Without torchrun
-one process trains on batches of 16 as well; 18 epochs (train_cfg.max_epochs=18), 86 minutes of one core, reached 74.8.
+With --flip-test it scores 81.0 / 28.5; 18 epochs, 86 minutes of one core, reached 74.8 / 19.8.
 
 Differs from ``efficientpose_rt_mpii.py`` in data and length alone.
 """
