@@ -170,7 +170,11 @@ def test_evaluate_on_mpii(folder, mpii_release):
     run_guide(
         "evaluate_on_mpii.md",
         folder,
-        shorter=[("--num-val 3000", "--num-val 4"), ("--cfg-options", f"--cfg-options {loader}")],
+        shorter=[
+            ("--num-val 3000", "--num-val 4"),
+            ("efficientpose download i\n", ""),
+            ("--cfg-options", f"--cfg-options {loader}"),
+        ],
     )
     assert (folder / "scores.json").is_file()
     assert (folder / "pred_keypoints_mpii.mat").is_file()
