@@ -8,6 +8,13 @@ SOME_FAILED = 1
 NOTHING_DONE = 2
 
 
+def exit_status(*, num_failed: int, num_tried: int) -> int:
+    """Return the exit status of a command that tried several things: 0, or whether some or all of them failed."""
+    if num_failed == num_tried:
+        return NOTHING_DONE
+    return SOME_FAILED if num_failed else 0
+
+
 class UsageError(Exception):
     """The call cannot be carried out; the message is for the user."""
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, quiet_imports
+from efficientpose.commands.console import exit_status, quiet_imports
 from efficientpose.commands.export_int8 import add_int8_options, check_int8_options, export_int8
 from efficientpose.variants import VARIANTS
 
@@ -93,6 +93,4 @@ def export(options: argparse.Namespace) -> int:
             num_failed += 1
             reason = "its output does not depend on the picture" if agreement.is_constant else "it differs too much"
             print(f"efficientpose: {exported.path} is not usable: {reason}", file=sys.stderr)
-    if num_failed == len(formats):
-        return NOTHING_DONE
-    return SOME_FAILED if num_failed else 0
+    return exit_status(num_failed=num_failed, num_tried=len(formats))

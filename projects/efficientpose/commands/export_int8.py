@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError
+from efficientpose.commands.console import UsageError, exit_status
 
 if TYPE_CHECKING:
     from efficientpose.benchmark.timing import Timing
@@ -114,9 +114,7 @@ def export_int8(
         if not is_accepted:
             num_failed += 1
             print(f"efficientpose: {path} is not usable: {_reason(measured)}", file=sys.stderr)
-    if num_failed == len(formats):
-        return NOTHING_DONE
-    return SOME_FAILED if num_failed else 0
+    return exit_status(num_failed=num_failed, num_tried=len(formats))
 
 
 def _load_crops(options: argparse.Namespace, input_size: tuple[int, int]) -> "CalibrationCrops":

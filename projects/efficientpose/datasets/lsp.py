@@ -155,6 +155,12 @@ def is_validation(number: int) -> bool:
     return (number - 1) % NUM_FOLDS == VAL_FOLD
 
 
+def split_people(people: list[LspPerson]) -> tuple[list[LspPerson], list[LspPerson]]:
+    """Return those to train on and those to validate on, each in order."""
+    train = [person for person in people if not is_validation(person.number)]
+    return train, [person for person in people if is_validation(person.number)]
+
+
 def convert(
     source: Path, out: Path, *, name: str | None = None, skip_absent: bool = False, copy_images: bool = False
 ) -> Summary:
@@ -177,8 +183,7 @@ def convert(
     name = name or collection.layout.value
     if Path(name).name != name:
         raise ValueError(f"name {name!r}: expected the beginning of a file name, without a folder")
-    val = [person for person in collection.people if is_validation(person.number)]
-    train = [person for person in collection.people if not is_validation(person.number)]
+    train, val = split_people(collection.people)
     for part, people in (("training", train), ("validation", val)):
         if not people:
             raise ValueError(

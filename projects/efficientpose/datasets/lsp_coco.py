@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from efficientpose.atomic import replacing
-from efficientpose.datasets.lsp import LSP_NAMES, LspPerson, is_validation, read_collection
+from efficientpose.datasets.lsp import LSP_NAMES, VAL_FOLD, LspPerson, read_collection, split_people
 from efficientpose.datasets.lsp_boxes import REGION_PADDING, REGION_PER_BOX
 from efficientpose.datasets.lsp_images import provide_images
 from efficientpose.skeleton import KEYPOINT_NAMES
@@ -67,12 +67,13 @@ def convert_to_coco(
         ValueError: If the source is not what it should be, or has not so many training photographs.
     """
     collection = read_collection(source, skip_absent=skip_absent)
-    val = [person for person in collection.people if is_validation(person.number)]
-    train = [person for person in collection.people if not is_validation(person.number)]
+    train, val = split_people(collection.people)
     if first is not None and not 0 < first <= len(train):
         raise ValueError(f"--first {first}: {source} has 1 to {len(train)} photographs for training")
     if not val:
-        raise ValueError(f"{source}: nobody is left for validation: photographs whose number ends in 4 are")
+        raise ValueError(
+            f"{source}: nobody is left for validation: photographs whose number ends in {VAL_FOLD + 1} are"
+        )
     provide_images(source / "images", out / "images", [person.image for person in collection.people], copy=copy_images)
     name = f"{collection.layout.value}14"
     training_file = out / "annotations" / (f"{name}_train.json" if first is None else f"{name}_train_{first}.json")

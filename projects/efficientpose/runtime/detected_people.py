@@ -6,8 +6,7 @@ import numpy as np
 
 from efficientpose.runtime.boxes import Boxes, check_pixels
 from efficientpose.runtime.detectors import PersonDetector, suppress_doubles
-from efficientpose.runtime.follow import MIN_MEAN_SCORE
-from efficientpose.runtime.person_box import box_around_pose
+from efficientpose.runtime.person_box import box_to_follow
 from efficientpose.runtime.predictions import CropMaps, Estimator, Pose, skeleton_of
 
 MIN_SIDE = 2
@@ -101,9 +100,8 @@ def _boxes_to_follow(poses: Sequence[Pose], *, image_size: tuple[int, int]) -> n
     """Return where to look for those who were found surely enough, (N, 4)."""
     followed = []
     for pose in poses:
-        score = pose.keypoints[:, 2].mean()
-        box = box_around_pose(pose.keypoints, image_size=image_size)
-        if box is not None and score >= MIN_MEAN_SCORE:
-            followed.append((*box, score))
+        box = box_to_follow(pose.keypoints, image_size=image_size)
+        if box is not None:
+            followed.append((*box, pose.keypoints[:, 2].mean()))
     people = np.array(followed, np.float32).reshape(-1, 5)
     return suppress_doubles(people, max_overlap=MAX_FOLLOWED_OVERLAP)[:, :4]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import numpy as np
 
 from efficientpose.runtime.engines import EngineError
-from efficientpose.runtime.similarity import box_overlaps
+from efficientpose.runtime.similarity import box_overlaps, keep_unlike
 
 if TYPE_CHECKING:
     from efficientpose.runtime.onnx_detector import OnnxDetector
@@ -58,9 +58,4 @@ def suppress_doubles(found: np.ndarray, *, max_overlap: float = MAX_OVERLAP) -> 
         max_overlap: Intersection over union from which two are one.
     """
     ordered = found[np.argsort(-found[:, 4], kind="stable")]
-    overlaps = box_overlaps(ordered[:, :4], ordered[:, :4])
-    kept: list[int] = []
-    for index, row in enumerate(overlaps):
-        if not kept or row[kept].max() < max_overlap:
-            kept.append(index)
-    return ordered[kept]
+    return ordered[keep_unlike(box_overlaps(ordered[:, :4], ordered[:, :4]) >= max_overlap)]

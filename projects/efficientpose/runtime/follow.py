@@ -6,13 +6,10 @@ from typing import Final
 import numpy as np
 
 from efficientpose.runtime.boxes import Boxes
-from efficientpose.runtime.person_box import BOX_MARGIN, box_around_pose
+from efficientpose.runtime.person_box import BOX_MARGIN, MIN_MEAN_SCORE, box_to_follow
 from efficientpose.runtime.predictions import CropMaps, Estimator, Pose, skeleton_of
 from efficientpose.runtime.search import find_people
 from efficientpose.runtime.similarity import box_overlaps
-
-MIN_MEAN_SCORE: Final = 0.25
-"""Below it, the person counts as lost: sure poses score about 0.5, what is seen of no person less than 0.2."""
 
 FRAMES_BETWEEN_SEARCHES: Final = 10
 """A search takes as long as eighty frames, so while nobody is there it is not made in each."""
@@ -106,7 +103,5 @@ class Follower:
         return int(box_overlaps(boxes, self._last_box[None])[:, 0].argmax())
 
     def _box_around(self, pose: Pose, image: np.ndarray) -> np.ndarray | None:
-        if not pose.keypoints[:, 2].mean() >= self._min_mean_score:
-            return None
         size = (image.shape[1], image.shape[0])
-        return box_around_pose(pose.keypoints, image_size=size, margin=self._margin)
+        return box_to_follow(pose.keypoints, image_size=size, margin=self._margin, min_mean_score=self._min_mean_score)

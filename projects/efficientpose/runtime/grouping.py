@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from efficientpose.runtime.assignment import match_best
 from efficientpose.runtime.limb_scores import Floats, LimbRule, score_limbs
 from efficientpose.runtime.scene_peaks import Candidates
-from efficientpose.runtime.similarity import box_areas, boxes_around, keypoint_spreads, oks
+from efficientpose.runtime.similarity import box_areas, boxes_around, keep_unlike, keypoint_spreads, oks
 from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 
@@ -211,11 +211,7 @@ class PeopleGrouper:
             spreads=self._spreads,
             min_common=MIN_COMMON_JOINTS,
         )
-        kept: list[int] = []
-        for index in range(len(people)):
-            if not kept or alike[index, kept].max() <= self.rule.max_similarity:
-                kept.append(index)
-        return tuple(people[index] for index in kept)
+        return tuple(people[index] for index in keep_unlike(alike > self.rule.max_similarity))
 
 
 def _find_pelvis(limbs: Sequence[tuple[int, int]], names: list[str]) -> tuple[int, list[int], int] | None:

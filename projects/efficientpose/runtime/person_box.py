@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 BOX_MARGIN: Final = 0.15
 """What is added on every side of the keypoints' box, per its longer side: head, hands and feet go beyond the joints."""
 
+MIN_MEAN_SCORE: Final = 0.25
+"""Below it, a person counts as lost: sure poses score about 0.5, what is seen of no person less than 0.2."""
+
 MIN_KEYPOINT_SCORE: Final = 0.1
 MIN_KEYPOINTS: Final = 4
 
@@ -32,3 +35,16 @@ def box_around_pose(
     added = margin * float((high - low).max())
     low, high = np.maximum(low - added, 0), np.minimum(high + added, image_size)
     return np.concatenate((low, high)).astype(np.float32) if (high - low).min() >= 1 else None
+
+
+def box_to_follow(
+    keypoints: np.ndarray,
+    *,
+    image_size: tuple[int, int],
+    margin: float = BOX_MARGIN,
+    min_mean_score: float = MIN_MEAN_SCORE,
+) -> NDArray[np.float32] | None:
+    """Return where to look for a person in the next frame, as :func:`box_around_pose`; None if the person is lost."""
+    if not keypoints[:, 2].mean() >= min_mean_score:  # NaN is lost
+        return None
+    return box_around_pose(keypoints, image_size=image_size, margin=margin)

@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 
 from efficientpose.runtime.boxes import check_pixels
 from efficientpose.runtime.person_box import box_around_pose
-from efficientpose.runtime.predictions import Estimator, Pose
-from efficientpose.runtime.similarity import box_areas, boxes_around, keypoint_spreads, oks
+from efficientpose.runtime.predictions import Estimator, Pose, skeleton_of
+from efficientpose.runtime.similarity import (
+    box_areas,
+    box_shares_inside,
+    boxes_around,
+    keep_unlike,
+    keypoint_spreads,
+    oks,
+)
 
 WINDOW_SIZES: Final = (1.0, 0.7, 0.5, 0.35)
 """Sides of the windows, per the picture's shorter side. A person half as high as a window is still seen in it."""
@@ -83,7 +90,8 @@ def find_people(
     best = [pose for pose in best if _mean_score(pose) >= MIN_CANDIDATE_SCORE]
     for _ in range(NUM_REFINEMENTS):
         best = _refine(estimator, image, best)
-    return tuple(pose for pose in _without_duplicates(best) if _mean_score(pose) >= min_mean_score)
+    spreads = keypoint_spreads(skeleton_of(estimator).keypoint_names)
+    return tuple(pose for pose in _without_duplicates(best, spreads=spreads) if _mean_score(pose) >= min_mean_score)
 
 
 def _windows(width: int, height: int) -> Iterator[NDArray[np.float32]]:
@@ -116,7 +124,7 @@ def _refine(estimator: Estimator, image: np.ndarray, poses: Sequence[Pose]) -> l
     ]
 
 
-def _without_duplicates(poses: Sequence[Pose]) -> list[Pose]:
+def _without_duplicates(poses: Sequence[Pose], *, spreads: NDArray[np.float64]) -> list[Pose]:
     """Return the poses, best first, without those of a person or of a part of one who has a better pose."""
     ordered = sorted(poses, key=_mean_score, reverse=True)
     if not ordered:
@@ -125,25 +133,6 @@ def _without_duplicates(poses: Sequence[Pose]) -> list[Pose]:
     boxes = boxes_around(keypoints)
     areas = np.nan_to_num(box_areas(boxes))
     larger = np.maximum(areas[:, None], areas[None])
-    likeness = oks(keypoints, keypoints, areas=larger, spreads=_spreads(keypoints.shape[1]))
-    is_part = (_shares_inside(boxes) >= PART_OF_PERSON) & (areas[:, None] <= areas[None])
-    kept: list[int] = []
-    for index in range(len(ordered)):
-        if not any(likeness[index, other] >= SAME_PERSON or is_part[index, other] for other in kept):
-            kept.append(index)
-    return [ordered[index] for index in kept]
-
-
-def _shares_inside(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much of each box (N, 4) lies inside each, (N, N); 0 for boxes without an area."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.prod(np.maximum(np.nan_to_num(high - low), 0), axis=2)
-    areas = np.nan_to_num(box_areas(boxes))
-    return np.where(areas[:, None] > 0, shared / np.where(areas > 0, areas, 1)[:, None], 0)
-
-
-def _spreads(num_keypoints: int) -> NDArray[np.float64]:
-    """Return the spreads of MPII's keypoints, or one for all of another skeleton's."""
-    spreads = keypoint_spreads()
-    return spreads if len(spreads) == num_keypoints else np.full(num_keypoints, spreads.mean())
+    likeness = oks(keypoints, keypoints, areas=larger, spreads=spreads)
+    is_part = (box_shares_inside(boxes, boxes) >= PART_OF_PERSON) & (areas[:, None] <= areas[None])
+    return [ordered[index] for index in keep_unlike((likeness >= SAME_PERSON) | is_part)]

@@ -79,9 +79,35 @@ def oks(first: Floats, second: Floats, *, areas: Floats, spreads: Floats, min_co
 
 def box_overlaps(first: Floats, second: Floats) -> NDArray[np.float64]:
     """Return intersection over union of each pair of boxes (A, 4) and (B, 4); 0 where one is NaN or empty."""
+    intersection = _intersections(first, second)
+    return _shares(intersection, box_areas(first)[:, None] + box_areas(second)[None] - intersection)
+
+
+def box_shares_inside(first: Floats, second: Floats) -> NDArray[np.float64]:
+    """Return how much of each box (A, 4) lies inside each of (B, 4), (A, B); 0 where one is NaN or the first empty."""
+    intersection = _intersections(first, second)
+    return _shares(intersection, np.broadcast_to(box_areas(first)[:, None], intersection.shape))
+
+
+def _intersections(first: Floats, second: Floats) -> Floats:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    intersection = np.prod(np.maximum(high - low, 0), axis=2)
-    union = box_areas(first)[:, None] + box_areas(second)[None] - intersection
-    is_usable = np.isfinite(union) & (union > 0)
-    return np.where(is_usable, intersection / np.where(is_usable, union, 1), 0)
+    return np.prod(np.maximum(high - low, 0), axis=2)
+
+
+def _shares(parts: Floats, wholes: Floats) -> NDArray[np.float64]:
+    is_usable = np.isfinite(parts) & np.isfinite(wholes) & (wholes > 0)
+    return np.where(is_usable, parts / np.where(is_usable, wholes, 1), 0)
+
+
+def keep_unlike(is_double: NDArray[np.bool_]) -> list[int]:
+    """Return which of several stay, best first, if each goes that is a double of a better one that stays.
+
+    Args:
+        is_double: (N, N), whether one is a double of another; both sorted best first.
+    """
+    kept: list[int] = []
+    for index, doubles in enumerate(is_double):
+        if not doubles[kept].any():
+            kept.append(index)
+    return kept
