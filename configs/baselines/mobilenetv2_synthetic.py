@@ -24,12 +24,13 @@ test_dataloader = val_dataloader
 val_evaluator = dict(_delete_=True, type="PCKh", thresholds=(0.5, 0.1))
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_epochs=36, val_interval=3)
+train_cfg = dict(max_epochs=12, val_interval=3)
 param_scheduler = [
     dict(type="LinearLR", begin=0, end=500, start_factor=0.001, by_epoch=False),
-    dict(type="MultiStepLR", by_epoch=True, milestones=[29, 34], gamma=0.1),
+    dict(type="MultiStepLR", by_epoch=True, milestones=[10, 11], gamma=0.1),
 ]
 randomness = dict(seed=0)
+model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)  # processes without a GPU, too
 default_hooks = dict(
     checkpoint=dict(save_best="PCKh@0.5"),
     channels_last=dict(type="ChannelsLastHook"),

@@ -1,7 +1,10 @@
 """Configs, resumption and table of the ablations; the runs themselves are MMEngine's."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
 
 from efficientpose.evaluation.pckh import Score
 from efficientpose.inference import ablations
@@ -31,7 +34,25 @@ def test_full_is_the_config_itself(base):
     assert make_config(base, "full", num_epochs=3, seed=0).model == base.model
 
 
-def test_what_cannot_be_run(base):
+@pytest.mark.parametrize("change", ["full", "no_paf", "no_upscaling", "one_pass", "three_passes"])
+def test_all_can_start_from_one_backbone(change, tmp_path):
+    rt = Config.fromfile(config_path("efficientpose_rt_synthetic.py"))
+    init_default_scope("mmpose")
+    trained = MODELS.build(rt.model)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.fill_(0.25)
+    path = tmp_path / "trained.pth"
+    torch.save({"state_dict": trained.state_dict()}, path)
+    model = MODELS.build(make_config(rt, change, num_epochs=3, seed=0, backbone=path).model)
+    model.init_weights()
+    assert all((parameter == 0.25).all() for parameter in model.backbone.parameters())
+    assert not any((parameter == 0.25).all() for parameter in model.head.parameters())
+
+
+def test_what_cannot_be_run(base, tmp_path):
+    with pytest.raises(ValueError, match=r"absent\.pth: no such checkpoint to take the backbone from"):
+        make_config(base, "full", num_epochs=3, seed=0, backbone=tmp_path / "absent.pth")
     with pytest.raises(ValueError, match="unknown change 'no_head': choose one of full, no_upscaling"):
         make_config(base, "no_head", num_epochs=3, seed=0)
     with pytest.raises(ValueError, match="at least 1 epoch, got 0"):

@@ -204,3 +204,9 @@ def test_checkpoint_for_a_branch_that_does_not_exist():
 def test_misspelt_argument_fails():
     with pytest.raises(TypeError, match="high_architecture"):
         MODELS.build(dict(type="DualEfficientNet", high_architecture="b0"))
+
+
+def test_one_start_for_the_whole_and_for_a_branch():
+    start = dict(type="Pretrained", checkpoint="trained.pth", prefix="backbone.")
+    with pytest.raises(ValueError, match="init_cfg and high_pretrained or low_pretrained both say what to start from"):
+        DualEfficientNet(high_arch="b0", high_pretrained="b0.pth", init_cfg=start)

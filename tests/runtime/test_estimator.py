@@ -11,6 +11,7 @@ import pytest
 from efficientpose.runtime.estimator import PoseEstimator
 from efficientpose.runtime.images import ImageError
 from efficientpose.runtime.metadata import MetadataError
+from efficientpose.runtime.predictions import StagedEstimator
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,22 @@ def test_a_network_of_a_fixed_batch_size_gives_the_same(make_model):
     pairs = PoseEstimator(make_model("pairs.onnx", batch=2), threads=1).predict(image, boxes)
     for one, other in zip(any_size, pairs, strict=True):
         np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-4)
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_the_steps_together_are_the_prediction(make_model, flip_test):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    boxes = np.column_stack((rng.uniform(0, 40, (19, 2)), rng.uniform(50, 90, (19, 2))))  # more than one batch
+    estimator = PoseEstimator(make_model("one.onnx"), flip_test=flip_test)
+    assert isinstance(estimator, StagedEstimator)
+    cut = estimator.prepare(picture, boxes)
+    stepwise = estimator.finish(cut, estimator.infer(cut))
+    whole = estimator.predict(picture, boxes)
+    assert len(stepwise) == len(whole) == 19
+    for ours, theirs in zip(stepwise, whole, strict=True):
+        np.testing.assert_array_equal(ours.bbox, theirs.bbox)
+        np.testing.assert_array_equal(ours.keypoints, theirs.keypoints)
 
 
 def test_flip_test_is_the_mean_with_the_mirrored_and_swapped_maps(make_model, metadata):

@@ -113,6 +113,54 @@ def test_reading_inference_and_writing_overlap():
     assert time.perf_counter() - start < 2.7 * 30 * seconds  # one after the other takes 3
 
 
+class StepwiseNetwork:
+    """Answers as Network does, in three steps; keeps the thread of each."""
+
+    name = "network"
+    predict = predict_maps = None
+
+    def __init__(self, *, unusable=None):
+        self.unusable = unusable
+        self.threads = {"prepare": set(), "infer": set(), "finish": set()}
+
+    def note(self, step):
+        self.threads[step].add(threading.current_thread().name)
+
+    def prepare(self, image, boxes=None):
+        self.note("prepare")
+        number = float(image[0, 0, 0])
+        if number == self.unusable:
+            raise ValueError("this frame cannot be used")
+        return number, boxes
+
+    def infer(self, prepared):
+        self.note("infer")
+        return prepared[0] + 100
+
+    def finish(self, prepared, answer):
+        self.note("finish")
+        assert answer == prepared[0] + 100
+        return (Pose(bbox=np.array(prepared[1][0]), keypoints=np.full((16, 3), answer - 100)),)
+
+
+def test_steps_run_beside_reading_and_writing():
+    network, sink = StepwiseNetwork(), Sink()
+    assert run_pipeline(Video(50), network, sink, boxes=[[0, 0, 5, 5]]) == 50
+    assert sink.written == list(range(50))
+    assert network.threads == {
+        "prepare": {"read video"},
+        "infer": {threading.current_thread().name},
+        "finish": {"write video"},
+    }
+
+
+def test_a_frame_that_cannot_be_prepared_stops_behind_those_before_it():
+    sink = Sink()
+    with pytest.raises(ValueError, match="this frame cannot be used"):
+        run_pipeline(Video(50), StepwiseNetwork(unusable=23), sink, boxes=[[0, 0, 5, 5]])
+    assert sink.written == list(range(23))
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no such box")])
 def test_what_was_answered_is_written_before_the_stop(error):
     sink = Sink(seconds=0.002)

@@ -3,8 +3,9 @@
 Example:
     python tools/analysis/ablations.py configs/efficientpose_i_synthetic.py --epochs 3 --seeds 0 1
 
-The first row is the config itself; every other one is an ablation of the same variant with the config's data. Each run
-has a work folder of its own below --out; one that is finished is not run again, and one that was stopped goes on.
+The first row is the config itself; every other one is an ablation of the same variant with the config's data. With
+--backbone all start from one trained backbone, which compares heads at a small budget. Each run has a work folder of
+its own below --out; one that is finished is not run again, and one that was stopped goes on.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
+from efficientpose.evaluation.pckh import Score
 from efficientpose.inference.ablations import CHANGES, make_config, render_table, run_once
 
 
@@ -24,18 +26,15 @@ def main() -> int:
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES), help="default: all")
     parser.add_argument("--epochs", type=int, required=True, help="length of each run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run each (default: 0)")
+    parser.add_argument(
+        "--backbone", type=Path, help="checkpoint whose backbone all start from (default: random weights)"
+    )
     parser.add_argument("--out", type=Path, default=Path("work_dirs/ablations"), help="default: %(default)s")
     arguments = parser.parse_args()
     try:
         base = Config.fromfile(arguments.config)
         results = {
-            change: [
-                run_once(
-                    make_config(base, change, num_epochs=arguments.epochs, seed=seed),
-                    arguments.out / f"{arguments.config.stem}_{change}_{arguments.epochs}_epochs_seed_{seed}",
-                )
-                for seed in arguments.seeds
-            ]
+            change: [_run(base, change, seed, arguments) for seed in arguments.seeds]
             for change in ("full", *arguments.changes)
         }
     except (ValueError, OSError) as error:
@@ -43,6 +42,13 @@ def main() -> int:
         return 1
     print(render_table(results))
     return 0
+
+
+def _run(base: Config, change: str, seed: int, arguments: argparse.Namespace) -> dict[str, Score]:
+    config = make_config(base, change, num_epochs=arguments.epochs, seed=seed, backbone=arguments.backbone)
+    start = "" if arguments.backbone is None else f"_from_{arguments.backbone.stem}"
+    name = f"{arguments.config.stem}_{change}_{arguments.epochs}_epochs_seed_{seed}{start}"
+    return run_once(config, arguments.out / name)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,16 @@ MEASURES: Final = ("PCKh@0.5", "PCKh@0.1")
 RESULT_FILE: Final = "ablation.json"
 
 
-def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Config:
+def make_config(base: Config, change: str, *, num_epochs: int, seed: int, backbone: Path | None = None) -> Config:
     """Return one run's config.
 
     Args:
-        base: The full network on the data; its head and backbone are those of variant I or II.
+        base: The full network on the data; its head and backbone are those of variant RT, I or II.
         change: "full", or one of :data:`CHANGES`.
         num_epochs: Length of the run; it is scored once, after it.
         seed: Of weights, order and augmentation.
+        backbone: A checkpoint of a network with the same backbone, which all start from; the neck and the head start
+            from random weights. None for random weights in the backbone, too.
 
     Raises:
         ValueError: If the change is unknown, the variant has no such ablation, or a number is too small.
@@ -40,6 +42,10 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int) -> Con
         config.model = Config.fromfile(_ablation_path(base, change)).model
     config.train_cfg.update(max_epochs=num_epochs, val_interval=num_epochs, val_begin=num_epochs + 1)
     config.randomness = dict(seed=seed)
+    if backbone is not None:
+        if not backbone.is_file():
+            raise ValueError(f"{backbone}: no such checkpoint to take the backbone from")
+        config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(backbone), prefix="backbone.")
     return config
 
 

@@ -55,9 +55,12 @@ class DualEfficientNet(BaseModule):
         frozen_stages: Stages kept as they are in training: 1 is the stem, 2 adds stage 1, and so on; 0 freezes none.
         with_cp: Recompute activations in the backward pass to save memory; batch norms then update their statistics
             twice a step, as in MMPretrain.
+        init_cfg: What :meth:`init_weights` starts the whole backbone from, in MMEngine's form; in place of the two
+            checkpoints of its branches.
 
     Raises:
-        ValueError: If an architecture is unknown or checkpoint weights are given for a branch that does not exist.
+        ValueError: If an architecture is unknown, checkpoint weights are given for a branch that does not exist, or
+            both for a branch and for the whole.
     """
 
     def __init__(
@@ -71,8 +74,11 @@ class DualEfficientNet(BaseModule):
         norm_cfg: dict | None = None,
         frozen_stages: int = 0,
         with_cp: bool = False,
+        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
+        if init_cfg is not None and (high_pretrained is not None or low_pretrained is not None):
+            raise ValueError("init_cfg and high_pretrained or low_pretrained both say what to start from: set one")
         for arch in (high_arch, low_arch):
             if arch is not None and arch not in ARCHITECTURES:
                 raise ValueError(f"unknown EfficientNet {arch!r}: choose one of {', '.join(ARCHITECTURES)}")

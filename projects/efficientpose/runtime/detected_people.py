@@ -40,7 +40,6 @@ class DetectedPeople:
             raise ValueError(f"the detector sees every first, second, ... frame, not every {detect_every}th")
         self.name = estimator.name
         self.skeleton = skeleton_of(estimator)
-        self.skeleton = skeleton_of(estimator)
         self._estimator = estimator
         self._detector = detector
         self._detect_every = detect_every

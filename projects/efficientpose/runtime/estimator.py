@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +18,24 @@ MAX_BATCH = 16
 """Crops that the network takes at once; more people than that are taken in turns, so memory stays bounded."""
 
 
+class CutPeople(NamedTuple):
+    """The people of one picture, ready for the network.
+
+    Attributes:
+        boxes: (N, 4) as they count.
+        crops: N times (input height, input width, 3) uint8, BGR.
+        regions: What of the picture each crop shows.
+    """
+
+    boxes: np.ndarray
+    crops: list[np.ndarray]
+    regions: list[Region]
+
+
 class PoseEstimator:
     """A loaded model file; ``PoseEstimator("efficientpose_rt.onnx").predict("photo.jpg")`` gives the poses.
 
-    One estimator serves one thread at a time.
+    One estimator serves one thread at a time, or three that share its steps: see :meth:`prepare`.
 
     Args:
         file: What ``efficientpose export`` wrote: ``.onnx``, ``.xml`` with its ``.bin``, or ``.tflite``.
@@ -103,19 +118,46 @@ class PoseEstimator:
         people = [None] * len(images) if boxes is None else list(boxes)
         if len(people) != len(images):
             raise ValueError(f"{len(images)} pictures need boxes for each, or None, got boxes for {len(people)}")
-        crops: list[np.ndarray] = []
-        regions: list[Region] = []
-        found_boxes = []
-        for image, wanted in zip(images, people, strict=True):
-            pixels = load_pixels(image)
-            checked = check_boxes(wanted, pixels)
-            found_boxes.append(checked)
-            for box in checked:
-                crop, region = self._cut(pixels, box)
-                crops.append(crop)
-                regions.append(region)
-        keypoints = iter(self._find_keypoints(crops, regions) if crops else ())
-        return tuple(tuple(Pose(bbox=box, keypoints=next(keypoints)) for box in boxes) for boxes in found_boxes)
+        cut = [self.prepare(image, wanted) for image, wanted in zip(images, people, strict=True)]
+        crops = [crop for picture in cut for crop in picture.crops]
+        regions = [region for picture in cut for region in picture.regions]
+        keypoints = iter(
+            [
+                found
+                for start in self._starts(crops)
+                for found in self._read_keypoints(self._find_heatmaps(crops, start), regions[start:])
+            ]
+        )
+        return tuple(tuple(Pose(bbox=box, keypoints=next(keypoints)) for box in picture.boxes) for picture in cut)
+
+    def prepare(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> CutPeople:
+        """Cut the people out of a picture: the first of the three steps of :meth:`predict`.
+
+        The steps may run in three threads, each of them in one: a video's frames then pass through all at once.
+
+        Args:
+            image: As for :meth:`predict`.
+            boxes: The same.
+
+        Raises:
+            ImageError: As :meth:`predict`.
+            ValueError: The same.
+        """
+        pixels = load_pixels(image)
+        checked = check_boxes(boxes, pixels)
+        pairs = [self._cut(pixels, box) for box in checked]
+        return CutPeople(boxes=checked, crops=[crop for crop, _ in pairs], regions=[region for _, region in pairs])
+
+    def infer(self, cut: CutPeople) -> list[np.ndarray]:
+        """Run the network on what :meth:`prepare` returned; the answer is for :meth:`finish`."""
+        return [self._find_heatmaps(cut.crops, start) for start in self._starts(cut.crops)]
+
+    def finish(self, cut: CutPeople, heatmaps: list[np.ndarray]) -> tuple[Pose, ...]:
+        """Read the poses off the network's answer, the last step."""
+        starts = self._starts(cut.crops)
+        pairs = zip(starts, heatmaps, strict=True)
+        keypoints = [found for start, some in pairs for found in self._read_keypoints(some, cut.regions[start:])]
+        return tuple(Pose(bbox=box, keypoints=found) for box, found in zip(cut.boxes, keypoints, strict=True))
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
         """Return what the network sees of one person, and its maps as they are, without flip test.
@@ -137,20 +179,24 @@ class PoseEstimator:
         region = find_region(box, image_size=(width, height), input_size=self._input_size)
         return cut_crop(image, region, input_size=self._input_size), region
 
-    def _find_keypoints(self, crops: list[np.ndarray], regions: list[Region]) -> np.ndarray:
-        """Return (B, K, 3) x, y and score in image pixels."""
-        step = self._engine.batch_size or MAX_BATCH
-        batches = []
-        for start in range(0, len(crops), step):
-            some = crops[start : start + step]
-            heatmaps = self._infer(some)[0]
-            if self.flip_test:
-                mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in some])[0]
-                heatmaps = (heatmaps + mirrored[:, list(self.metadata.flip_indices), :, ::-1]) / 2
-            peaks = self._peaks.find(heatmaps)
-            keypoints = to_image(peaks.keypoints, regions[start : start + step], input_size=self._input_size)
-            batches.append(np.concatenate((keypoints, peaks.scores[..., None]), axis=2, dtype=np.float32))
-        return np.concatenate(batches)
+    def _starts(self, crops: list[np.ndarray]) -> range:
+        """Return where each batch of crops begins."""
+        return range(0, len(crops), self._engine.batch_size or MAX_BATCH)
+
+    def _find_heatmaps(self, crops: list[np.ndarray], start: int) -> np.ndarray:
+        """Return the heatmaps (B, K, h, w) of the batch that begins there."""
+        some = crops[start : start + (self._engine.batch_size or MAX_BATCH)]
+        heatmaps = self._infer(some)[0]
+        if self.flip_test:
+            mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in some])[0]
+            heatmaps = (heatmaps + mirrored[:, list(self.metadata.flip_indices), :, ::-1]) / 2
+        return heatmaps
+
+    def _read_keypoints(self, heatmaps: np.ndarray, regions: list[Region]) -> np.ndarray:
+        """Return (B, K, 3) x, y and score in image pixels, with as many of the regions as there are maps."""
+        peaks = self._peaks.find(heatmaps)
+        keypoints = to_image(peaks.keypoints, regions[: len(heatmaps)], input_size=self._input_size)
+        return np.concatenate((keypoints, peaks.scores[..., None]), axis=2, dtype=np.float32)
 
     def _infer(self, crops: list[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Return the outputs of a batch; one that is too small for a network of a fixed batch size is filled up."""

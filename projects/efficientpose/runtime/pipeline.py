@@ -1,16 +1,20 @@
 """Poses in a video: reading, inference and writing at the same time, in order, with a bounded number of frames between.
 
-The network runs in the calling thread, so that Ctrl-C reaches it; one thread reads ahead and one writes behind.
+The network runs in the calling thread, so that Ctrl-C reaches it; one thread reads ahead and one writes behind. Where
+an estimator's work comes in steps, the reading thread cuts the people out and the writing thread finds the peaks.
 """
 
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
 
 from efficientpose.runtime.boxes import Boxes
 from efficientpose.runtime.channel import Channel, ChannelClosedError
-from efficientpose.runtime.predictions import Estimator, Pose
+from efficientpose.runtime.predictions import Estimator, Pose, StagedEstimator
 from efficientpose.runtime.video import Frame
 
 FRAMES_BETWEEN: Final = 8
@@ -25,9 +29,32 @@ class FrameSink(Protocol):
         ...
 
 
-class _Found(NamedTuple):
+class _Waiting(NamedTuple):
     frame: Frame
-    poses: tuple[Pose, ...]
+    prepared: Any
+
+
+class _Answered(NamedTuple):
+    frame: Frame
+    prepared: Any
+    answer: Any
+
+
+class _Steps(NamedTuple):
+    prepare: Callable[[np.ndarray], Any]
+    infer: Callable[[Any], Any]
+    finish: Callable[[Any, Any], tuple[Pose, ...]]
+
+
+def _steps_of(estimator: Estimator, boxes: Boxes | None) -> _Steps:
+    """Return the steps of an estimator, one after the other; one that has none does all in the middle one."""
+    if isinstance(estimator, StagedEstimator):
+        return _Steps(partial(estimator.prepare, boxes=boxes), estimator.infer, estimator.finish)
+    return _Steps(
+        prepare=lambda image: image,
+        infer=lambda image: estimator.predict(image, boxes),
+        finish=lambda _, poses: poses,
+    )
 
 
 class _Worker(threading.Thread):
@@ -62,7 +89,8 @@ def run_pipeline(
 
     Args:
         frames: A video; read in a thread of its own.
-        estimator: The network; runs in the calling thread.
+        estimator: The network; it runs in the calling thread, and with it the whole estimator unless it is a
+            :class:`~efficientpose.runtime.predictions.StagedEstimator`.
         sink: Where results go; written in a thread of its own.
         boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
         frames_between: Frames that wait for the network, and that wait to be written, at most.
@@ -76,23 +104,24 @@ def run_pipeline(
         ValueError: If the estimator cannot use a frame.
         OSError: If results cannot be written.
     """
-    waiting: Channel[Frame] = Channel(size=frames_between)
-    found: Channel[_Found] = Channel(size=frames_between)
+    steps = _steps_of(estimator, boxes)
+    waiting: Channel[_Waiting] = Channel(size=frames_between)
+    answered: Channel[_Answered] = Channel(size=frames_between)
 
     def read() -> None:
         try:
             for frame in frames:
-                waiting.put(frame)
+                waiting.put(_Waiting(frame, steps.prepare(frame.image)))
         finally:
             waiting.end()
 
     def write() -> None:
         try:
-            for frame, poses in found:
-                sink.write(frame, poses)
+            for frame, prepared, answer in answered:
+                sink.write(frame, steps.finish(prepared, answer))
                 on_frame_done()
         finally:
-            found.abandon()
+            answered.abandon()
 
     reader, writer = _Worker(read, name="read video"), _Worker(write, name="write video")
     reader.start()
@@ -100,12 +129,12 @@ def run_pipeline(
     num_frames = 0
     try:
         with suppress(ChannelClosedError):  # the writer stopped; its error is raised below
-            for frame in waiting:
-                found.put(_Found(frame, estimator.predict(frame.image, boxes)))
+            for frame, prepared in waiting:
+                answered.put(_Answered(frame, prepared, steps.infer(prepared)))
                 num_frames += 1
     finally:
         waiting.abandon()
-        found.end()
+        answered.end()
         writer.join()
         reader.join()
     for worker in (writer, reader):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -68,6 +68,23 @@ class Estimator(Protocol):
         Raises:
             ValueError: If image or box is unusable.
         """
+        ...
+
+
+@runtime_checkable
+class StagedEstimator(Protocol):
+    """An estimator whose work on a picture comes in three steps, which may run in three threads."""
+
+    def prepare(self, image: np.ndarray, boxes: Boxes | None = None) -> Any:
+        """Do what comes before the network; raises ValueError if image or boxes are unusable."""
+        ...
+
+    def infer(self, prepared: Any) -> Any:
+        """Run the network."""
+        ...
+
+    def finish(self, prepared: Any, answer: Any) -> tuple[Pose, ...]:
+        """Read the poses off the network's answer."""
         ...
 
 

@@ -1,0 +1,77 @@
+"""How long finding the peaks takes at every variant's resolution, against blurring and searching full maps."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from efficientpose.benchmark.timing import Timing, time_in_turn
+from efficientpose.runtime.estimator import PoseEstimator
+from efficientpose.runtime.peaks import SparsePeakFinder
+from efficientpose.runtime.peaks_dense import make_axis_matrices
+from efficientpose.variants import VARIANTS
+
+STRIDE = 8
+
+
+class DecodeTimes(NamedTuple):
+    """Of sixteen heatmaps at one resolution.
+
+    Attributes:
+        resolution: Side of the network's input, pixels.
+        sparse: Of our decoder.
+        dense: Of the released one, a Gaussian blur by SciPy and ``argmax`` of each full-resolution map.
+        same: Whether both find the same pixels.
+    """
+
+    resolution: int
+    sparse: Timing
+    dense: Timing
+    same: bool
+
+
+def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float, rounds: int) -> DecodeTimes:
+    """Time both decoders in turn on the same maps.
+
+    Args:
+        heatmaps: (K, h, w) at any stride; they are resized to the resolution's cells.
+        resolution: Of the network's input, pixels.
+        blur_sigma: Of the decoder, pixels.
+        rounds: How often each runs.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    side = resolution // STRIDE
+    cells = np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_LINEAR) for each in heatmaps])
+    finder = SparsePeakFinder((side, side), stride=STRIDE, blur_sigma=blur_sigma)
+    upsample = make_axis_matrices(side, stride=STRIDE, blur_sigma=blur_sigma).upsampled
+    full = (upsample @ cells @ upsample.T).astype(np.float32)
+
+    def decode_densely() -> np.ndarray:
+        pixels = [int(gaussian_filter(each, sigma=blur_sigma).argmax()) for each in full]
+        return np.array([divmod(pixel, resolution)[::-1] for pixel in pixels])
+
+    def decode_sparsely() -> np.ndarray:
+        return finder.find(cells[None]).keypoints[0]
+
+    times = time_in_turn({"sparse": decode_sparsely, "dense": decode_densely}, rounds=rounds)
+    same = bool((decode_sparsely() == decode_densely()).all())
+    return DecodeTimes(resolution=resolution, sparse=times["sparse"], dense=times["dense"], same=same)
+
+
+def measure_variants(estimator: PoseEstimator, image: np.ndarray, *, rounds: int) -> dict[str, DecodeTimes]:
+    """Time the decoding of one person's maps at the resolution of each variant, by its name.
+
+    Args:
+        estimator: Gives the maps.
+        image: (H, W, 3) uint8, BGR: one person.
+        rounds: How often each runs.
+    """
+    heatmaps = estimator.predict_maps(image).heatmaps
+    return {
+        name: measure_decoding(
+            heatmaps, resolution=variant.resolution, blur_sigma=estimator.metadata.blur_sigma, rounds=rounds
+        )
+        for name, variant in VARIANTS.items()
+        if not variant.is_lite
+    }

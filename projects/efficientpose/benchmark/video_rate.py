@@ -1,0 +1,105 @@
+"""The rate of a video from file to results, against the rate that its network alone allows."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from efficientpose.runtime.estimator import PoseEstimator
+from efficientpose.runtime.video import open_video
+from efficientpose.runtime.video_job import predict_video
+
+CLIP_SIZE: Final = (1280, 720)
+CLIP_RATE: Final = 30.0
+_STEP: Final = 4
+"""Pixels that the picture moves in each frame of a drawn clip, so that the video codec has work."""
+
+
+class VideoRate(NamedTuple):
+    """Frames a second, medians over rounds.
+
+    Attributes:
+        network: Of the network on a crop that is ready, one after the other.
+        with_overlay: From the video file to overlay, JSON lines and CSV.
+        numbers_only: The same without overlay.
+    """
+
+    network: float
+    with_overlay: float
+    numbers_only: float
+
+
+def draw_clip(picture: np.ndarray, path: Path, *, num_frames: int) -> None:
+    """Write a video of 1280 × 720 pixels in which a picture moves sideways and back.
+
+    Args:
+        picture: (H, W, 3) uint8, BGR.
+        path: ``.mp4``.
+        num_frames: Its length.
+
+    Raises:
+        ValueError: If there is no frame.
+        OSError: If it cannot be written.
+    """
+    if num_frames < 1:
+        raise ValueError(f"a clip has 1 frame or more, not {num_frames}")
+    width, height = CLIP_SIZE
+    whole = cv2.resize(picture, (max(2, round(picture.shape[1] * height / picture.shape[0])), height))[:, :width]
+    room = width - whole.shape[1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, CLIP_SIZE)
+    if not writer.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write a video there")
+    for number in range(num_frames):
+        x = abs((number * _STEP + room) % (2 * room) - room) if room else 0
+        frame = np.zeros((height, width, 3), np.uint8)
+        frame[:, x : x + whole.shape[1]] = whole
+        writer.write(frame)
+    writer.release()
+
+
+def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> VideoRate:
+    """Measure the three in turn.
+
+    Args:
+        estimator: The network; each frame is taken as one person.
+        clip: The video.
+        rounds: How often each is measured.
+
+    Raises:
+        ValueError: If there is no round, or the video cannot be read.
+        RuntimeError: If a frame is lost.
+    """
+    if rounds < 1:
+        raise ValueError(f"rounds must be 1 or more, got {rounds}")
+    with open_video(clip) as video:
+        images = [frame.image for frame in video]
+    prepared = estimator.prepare(images[len(images) // 2])
+
+    def run_network() -> None:
+        for _ in images:
+            estimator.infer(prepared)
+
+    def run_video(*, with_overlay: bool) -> Callable[[], None]:
+        def run() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                result = predict_video(estimator, open_video(clip), Path(folder), with_overlay=with_overlay)
+            if result.num_frames != len(images):
+                raise RuntimeError(f"{clip}: {len(images)} frames in, {result.num_frames} out")
+
+        return run
+
+    ways = (run_network, run_video(with_overlay=True), run_video(with_overlay=False))
+    estimator.infer(prepared)
+    seconds = [[_time(way) for way in ways] for _ in range(rounds)]
+    return VideoRate(*(len(images) / statistics.median(times) for times in zip(*seconds, strict=True)))
+
+
+def _time(run: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
