@@ -64,6 +64,8 @@ def test_an_exported_file_that_computes_something_else_is_not_measured(capsys, m
     ("arguments", "message"),
     [
         (["--model", "v"], "--model has no v: there are rt, i, ii"),
+        (["--model", ""], "--model takes variants, joined by commas: rt, i, ii"),
+        (["--json", "."], "--json takes a file to write, and . is a folder"),
         (["--engines", "tvm"], "unknown engine 'tvm'"),
         (["--precision", "int4"], "unknown precision 'int4'"),
         (["--rounds", 0], "rounds must be 1 or more, got 0"),

@@ -51,6 +51,15 @@ def test_errors(tmp_path, capsys, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_named_at_once(tmp_path, capsys, untrained_checkpoint):
+    (tmp_path / "taken").touch()
+    arguments = ["export", "--weights", str(untrained_checkpoint), "--out", str(tmp_path / "taken")]
+    assert main(arguments) == NOTHING_DONE
+    captured = capsys.readouterr()
+    assert "taken (File exists): choose another with --out" in captured.err
+    assert "compared" not in captured.out
+
+
 def test_crops_of_any_size():
     crops = find_crops((64, 48))
     assert crops.pixels.shape == (3, 48, 64, 3)

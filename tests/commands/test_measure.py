@@ -62,6 +62,53 @@ def test_metres_from_the_person_s_height(found, tmp_path, capsys):
     assert "5.000 mm a pixel" in capsys.readouterr().out  # 0.4 m over 80 pixels
 
 
+def test_what_cannot_be_written_does_not_stop_the_rest(found, tmp_path, capsys):
+    """Without the overlay nobody knows the video's height, so trc has no y upwards."""
+    out = tmp_path / "out"
+    assert main(["measure", str(found), "--out", str(out), "--formats", "trc,csv"]) == 1
+    assert "trc is not written: squat: y upwards needs the video's height" in capsys.readouterr().err
+    assert {path.name for path in out.iterdir()} == {"squat_tidy.csv", "squat_angles.csv", "squat_angles.png"}
+    assert main(["measure", str(found), "--out", str(out), "--formats", "trc", "--image-size", "640,480"]) == 0
+    assert "trc: a thousandth of the pixels, not metres" in capsys.readouterr().out
+    first = (out / "squat_person00.trc").read_text().splitlines()[5].split("\t")
+    assert float(first[3]) == pytest.approx((479 - 410) / 1000, abs=1e-3)  # the right ankle's y in the first frame
+
+
+def test_a_tidy_table_is_measured_from_its_raw_values(found, tmp_path):
+    """Else a signal would be filtered twice, and the raw values of the second table would be filtered ones."""
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert main(["measure", str(found), "--out", str(out)]) == 0
+    assert main(["measure", str(out / "squat_tidy.csv"), "--out", str(again)]) == 0
+    for name in ("squat_tidy.csv", "squat_angles.csv"):
+        assert (again / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_a_file_that_breaks_off_is_measured_up_to_there(found, tmp_path, capsys):
+    found.write_text(found.read_text()[:-40])
+    assert main(["measure", str(found), "--out", str(tmp_path / "out")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"efficientpose: {found}: line 50 breaks off; what comes before it is read\n"
+    assert "person 0: in 49 of 49 frames" in printed.out
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "clips", "poses.json"])
+def test_sources_that_are_no_video(tmp_path, capsys, name):
+    assert main(["measure", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 2
+    assert f"{name}: movement is measured in one video, or in what predict wrote" in capsys.readouterr().err
+
+
+def test_a_video_that_is_cut_off_gives_status_1(found, tmp_path, monkeypatch):
+    """predict's status, 1 where some of the video could not be read, is not lost."""
+
+    def predict_some(options):
+        found.rename(options.out / "squat_pose.jsonl")
+        return 1
+
+    monkeypatch.setattr("efficientpose.commands.predict.predict", predict_some)
+    assert main(["measure", str(tmp_path / "squat.mp4"), "--out", str(tmp_path / "out")]) == 1
+    assert (tmp_path / "out" / "squat_angles.csv").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -71,7 +118,16 @@ def test_metres_from_the_person_s_height(found, tmp_path, capsys):
         (["--click", "5,5,0"], "nobody is at x 5, y 5 in frame 0"),
         (["--length", "right_hip,nose,0.4"], "no keypoint 'nose'"),
         (["--length", "right_hip"], "--length takes ONE,OTHER,METRES"),
-        (["--cutoff", "20"], "20"),
+        (["--length", "right_hip,right_knee,0"], "--length takes ONE,OTHER,METRES"),
+        (["--click", "300,150,inf"], "--click takes X,Y,FRAME"),
+        (["--click", "300,150,0.5"], "--click takes X,Y,FRAME"),
+        (["--height", "0"], "--height takes metres, above 0 and at most 3, not 0"),
+        (["--height", "175"], "--height takes metres, above 0 and at most 3, not 175"),
+        (["--max-gap", "-1"], "--max-gap takes seconds, 0 or more, not -1"),
+        (["--min-score", "nan"], "--min-score takes a score, from 0 to 1, not nan"),
+        (["--image-size", "640"], "--image-size takes WIDTH,HEIGHT, not '640': whole pixels"),
+        (["--cutoff", "0"], "--cutoff takes Hz, above 0, not 0"),
+        (["--cutoff", "12.5"], "cutoff 12.5 Hz must lie below 12.5 Hz, half of the 25 frames a second"),
     ],
     ids=str,
 )
@@ -84,4 +140,4 @@ def test_a_recording_without_people(tmp_path, capsys):
     path = tmp_path / "empty_pose.jsonl"
     path.write_text("".join(json.dumps({"frame": f, "seconds": f / 25, "instances": []}) + "\n" for f in range(3)))
     assert main(["measure", str(path), "--out", str(tmp_path / "out")]) == 2
-    assert "nobody was found in it" in capsys.readouterr().err
+    assert f"{path}: nobody was found in it" in capsys.readouterr().err

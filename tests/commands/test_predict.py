@@ -99,6 +99,17 @@ def test_bad_videos_are_named_and_the_rest_is_done(model, make_video, tmp_path, 
     assert main(["predict", str(tmp_path / "text.mp4"), "--model", str(model), "--out", str(out)]) == 2
 
 
+def test_a_result_that_cannot_be_written_does_not_stop_the_rest(model, make_video, tmp_path, capsys):
+    first, second = make_video("first.mp4", num_frames=3), make_video("second.mp4", num_frames=4)
+    (tmp_path / "out" / "first_pose.csv").mkdir(parents=True)
+    arguments = ["predict", str(first), str(second), "--model", str(model), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert f"efficientpose: {first}: [Errno 21] Is a directory" in error
+    assert "first_pose.csv" in error
+    assert len(read_lines(tmp_path / "out" / "second_pose.jsonl")) == 4
+
+
 def test_videos_of_one_name_do_not_overwrite_one_another(model, make_video, tmp_path):
     first = make_video("clip.mp4", num_frames=3)
     second = make_video("clip.avi", num_frames=4)
@@ -109,7 +120,7 @@ def test_videos_of_one_name_do_not_overwrite_one_another(model, make_video, tmp_
 
 def test_a_camera_that_is_not_there(model, tmp_path, capsys):
     assert main(["predict", "--camera", "93", "--model", str(model), "--out", str(tmp_path / "out")]) == 2
-    assert "camera 93: it is not there" in capsys.readouterr().err
+    assert "efficientpose: camera 93: it is not there" in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_files_that_can_be_read(model, make_video, tmp_path):

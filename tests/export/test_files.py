@@ -121,6 +121,14 @@ def test_a_failed_file_leaves_the_good_one(rt, rt_crops, tmp_path, monkeypatch):
     assert good.read_bytes() == before
 
 
+def test_a_folder_in_the_place_of_the_file_is_an_error(rt, rt_crops, tmp_path):
+    place = tmp_path / "efficientpose_rt.onnx"
+    place.mkdir()
+    with pytest.raises(IsADirectoryError, match=r"efficientpose_rt\.onnx"):
+        export(rt, rt_crops, tmp_path, "onnx")
+    assert not list(place.iterdir())
+
+
 def test_errors(monkeypatch):
     with pytest.raises(ValueError, match="unknown format 'coreml': choose from onnx, openvino, litert, torchscript"):
         check_formats(["onnx", "coreml"], ExportOptions())

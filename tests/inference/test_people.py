@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
 
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.inference.people import PeopleEstimator
@@ -13,6 +17,7 @@ from efficientpose.inference.people_scenes import (
     score_scenes,
     time_people,
 )
+from efficientpose.locations import config_path
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,56 @@ def test_mirrored_scene_with_flip_test(checkpoints, shared):
     maps = estimator.predict_maps(image)
     mirrored = estimator.predict_maps(np.ascontiguousarray(image[:, ::-1]))
     np.testing.assert_allclose(np.sort(mirrored.heatmaps.max((1, 2))), np.sort(maps.heatmaps.max((1, 2))), atol=1e-4)
+
+
+@pytest.fixture
+def own_network(tmp_path):
+    """A config of COCO's keypoints and random weights for it."""
+    config = config_path("efficientpose_rt_coco.py")
+    init_default_scope("mmpose")
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "own.pth")
+    return config, tmp_path / "own.pth"
+
+
+def test_keypoints_of_one_s_own(own_network):
+    config, weights = own_network
+    estimator = PeopleEstimator.load(config=config, weights=weights)
+    assert estimator.name == "efficientpose_rt_coco"
+    assert estimator.shorter_side == 280
+    assert estimator.skeleton.keypoint_names[:2] == ("nose", "left_eye")
+    maps = estimator.predict_maps(np.full((96, 128, 3), 90, np.uint8))
+    num_limbs = len(estimator.skeleton.limbs)
+    assert (maps.heatmaps.shape[0], maps.pafs.shape[0]) == (17, 2 * num_limbs)
+    # two people, drawn into the maps: joint k of the first in cell (4 + k, 4), of the second 20 cells to the right
+    truth = np.array([[(8 * (4 + k) + 3.5, 8 * (4 + 2 * (k % 2)) + 3.5) for k in range(17)]] * 2)
+    truth[1, :, 0] += 8 * 20
+    people = estimator.model.decoder.group(*render_scene(truth, image_size=(512, 256), limbs=estimator.skeleton.limbs))
+    assert len(people) == 2
+    for person in people:
+        distances = np.linalg.norm(np.array(person.keypoints) - truth, axis=2).max(axis=1)
+        assert distances.min() < 4
+
+
+def test_a_config_of_ours_is_its_variant(checkpoints):
+    picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    by_name = PeopleEstimator.load("rt", weights=checkpoints["rt"]).predict_maps(picture)
+    config = config_path("efficientpose_rt_mpii.py")
+    by_config = PeopleEstimator.load(config=config, weights=checkpoints["rt"]).predict_maps(picture)
+    np.testing.assert_array_equal(by_config.heatmaps, by_name.heatmaps)
+    for_scenes = PeopleEstimator.load(config=config_path("efficientpose_rt_bottomup.py"), weights=checkpoints["rt"])
+    assert for_scenes.shorter_side == 288
+
+
+def test_a_config_that_cannot_be_used(own_network, tmp_path):
+    config, weights = own_network
+    with pytest.raises(ValueError, match="give its weights too"):
+        PeopleEstimator.load(config=config)
+    with pytest.raises(FileNotFoundError, match=r"absent\.py: no such config"):
+        PeopleEstimator.load(config=tmp_path / "absent.py", weights=weights)
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ValueError, match="not a usable config"):
+        PeopleEstimator.load(config=tmp_path / "empty.py", weights=weights)
 
 
 def test_nobody_in_grey(estimator):

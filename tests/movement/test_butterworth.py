@@ -147,3 +147,11 @@ def test_unusable_settings():
             butterworth(signal, seconds, cutoff=2, order=order)
     with pytest.raises(ValueError, match="no way 'skip' to treat uneven frames: there are resample, refuse"):
         butterworth(signal, seconds, cutoff=2, irregular="skip")
+
+
+def test_steps_of_one_and_three_frames_in_turn():
+    """Their median lies between the two, where there is no step."""
+    seconds = np.cumsum([0] + [1, 3] * 20) / 32
+    smoothed = butterworth(np.full((41, 1), 5.0), seconds, cutoff=6)
+    np.testing.assert_allclose(smoothed.values, 5)
+    assert not smoothed.is_left.any()

@@ -102,6 +102,9 @@ def test_bad_settings_are_refused(make_model, settings, message):
 def test_missing_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no such model file.*nowhere\.onnx"):
         load_engine(tmp_path / "nowhere.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(EngineError, match=r"folder\.onnx: a folder, not a model file"):
+        load_engine(tmp_path / "folder.onnx")
     (tmp_path / "model.pth").touch()
     with pytest.raises(EngineError, match=r"model\.pth: no engine reads files that end in '\.pth'; it takes \.onnx"):
         load_engine(tmp_path / "model.pth")

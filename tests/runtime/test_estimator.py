@@ -146,6 +146,8 @@ def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
         estimator.predict(image[..., 0])
     with pytest.raises(ValueError, match="is empty"):
         estimator.predict(image, [[0, 0, 0, 5]])
+    with pytest.raises(ValueError, match="boxes must be numbers x1, y1, x2, y2, got"):
+        estimator.predict(image, [[10**400, 0, 5, 5]])
     with pytest.raises(ValueError, match="lies outside the image of 60 x 40"):
         estimator.predict_maps(image, [900, 0, 950, 40])
     with pytest.raises(ValueError, match="2 pictures need boxes for each, or None, got boxes for 1"):

@@ -63,6 +63,10 @@ def test_bad_files_and_settings_are_refused(tmp_path, metadata):
     (tmp_path / "text.tflite").write_text("no model at all")
     with pytest.raises(EngineError, match=r"text\.tflite: not a LiteRT model"):
         load_engine(tmp_path / "text.tflite")
+    whole = (tmp_path / "bare.tflite").read_bytes()
+    (tmp_path / "damaged.tflite").write_bytes(whole[:8] + b"\xff" * 40 + whole[48:])
+    with pytest.raises(EngineError, match=r"damaged\.tflite: it is cut off or damaged"):
+        load_engine(tmp_path / "damaged.tflite")
     good = write_model(tmp_path / "good.tflite", replace(metadata, input_layout="nhwc").to_json())
     with pytest.raises(EngineError, match='LiteRT runs on "cpu" here'):
         load_engine(good, device="gpu")

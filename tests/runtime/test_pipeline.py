@@ -1,5 +1,6 @@
 """Frames in are frames out, in order, few at a time, whatever stops it."""
 
+import signal
 import threading
 import time
 
@@ -185,3 +186,25 @@ def test_a_full_disk_stops_everything():
         run_pipeline(video, Network(), sink)
     assert sink.written == list(range(5))
     assert video.num_read < 100
+
+
+def test_a_second_ctrl_c_does_not_leave_the_writer_behind():
+    class ImpatientSink(Sink):
+        def write(self, frame, poses):
+            super().write(frame, poses)
+            if len(self.written) <= 3:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # at work, then as it waits
+
+    sink, network = ImpatientSink(seconds=0.05), Network()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_pipeline(Video(10_000), network, sink)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    num_written = len(sink.written)
+    time.sleep(0.2)
+    assert len(sink.written) == num_written, "it is still writing"
+    assert 3 < num_written < 30
+    assert sink.written == list(range(num_written))
+    assert network.num_seen - num_written in (0, 1)  # the one whose answer the first Ctrl-C met

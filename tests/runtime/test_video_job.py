@@ -2,6 +2,8 @@
 
 import csv
 import json
+import resource
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -125,6 +127,25 @@ def test_a_video_without_frames_leaves_no_files(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("no such box")])
+def test_what_stops_a_video_is_told_beside_what_was_written(make_video, tmp_path, error):
+    class Stopping(Network):
+        def predict(self, image, boxes=None):
+            if self.num_seen == self.fail_at:
+                raise error
+            return super().predict(image, boxes)
+
+    network = Stopping()
+    network.fail_at = 7
+    result = predict_video(network, open_video(make_video(num_frames=20)), tmp_path)
+    assert result.num_frames == len(read_lines(tmp_path / "clip_pose.jsonl")) == 7
+    assert result.errors == (f"clip: stopped after 7 frames: {error}",)
+    assert len(result.files) == 3
+    network.fail_at = network.num_seen
+    with pytest.raises(type(error)):
+        predict_video(network, open_video(tmp_path / "clip.mp4"), tmp_path)
+
+
 def test_each_frame_is_on_disk_when_it_is_done(tmp_path):
     poses = Network().predict(None)
     with VideoResults(tmp_path, "a", rate=10) as results:
@@ -140,3 +161,47 @@ def test_each_frame_is_on_disk_when_it_is_done(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         VideoResults(tmp_path / "nowhere", "a", rate=10)
+
+
+@contextmanager
+def largest_file(num_bytes):
+    """Let no file grow beyond a size, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def noise(number):
+    image = np.random.default_rng(number).integers(0, 256, (64, 96, 3), np.uint8)
+    return Frame(number, number / 10, image)
+
+
+def test_an_overlay_that_the_disk_did_not_take_is_reported(tmp_path):
+    poses = Network().predict(None)
+    with largest_file(20_000), VideoResults(tmp_path, "a", rate=10) as results:
+        for number in range(20):
+            results.write(noise(number), poses)
+    (problem,) = results.problems
+    assert "a_pose.mp4: the overlay did not get whole to the disk" in problem
+    assert results.files == (tmp_path / "a_pose.jsonl", tmp_path / "a_pose.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_pose.csv", "a_pose.jsonl"]
+    assert len(read_lines(results.lines_path)) == 20
+
+
+def test_a_disk_that_fills_up_is_told_by_the_file(tmp_path):
+    poses = Network().predict(None)
+    results = VideoResults(tmp_path, "a", rate=10, with_overlay=False)
+
+    def write_frames():
+        with largest_file(5_000), results:
+            for number in range(20):
+                results.write(noise(number), poses)
+
+    with pytest.raises(OSError, match=r"a_pose\.(csv|jsonl)"):
+        write_frames()
+    *whole, _ = results.lines_path.read_text().split("\n")
+    assert [json.loads(line)["frame"] for line in whole] == list(range(len(whole)))
+    assert len(whole) >= results.num_frames >= 3

@@ -115,6 +115,10 @@ def test_an_absent_or_broken_file_is_refused(tmp_path):
         read_skeleton(str(tmp_path / "no.py"))
     broken = tmp_path / "broken.py"
     broken.write_text("keypoint_names = [")
+    for name, text in (("broken.yaml", "keypoint_names: [a, b"), ("list.json", "[]")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(SkeletonError, match=rf"{name} cannot be read"):
+            read_skeleton(str(tmp_path / name))
     with pytest.raises(SkeletonError, match="cannot be read"):
         read_skeleton(str(broken))
 

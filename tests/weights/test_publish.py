@@ -1,11 +1,16 @@
 """A training's checkpoint loses its optimiser and history, and nothing else."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmpose.apis import init_model
 
+from efficientpose.inference import PoseEstimator
+from efficientpose.locations import config_path
 from efficientpose.models.build import build_network
 from efficientpose.weights.checkpoint import CheckpointError, load_checkpoint
 from efficientpose.weights.publish import publish_checkpoint
@@ -51,3 +56,30 @@ def test_of_another_variant_or_name(training_checkpoint: Path, tmp_path: Path) -
     with pytest.raises(ValueError, match=r"rt\.onnx: a checkpoint's name ends in \.pth"):
         publish_checkpoint(training_checkpoint, tmp_path / "rt.onnx", variant="rt", source="made up")
     assert not list(tmp_path.glob("*i.pth"))
+
+
+def test_a_network_of_another_skeleton(tmp_path: Path) -> None:
+    config = config_path("efficientpose_rt_coco.py")
+    trained = init_model(str(config), device="cpu")
+    torch.save({"meta": {}, "state_dict": trained.state_dict()}, tmp_path / "epoch_1.pth")
+    out = tmp_path / "ours.pth"
+    network = init_model(str(config), device="cpu")
+    publish_checkpoint(tmp_path / "epoch_1.pth", out, variant="ours", source="made up", network=network)
+    meta = torch.load(out, weights_only=True)["meta"]
+    assert meta["keypoint_names"][:2] == ["nose", "left_eye"]
+    assert len(meta["keypoint_names"]) == len(meta["flip_indices"]) == 17
+    estimator = PoseEstimator.load(config=config, weights=out)
+    for name, tensor in estimator.model.state_dict().items():
+        assert tensor.equal(trained.state_dict()[name])
+    with pytest.raises(CheckpointError, match="does not fit EfficientPose RT"):
+        publish_checkpoint(tmp_path / "epoch_1.pth", tmp_path / "rt.pth", variant="rt", source="made up")
+
+
+@pytest.mark.parametrize("options", [["--config", "absent.py"], ["--variant", "rt", "--config", "a.py"], []])
+def test_what_the_tool_refuses(repository: Path, tmp_path: Path, options: list[str]) -> None:
+    tool = repository / "tools" / "publish_checkpoint.py"
+    command = [sys.executable, str(tool), "epoch_1.pth", "ours.pth", "--source", "made up", *options]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert "error:" in done.stderr

@@ -52,12 +52,16 @@ def benchmark(options: argparse.Namespace) -> int:
     Times are medians with quartiles; compare ratios, not times of different runs.
     """
     names = _split(options.model.lower())
+    if not names:
+        raise UsageError(f"--model takes variants, joined by commas: {', '.join(VARIANTS)}")
     if unknown := [name for name in names if name not in VARIANTS]:
         raise UsageError(f"--model has no {', '.join(unknown)}: there are {', '.join(VARIANTS)}")
     threads = _parse_numbers("--threads", options.threads)
     batches = _parse_numbers("--gpu-batches", options.gpu_batches)
     if options.json is not None and not options.json.parent.is_dir():
         raise UsageError(f"{options.json.parent}: no such folder; make it before measuring")
+    if options.json is not None and options.json.is_dir():
+        raise UsageError(f"--json takes a file to write, and {options.json} is a folder")
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
         from efficientpose.benchmark.cases import Plan

@@ -82,7 +82,11 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         torch.set_num_threads(options.threads)
     if whom(options) == "paf":
         return PeopleEstimator.load(
-            options.model, weights=options.weights, device=options.device, flip_test=options.flip_test
+            options.model,
+            weights=options.weights,
+            config=options.config,
+            device=options.device,
+            flip_test=options.flip_test,
         )
     return TorchEstimator.load(
         options.model,

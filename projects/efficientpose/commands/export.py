@@ -61,6 +61,7 @@ def export(options: argparse.Namespace) -> int:
         from efficientpose.export.files import check_formats, export_files
         from efficientpose.inference.estimator import PoseEstimator
         from efficientpose.inference.real_crops import find_crops
+        from efficientpose.runtime.job import prepare_folder
 
     chosen = ExportOptions(
         outputs=options.outputs,
@@ -74,6 +75,7 @@ def export(options: argparse.Namespace) -> int:
     estimator = PoseEstimator.load(options.model, weights=options.weights, config=options.config)
     if chosen.precision == "int8":
         return export_int8(options, estimator, chosen, formats)
+    prepare_folder(options.out)
     crops = find_crops(estimator.model.head.decoder.input_size)
     print(f"{estimator.name}: compared with the MMPose model on {len(crops.pixels)} {crops.origin}")
     num_failed = 0

@@ -92,9 +92,11 @@ def export_int8(
     from efficientpose.export.drift import MAX_DRIFT
     from efficientpose.export.files import release
     from efficientpose.export.int8_files import quantise_files
+    from efficientpose.runtime.job import prepare_folder
 
     input_size = estimator.model.head.decoder.input_size
     crops = _load_crops(options, input_size)
+    prepare_folder(options.out)
     bound = MAX_DRIFT * max(input_size) if options.max_drift is None else options.max_drift
     num_failed = 0
     for candidate in quantise_files(

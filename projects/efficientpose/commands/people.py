@@ -77,8 +77,8 @@ def check_people_options(options: argparse.Namespace, *, has_videos: bool) -> No
         UsageError: If not.
     """
     people = whom(options)
-    if people == "paf" and (options.boxes or options.follow or options.config or options.draw):
-        raise UsageError("--people paf finds everybody by itself: leave out --boxes, --follow, --config and --draw")
+    if people == "paf" and (options.boxes or options.follow or options.draw):
+        raise UsageError("--people paf finds everybody by itself: leave out --boxes, --follow and --draw")
     if people == "detector" and (options.boxes or options.follow):
         raise UsageError(
             "--people detector finds everybody's box by itself: leave out --boxes and --follow; --detect-every N "

@@ -154,9 +154,10 @@ def _predict_videos(
             is_camera = path not in videos
             source = open_camera(options.camera) if is_camera else open_video(path)
             result = _predict_video(options, finder, source, people, name=free_stem(path.stem, taken))
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             message = str(error)
-            print(f"efficientpose: {message if str(path) in message else f'{path}: {message}'}", file=sys.stderr)
+            is_named = str(path) in message or path not in videos  # a camera's errors say its number
+            print(f"efficientpose: {message if is_named else f'{path}: {message}'}", file=sys.stderr)
             statuses.append(NOTHING_DONE)
             continue
         for message in result.errors:

@@ -1,7 +1,6 @@
 """Export a network to several formats, each file checked before it gets its name."""
 
 import importlib.util
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -172,5 +171,5 @@ def release(written: Path, path: Path, *, is_good: bool) -> Path:
     suffix = "" if is_good else FAILED_SUFFIX
     # the file that is named, and that refers to the others, comes last
     for each in sorted(written.parent.iterdir(), key=lambda part: part == written):
-        shutil.move(each, path.with_name(each.name + suffix))
+        each.replace(path.with_name(each.name + suffix))
     return path.with_name(path.name + suffix)

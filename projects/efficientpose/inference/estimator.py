@@ -1,13 +1,14 @@
 """Poses from pictures with the MMPose model, through MMPose's own inference functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import inference_topdown, init_model
-from mmpose.models.pose_estimators import TopdownPoseEstimator
+from mmpose.models.pose_estimators import BottomupPoseEstimator, TopdownPoseEstimator
 
 from efficientpose.locations import mpii_config_path
 from efficientpose.models.trained_skeleton import trained_skeleton
@@ -69,7 +70,7 @@ class PoseEstimator:
         if config is not None and weights is None:
             raise ValueError(f"{config} is a network of its own: give its weights too")
         checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
-        model = _build(mpii_config_path(name) if config is None else Path(config), device=device)
+        model = build_model(mpii_config_path(name) if config is None else Path(config), device=device)
         load_checkpoint(model, checkpoint, variant=name if config is None else None)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
@@ -126,13 +127,28 @@ class PoseEstimator:
         return CropMaps(crop=crop, heatmaps=maps.final[0].cpu().numpy(), pafs=pafs)
 
 
-def _build(config: Path, *, device: str) -> TopdownPoseEstimator:
-    if not config.is_file():
-        raise FileNotFoundError(f"{config}: no such config")
+def build_model(
+    path: Path, *, device: str, change: Callable[[Config], None] = lambda _: None
+) -> TopdownPoseEstimator | BottomupPoseEstimator:
+    """Build the network of a config, with random weights.
+
+    Args:
+        path: The config.
+        device: Where the network runs.
+        change: Changes what was read before the network is built.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If it is unusable.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such config")
     try:
-        return init_model(str(config), device=device)
+        config = Config.fromfile(path)
+        change(config)
+        return init_model(config, device=device)
     except (AttributeError, KeyError, NameError, OSError, SyntaxError, TypeError) as error:
-        raise ValueError(f"{config}: not a usable config of a pose estimator ({error!r})") from error
+        raise ValueError(f"{path}: not a usable config of a pose estimator ({error!r})") from error
 
 
 def check_device(device: str) -> None:

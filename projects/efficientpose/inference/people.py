@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmpose.apis import init_model
+from mmengine.registry import init_default_scope
+from mmpose.apis.inference import dataset_meta_from_config
 
-from efficientpose.inference.estimator import check_device
+from efficientpose.inference.estimator import build_model, check_device
 from efficientpose.locations import mpii_config_path
 from efficientpose.models.bottomup import PafPoseEstimator
+from efficientpose.models.trained_skeleton import trained_skeleton
 from efficientpose.runtime.boxes import Boxes, check_pixels, load_pixels
 from efficientpose.runtime.people import ScenePose
 from efficientpose.runtime.predictions import CropMaps
@@ -30,11 +32,13 @@ class PeopleEstimator:
 
     Attributes:
         name: What it is called.
+        skeleton: What the poses consist of.
     """
 
     def __init__(self, model: PafPoseEstimator, *, name: str, shorter_side: int) -> None:
         self.model = model.eval()
         self.name = name
+        self.skeleton = trained_skeleton(model)
         self.shorter_side = shorter_side
 
     @classmethod
@@ -43,6 +47,7 @@ class PeopleEstimator:
         variant: str = "rt",
         *,
         weights: str | Path | None = None,
+        config: str | Path | None = None,
         device: str = "cpu",
         shorter_side: int | None = None,
         flip_test: bool = False,
@@ -52,30 +57,35 @@ class PeopleEstimator:
         Args:
             variant: Its name, such as "rt"; the Lite variants were released without part affinity fields.
             weights: As for :meth:`~efficientpose.inference.estimator.PoseEstimator.load`.
+            config: Config of a network of your own, top-down or for scenes; it needs ``weights`` and takes the place of
+                ``variant``. None for the variant's.
             device: Where it runs, as PyTorch names it.
-            shorter_side: What the picture's shorter side is scaled to, pixels; None for 1.25 times the variant's input.
+            shorter_side: What the picture's shorter side is scaled to, pixels; None for the config's ``shorter_side``,
+                or else 1.25 times the network's input.
             flip_test: Average with the mirrored picture: more accurate, twice the time.
 
         Raises:
-            ValueError: If the variant or device is unknown, or the weights do not fit or lack part affinity fields.
-            FileNotFoundError: If ``weights`` is not there.
+            ValueError: If the variant or device is unknown, ``config`` is unusable or comes without ``weights``, or the
+                weights do not fit or lack part affinity fields.
+            FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
-        known = get_variant(variant)
+        name = get_variant(variant).name
         check_device(device)
-        checkpoint = find_weights(known.name, explicit=None if weights is None else Path(weights))
-        config = Config.fromfile(mpii_config_path(known.name))
-        config.model.type = "PafPoseEstimator"
-        config.model.test_cfg = dict(flip_test=flip_test)
-        model = init_model(config, device=device)
-        load_checkpoint(model, checkpoint, variant=known.name)
+        if config is not None and weights is None:
+            raise ValueError(f"{config} is a network of its own: give its weights too")
+        checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
+        path = mpii_config_path(name) if config is None else Path(config)
+        model = build_model(path, device=device, change=_take_scenes)
+        model.test_cfg = dict(flip_test=flip_test)
+        load_checkpoint(model, checkpoint, variant=name if config is None else None)
         if not any(parameter.any() for parameter in model.head.paf_pass.predict.parameters()):
             raise ValueError(
                 f"{checkpoint}: these weights have no part affinity fields; several people in one pass need the ones "
-                "released as .h5, or trained ones"
+                "released as .h5 of a variant that is not Lite, or trained ones"
             )
-        side = round(1.25 * known.resolution) if shorter_side is None else shorter_side
-        return cls(model, name=known.name, shorter_side=side)
+        side = shorter_side or model.cfg.get("shorter_side") or round(1.25 * min(model.head.decoder.input_size))
+        return cls(model, name=name if config is None else Path(config).stem, shorter_side=side)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
         """Find everybody, best first; none where there is nobody.
@@ -120,3 +130,11 @@ class PeopleEstimator:
         except torch.OutOfMemoryError as error:
             raise MemoryError(str(error)) from error
         return heatmaps[0], pafs[0]
+
+
+def _take_scenes(config: Config) -> None:
+    """Make a config's network one for whole scenes; its keypoints are those of its data set."""
+    init_default_scope("mmpose")  # data sets are looked up before a model is built
+    names = dataset_meta_from_config(config, dataset_mode="test")["keypoint_id2name"]
+    config.model.type = "PafPoseEstimator"
+    config.model.keypoint_names = [names[index] for index in sorted(names)]

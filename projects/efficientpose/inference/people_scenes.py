@@ -21,7 +21,7 @@ from efficientpose.runtime.images import read_image
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.scene_frame import STRIDE
 from efficientpose.runtime.search import find_people
-from efficientpose.skeleton import LIMBS, NUM_KEYPOINTS
+from efficientpose.skeleton import LIMBS, NUM_KEYPOINTS, Limb
 
 KINDS: Final = ("side by side", "overlapping", "synthetic")
 SPACINGS: Final = {"side by side": 1.2, "overlapping": 0.6, "synthetic": 0.7}
@@ -169,10 +169,12 @@ def draw_standing_people(num_people: int, *, image_size: tuple[int, int]) -> np.
     return middles[:, None] + height * STANDING
 
 
-def render_scene(keypoints: np.ndarray, *, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return heatmaps (16, h, w) and part affinity fields (28, h, w) as a perfect network would give them."""
+def render_scene(
+    keypoints: np.ndarray, *, image_size: tuple[int, int], limbs: Sequence[Limb] = LIMBS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return heatmaps (K, h, w) and part affinity fields (2L, h, w) as a perfect network would give them."""
     points = torch.from_numpy(keypoints).float()
     shape = (image_size[1] // STRIDE, image_size[0] // STRIDE)
     heatmaps = render_heatmaps(points, map_shape=shape, stride=STRIDE, sigma=TIMED_SIGMA).amax(dim=0)
-    pafs = render_pafs(points, LIMBS, map_shape=shape, stride=STRIDE, half_width=STRIDE).sum(dim=0)
+    pafs = render_pafs(points, limbs, map_shape=shape, stride=STRIDE, half_width=STRIDE).sum(dim=0)
     return heatmaps.numpy(), pafs.numpy()

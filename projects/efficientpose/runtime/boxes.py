@@ -44,7 +44,7 @@ def check_boxes(boxes: Boxes | None, image: np.ndarray) -> np.ndarray:
         return np.array([[0, 0, width, height]], dtype=np.float32)
     try:
         checked = np.asarray(boxes, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"boxes must be numbers x1, y1, x2, y2, got {boxes!r}") from error
     if checked.ndim != 2 or checked.shape[1:] != (4,) or not len(checked):
         raise ValueError(f"boxes must be one or more x1, y1, x2, y2, got an array of shape {checked.shape}")

@@ -73,8 +73,10 @@ def load_engine(
     Raises:
         FileNotFoundError: If the file is not there.
         MetadataError: If it does not say how to use it, or takes or gives something else than it says.
-        EngineError: If the engine is unknown, not installed, or cannot run the file as asked.
+        EngineError: If it is a folder, or the engine is unknown, not installed, or cannot run the file as asked.
     """
+    if file.is_dir():
+        raise EngineError(f"{file}: a folder, not a model file; name the file in it")
     if not file.is_file():
         raise FileNotFoundError(2, "no such model file", str(file))
     if threads is not None and threads < 1:

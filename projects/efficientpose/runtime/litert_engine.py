@@ -1,5 +1,6 @@
 """LiteRT (TensorFlow Lite) behind the protocol of :mod:`efficientpose.runtime.engines`."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,12 @@ def _read_entry(file: Path) -> str | None:
     data = file.read_bytes()
     if data[4:8] != _FILE_MARK:
         raise EngineError(f"{file}: not a LiteRT model")
-    model = schema.Model.GetRootAs(data, 0)
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == METADATA_KEY.encode():
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+    try:
+        model = schema.Model.GetRootAs(data, 0)
+        for index in range(model.MetadataLength()):
+            entry = model.Metadata(index)
+            if entry.Name() == METADATA_KEY.encode():
+                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+    except (struct.error, IndexError, TypeError, ValueError) as error:  # places that the file points to lie outside it
+        raise EngineError(f"{file}: it is cut off or damaged; copy it again from where it came") from error
     return None

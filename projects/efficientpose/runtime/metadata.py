@@ -1,6 +1,7 @@
 """What an exported model file says of itself, so that running it needs nothing else."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -101,17 +102,32 @@ class ModelMetadata:
         return metadata
 
     def _check(self, source: str) -> None:
-        num_keypoints = len(self.keypoint_names)
-        indices = {*self.flip_indices, *(joint for limb in self.limbs for joint in limb)}
-        if (
-            self.input_layout not in get_args(Layout)
-            or self.heatmap_stride not in (1, 8)
-            or len(self.input_size) != 2
-            or len(self.flip_indices) != num_keypoints
-            or (self.mean is None) != (self.std is None)
-            or not indices <= set(range(num_keypoints))
-        ):
+        try:
+            fits = self._hangs_together()
+        except (TypeError, ValueError):  # an entry of another type, or a list of another length
+            fits = False
+        if not fits:
             raise MetadataError(f"{source}: its entry {METADATA_KEY!r} does not hang together: {self}")
+
+    def _hangs_together(self) -> bool:
+        num_keypoints = len(self.keypoint_names)
+        indices = [*self.flip_indices, *(joint for one, other in self.limbs for joint in (one, other))]
+        width, height = self.input_size
+        scales = [] if self.mean is None or self.std is None else [*zip(self.mean, self.std, strict=True)]
+        return (
+            self.input_layout in get_args(Layout)
+            and self.heatmap_stride in (1, 8)
+            and all(isinstance(name, str) for name in (self.variant, *self.keypoint_names))
+            and all(isinstance(number, int) for number in (width, height, *indices))
+            and min(width, height) > 0
+            and len(self.flip_indices) == num_keypoints
+            and set(indices) <= set(range(num_keypoints))
+            and (self.mean is None) == (self.std is None)
+            and len(scales) in (0, 3)
+            and all(math.isfinite(mean) and 0 < std < math.inf for mean, std in scales)
+            and isinstance(self.has_pafs, bool)
+            and 0 <= self.blur_sigma < math.inf
+        )
 
 
 def _as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class _Worker(threading.Thread):
         super().__init__(name=name)
         self._work = work
         self.error: BaseException | None = None
+        self._ended = threading.Event()
 
     def run(self) -> None:
         try:
@@ -72,6 +73,27 @@ class _Worker(threading.Thread):
             return  # the other side stopped first, and has the reason
         except BaseException as error:
             self.error = error  # whatever it is, the calling thread raises it
+        finally:
+            self._ended.set()
+
+    def wait(self) -> None:
+        """Wait for the end; a ``join()`` that Ctrl-C interrupts would take the thread for ended."""
+        self._ended.wait()
+
+
+def _do_all(steps: Iterable[Callable[[], object]]) -> None:
+    """Take steps that may be taken twice, through Ctrl-C too, because files are closed next; then raise that."""
+    interrupt = None
+    for step in steps:
+        done = False
+        while not done:
+            try:
+                step()
+                done = True
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def run_pipeline(
@@ -133,10 +155,7 @@ def run_pipeline(
                 answered.put(_Answered(frame, prepared, steps.infer(prepared)))
                 num_frames += 1
     finally:
-        waiting.abandon()
-        answered.end()
-        writer.join()
-        reader.join()
+        _do_all((waiting.abandon, answered.end, writer.wait, reader.wait))
     for worker in (writer, reader):
         if worker.error is not None:
             raise worker.error

@@ -18,7 +18,7 @@ class VideoResult:
     Attributes:
         num_frames: Frames written.
         files: What was written; nothing where no frame was.
-        errors: One message for whatever could not be read.
+        errors: One message for whatever could not be read, or stopped it before its end.
     """
 
     num_frames: int
@@ -48,8 +48,8 @@ def predict_video(
         on_frame_done: Called after each frame, from another thread.
 
     Raises:
-        ValueError: If the network cannot use a frame with these boxes.
-        OSError: If a result cannot be written.
+        ValueError: If the network cannot use the first frame with these boxes.
+        OSError: If no result can be written.
         KeyboardInterrupt: By Ctrl-C, except for a camera.
     """
     errors = []
@@ -65,11 +65,15 @@ def predict_video(
             run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)
         except VideoError as error:
             errors.append(str(error))
+        except (ValueError, OSError) as error:
+            if not results.num_frames:
+                raise
+            errors.append(f"{source.name}: stopped after {results.num_frames} frames: {error}")
         except KeyboardInterrupt:
             if not source.is_camera:  # of a camera it is the only end
                 raise
     return VideoResult(
         num_frames=results.num_frames,
         files=results.files if results.num_frames else (),
-        errors=(*source.problems, *errors),
+        errors=(*source.problems, *errors, *results.problems),
     )

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -17,6 +19,15 @@ from efficientpose.skeleton import MPII_SKELETON, Skeleton
 CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in errors of writing to it, which do not say it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 class VideoResults:
     """The files of one video, open for writing; use it in a ``with`` block.
 
@@ -26,8 +37,8 @@ class VideoResults:
     - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
     - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two.
 
-    Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error.
-    Where no frame was written, no file stays.
+    Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error;
+    one that does not, as on a full disk, is removed. Where no frame was written, no file stays.
 
     Args:
         folder: Where they go; it must exist.
@@ -38,6 +49,7 @@ class VideoResults:
 
     Attributes:
         num_frames: Frames written.
+        problems: One message for what could not be written although nothing said so at once, filled at the end.
 
     Raises:
         OSError: If a file cannot be written.
@@ -53,6 +65,7 @@ class VideoResults:
         skeleton: Skeleton = MPII_SKELETON,
     ) -> None:
         self.num_frames = 0
+        self.problems: list[str] = []
         self._skeleton = skeleton
         self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self._rate = rate
@@ -77,8 +90,10 @@ class VideoResults:
     ) -> None:
         if self._overlay is not None:
             self._overlay.release()
-        self._table.close()
-        self._lines.close()
+            self._check_overlay()
+        for file in (self._table, self._lines):
+            with suppress(OSError):  # of what is left in a buffer when the disk is full, which was raised when written
+                file.close()
         if not self.num_frames:
             for path in self.files:
                 path.unlink(missing_ok=True)
@@ -98,19 +113,23 @@ class VideoResults:
         """
         seconds = round(frame.seconds, 6)
         instances = []
+        rows: list[tuple[object, ...]] = []
         for person, pose in enumerate(poses):
             keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
             instances.append({"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints})
-            self._rows.writerows(
+            rows.extend(
                 (frame.number, seconds, person, name, *keypoint)
                 for name, keypoint in zip(self._skeleton.keypoint_names, keypoints, strict=True)
             )
         line = {"frame": frame.number, "seconds": seconds, "instances": instances}
         if self._skeleton != MPII_SKELETON:
             line |= {"keypoint_names": self._skeleton.keypoint_names, "skeleton": self._skeleton.limbs}
-        self._lines.write(f"{json.dumps(line)}\n")
-        self._lines.flush()
-        self._table.flush()
+        with _naming(self.lines_path):
+            self._lines.write(f"{json.dumps(line)}\n")
+            self._lines.flush()
+        with _naming(self.table_path):
+            self._rows.writerows(rows)
+            self._table.flush()
         if self.overlay_path is not None:
             self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton))
         self.num_frames += 1
@@ -126,3 +145,16 @@ class VideoResults:
         if self._overlay_size != (width, height):
             raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {width} x {height} pixels")
         self._overlay.write(picture)
+
+    def _check_overlay(self) -> None:
+        """Read the overlay, because OpenCV says nothing where the disk is full."""
+        video = cv2.VideoCapture(str(self.overlay_path))
+        is_readable = video.isOpened() and video.grab()
+        video.release()
+        if self.overlay_path is not None and not is_readable:
+            self.problems.append(
+                f"{self.overlay_path}: the overlay did not get whole to the disk, which may be full, and is removed; "
+                f"the poses are in {self.lines_path}"
+            )
+            self.overlay_path.unlink(missing_ok=True)
+            self.overlay_path = None

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+from yaml import YAMLError
 
 from efficientpose.runtime.similarity import keypoint_spreads
 from efficientpose.skeletons.description import (
@@ -127,7 +128,7 @@ def _load(source: str) -> ConfigDict:
         config = get_config(source) if "::" in source else Config.fromfile(source)
     except FileNotFoundError:
         raise FileNotFoundError(f"{source}: no such file") from None
-    except (ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError) as error:
+    except (AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError, YAMLError) as error:
         raise SkeletonError(f"{source} cannot be read ({error}): expected .py, .yaml or .json") from error
     return config._cfg_dict
 

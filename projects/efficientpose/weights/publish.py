@@ -2,18 +2,24 @@
 
 from pathlib import Path
 
+from mmpose.models.pose_estimators.base import BasePoseEstimator
+
 from efficientpose.models.build import build_network
+from efficientpose.models.trained_skeleton import trained_skeleton
 from efficientpose.weights.checkpoint import load_checkpoint, make_checkpoint, save_checkpoint
 
 
-def publish_checkpoint(training_checkpoint: Path, path: Path, *, variant: str, source: str) -> None:
+def publish_checkpoint(
+    training_checkpoint: Path, path: Path, *, variant: str, source: str, network: BasePoseEstimator | None = None
+) -> None:
     """Write the weights of a training's checkpoint, without optimiser and history, as a checkpoint of ours.
 
     Args:
         training_checkpoint: As MMEngine wrote it.
         path: The checkpoint to write, ``.pth``.
-        variant: Name of the network that was trained.
+        variant: Name of the network that was trained, kept in the file.
         source: What it was trained on, kept in the file.
+        network: One of your own, such as of another skeleton, in place of the variant's; its weights are overwritten.
 
     Raises:
         ValueError: If the variant is unknown or ``path`` has another ending.
@@ -23,7 +29,9 @@ def publish_checkpoint(training_checkpoint: Path, path: Path, *, variant: str, s
     """
     if path.suffix != ".pth":
         raise ValueError(f"{path}: a checkpoint's name ends in .pth")
-    network = build_network(variant)
-    load_checkpoint(network, training_checkpoint, variant=variant)
+    own = network is not None
+    network = build_network(variant) if network is None else network
+    load_checkpoint(network, training_checkpoint, variant=None if own else variant)
     state_dict = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_checkpoint(make_checkpoint(state_dict, variant=variant, source=source), path)
+    checkpoint = make_checkpoint(state_dict, variant=variant, source=source, skeleton=trained_skeleton(network))
+    save_checkpoint(checkpoint, path)

@@ -42,3 +42,9 @@ def test_pynwb_finds_the_real_times(recording, tmp_path):
         np.testing.assert_array_equal(series.data[:], recording.tracks[0].keypoints[:, 3])
         assert list(poses.skeleton.nodes[:]) == list(recording.keypoint_names)
         np.testing.assert_array_equal(poses.skeleton.edges[:], recording.limbs)
+
+
+def test_a_skeleton_without_limbs(make_recording, tmp_path):
+    path = write(make_recording(people=(0,), limbs=()), tmp_path, "nwb")[0]
+    with pynwb.NWBHDF5IO(path, mode="r") as reader:
+        assert reader.read().processing["behavior"]["PoseEstimation"].skeleton.edges.shape == (0, 2)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from efficientpose.movement.files import write
-from efficientpose.movement.files.skeletons import BODY_25, marker_names
+from efficientpose.movement.files.skeletons import BODY_25, COCO_17, marker_names
 
 READ = """
 import re, sys
@@ -82,3 +82,24 @@ def test_a_name_with_dots(make_recording, tmp_path):
     paths = write(make_recording(source="clip.v1.mp4"), tmp_path, "openpose")
     assert (paths[0].name, paths[1].name) == ("clip.v1_json", "clip.v1_000000000000_keypoints.json")
     assert paths[-1].name == "clip.v1_json_timestamps.csv"
+
+
+def test_the_middles_of_shoulders_and_hips_of_a_skeleton_without_them(make_recording, tmp_path):
+    recording = make_recording(people=(4,), keypoint_names=COCO_17)
+    _, *files, _ = write(recording, tmp_path, "openpose")
+    (person,) = json.loads(files[0].read_text())["people"]
+    keypoints = np.array(person["pose_keypoints_2d"]).reshape(25, 3)
+    (track,) = recording.tracks
+    for place, left, right in ((1, 5, 6), (8, 11, 12)):
+        middle = (track.keypoints[0, left] + track.keypoints[0, right]) / 2
+        np.testing.assert_allclose(keypoints[place, :2], middle, atol=5.1e-5)
+        assert keypoints[place, 2] == pytest.approx(min(track.scores[0, left], track.scores[0, right]), abs=5.1e-5)
+    np.testing.assert_allclose(keypoints[0, :2], track.keypoints[0, 0], atol=5.1e-5)  # nose
+
+
+@pytest.mark.parametrize("format", ["openpose", "coco-17"])
+def test_a_skeleton_without_any_of_their_keypoints(make_recording, tmp_path, format):
+    recording = make_recording(keypoint_names=("mouth", "dorsal_fin", "belly", "tail"))
+    with pytest.raises(ValueError, match="none of the keypoints mouth, dorsal_fin, belly, tail is one of nose, "):
+        write(recording, tmp_path, format)
+    assert list(tmp_path.iterdir()) == []

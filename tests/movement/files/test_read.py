@@ -13,6 +13,7 @@ from efficientpose.skeleton import Limb, Skeleton
 
 HEADER = "frame,seconds,person,keypoint,x,y,score\n"
 LINE = json.dumps({"frame": 0, "seconds": 0.0, "instances": []}) + "\n"
+NAMED = '{"frame": 0, "seconds": 0.0, "instances": [], "keypoint_names": %s}\n'
 
 
 def random_pose(rng):
@@ -113,7 +114,15 @@ def test_a_video_of_nobody(tmp_path):
         ("[]\n", r"a\.jsonl:1: lacks frame, instances, seconds"),
         (LINE.replace("[]", '[{"bbox": [1, 2, 3, 4]}]'), r"a\.jsonl:1: every instance has .*KeyError\('keypoints'\)"),
         (LINE.replace("[]", '[{"bbox": [1, 2, 3, 4], "keypoints": [[1, 2, 3]]}]'), "4 numbers and 16 keypoints"),
-        (LINE + LINE, r"a\.jsonl: seconds must rise"),
+        (LINE + LINE, r"a\.jsonl:2: frame 0 at 0 s follows frame 0 at 0 s: frames and seconds must rise"),
+        (LINE + LINE.replace("0.0", "0.1"), r"a\.jsonl:2: frame 0 at 0\.1 s follows frame 0"),
+        (LINE + LINE.replace(": 0,", ": 1,"), r"a\.jsonl:2: frame 1 at 0 s follows frame 0 at 0 s"),
+        (LINE.replace("0.0", "null"), r"a\.jsonl:1: frame must be a whole number and seconds a number, got 0 and None"),
+        (LINE.replace(": 0,", ": Infinity,"), r"a\.jsonl:1: frame must be a whole number .*, got inf and 0\.0"),
+        (LINE.replace(": 0,", ": 0.5,"), r"a\.jsonl:1: frame must be a whole number .*, got 0\.5 and 0\.0"),
+        (NAMED % '["a", "b", "a"], "skeleton": []', r"a\.jsonl:1: keypoint_names has a twice"),
+        (NAMED % '["a", "b"], "skeleton": [[0, 2]]', r"a\.jsonl:1: skeleton has the limb \[0, 2\], .* from 0 to 1"),
+        (NAMED % '["a", "b"], "skeleton": [[1, -1]]', r"a\.jsonl:1: skeleton has the limb \[1, -1\]"),
     ],
 )
 def test_json_lines_that_are_none(tmp_path, text, message):
@@ -156,3 +165,26 @@ def test_other_files(tmp_path):
     (tmp_path / "b.csv").write_bytes(b"\x89\xff\n")
     with pytest.raises(ValueError, match=r"b\.csv: not a text file in UTF-8"):
         read(tmp_path / "b.csv")
+
+
+def test_a_whole_last_line_without_its_end_is_read(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text((LINE + LINE.replace(": 0", ": 1")).rstrip())
+    assert read(path).frames.tolist() == [0, 1]
+
+
+def test_scores_and_boxes_that_are_no_numbers(tmp_path):
+    keypoints = [[10.0 + index, 20, 0.5] for index in range(16)]
+    keypoints[0][2], keypoints[1][2] = np.nan, np.inf
+    instance = {"bbox": [np.nan] * 4, "keypoints": keypoints}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"frame": 0, "seconds": 0.0, "instances": [instance]}) + "\n")
+    (track,) = read(path).tracks
+    assert track.scores[0].tolist() == [0, 0] + [0.5] * 14
+    assert track.boxes[0].tolist() == [10, 20, 25, 20]
+
+
+def test_keypoints_that_are_called_by_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + "0,0.0,0,7,1,2,0.5\n")
+    assert read(path).keypoint_names == ("7",)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from efficientpose.movement.files.layout import Person, people_in
-from efficientpose.movement.files.skeletons import COCO_17, place
+from efficientpose.movement.files.skeletons import COCO_17, place_some
 from efficientpose.movement.files.text import PIXEL_DECIMALS, SECONDS_DECIMALS, write_json
 from efficientpose.movement.recording import Recording
 
@@ -34,13 +34,14 @@ def write_coco_17(recording: Recording, target: Path) -> tuple[Path, ...]:
     Of the 16 MPII keypoints the twelve of arms and legs are among them; nose, eyes and ears stay 0, 0, 0.
 
     Raises:
+        ValueError: If the recording has none of them.
         OSError: If a file cannot be written.
     """
     return _write(recording, target, COCO_17)
 
 
 def _write(recording: Recording, target: Path, keypoint_names: tuple[str, ...]) -> tuple[Path, ...]:
-    places = place(recording.keypoint_names, keypoint_names)
+    places = place_some(recording.keypoint_names, keypoint_names)
     results = [
         {"image_id": frame} | _result(person, places)
         for row, frame in enumerate(recording.frames.tolist())

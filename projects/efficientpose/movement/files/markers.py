@@ -34,7 +34,7 @@ def marker_positions(
     if height <= 0:
         raise ValueError(
             f"{recording.source or 'the recording'}: y upwards needs the video's height, which is unknown; give "
-            "image_size, for example read(path, image_size=(1920, 1080))"
+            "it with --image-size 1920,1080, or in Python read(path, image_size=(1920, 1080))"
         )
     positions = np.zeros((*keypoints.shape[:2], 3))
     positions[..., 0] = keypoints[..., 0] * scale

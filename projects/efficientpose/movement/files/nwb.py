@@ -54,7 +54,9 @@ def _person(recording: Recording, track: Track) -> "NWBFile":
     file = NWBFile(session_description=recording.source or "video", identifier=name, session_start_time=UNKNOWN_START)
     file.subject = Subject(subject_id=name)
     skeleton = Skeleton(
-        name="skeleton", nodes=list(recording.keypoint_names), edges=np.array(recording.limbs, dtype=np.uint8)
+        name="skeleton",
+        nodes=list(recording.keypoint_names),
+        edges=np.array(recording.limbs, dtype=np.uint8).reshape(-1, 2),
     )
     series = [
         PoseEstimationSeries(

@@ -2,18 +2,22 @@
 
 The files are ``<name>_json/<name>_000000000012_keypoints.json`` with the video's frame number. Of the 16 MPII
 keypoints 14 have a place: the thorax is Neck, the pelvis MidHip, and the twelve of arms and legs are themselves.
-Upper neck and head top have none; nose, eyes, ears and feet are not found by an MPII network. What is missing is 0, 0
-with confidence 0. The person's number is ``person_id``; who is not seen is left out, and a damaged frame has nobody.
-Beside the folder stands ``<name>_json_timestamps.csv``.
+Upper neck and head top have none; nose, eyes, ears and feet are not found by an MPII network. Of a skeleton without
+them, such as COCO's, Neck and MidHip are the middles of shoulders and hips, as in OpenPose itself, with the lower of
+the two scores. What is missing is 0, 0 with confidence 0. The person's number is ``person_id``; who is not seen is left
+out, and a damaged frame has nobody. Beside the folder stands ``<name>_json_timestamps.csv``.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from efficientpose.atomic import make_writable_folder
 from efficientpose.movement.files.layout import Person, every_frame, people_in
-from efficientpose.movement.files.skeletons import BODY_25, place
+from efficientpose.movement.files.skeletons import BODY_25, place, place_some
 from efficientpose.movement.files.text import write_json, write_timestamps
 from efficientpose.movement.recording import Recording
 
@@ -31,11 +35,13 @@ def write_openpose(recording: Recording, target: Path) -> tuple[Path, ...]:
         The folder, its files and the timestamps.
 
     Raises:
+        ValueError: If the recording has none of BODY_25's keypoints.
         OSError: If a file cannot be written; those before it stay.
     """
+    recording = _with_middles(recording)
+    places = place_some(recording.keypoint_names, BODY_25)
     make_writable_folder(target)
     name = target.name.removesuffix("_json")
-    places = place(recording.keypoint_names, BODY_25)
     files = []
     timeline = every_frame(recording)
     for number, row in zip(timeline.numbers.tolist(), timeline.rows.tolist(), strict=True):
@@ -44,6 +50,23 @@ def write_openpose(recording: Recording, target: Path) -> tuple[Path, ...]:
         write_json(files[-1], {"version": VERSION, "people": people})
     _remove_earlier(target, name, keep=frozenset(files))
     return (target, *files, write_timestamps(recording, target))
+
+
+def _with_middles(recording: Recording) -> Recording:
+    """Add the middles of shoulders and hips, where the skeleton has those and no keypoint that stands there."""
+    for name, joint in (("neck", "shoulder"), ("hip", "hip")):
+        places = place(recording.keypoint_names, (f"left_{joint}", f"right_{joint}"))
+        sides = [index for index in places if index is not None]
+        if len(sides) < 2 or place(recording.keypoint_names, (name,)) != (None,):
+            continue
+        tracks = []
+        for track in recording.tracks:
+            keypoints = np.append(track.keypoints, track.keypoints[:, sides].mean(axis=1, keepdims=True), axis=1)
+            scores = np.append(track.scores, track.scores[:, sides].min(axis=1, keepdims=True), axis=1)
+            tracks.append(replace(track, keypoints=keypoints, scores=scores))
+        names = (*recording.keypoint_names, name)
+        recording = replace(recording, tracks=tuple(tracks), keypoint_names=names, raw=None)
+    return recording
 
 
 def _person(person: Person, places: tuple[int | None, ...]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Read what ``efficientpose predict`` found in a video, and the tidy tables written from it, into a recording."""
 
+import json
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from efficientpose.movement.files.read_lines import read_lines
@@ -41,6 +43,9 @@ def _whole_lines(path: Path) -> str:
         raise ValueError(f"{path}: not a text file in UTF-8, {error.reason} at byte {error.start}") from error
     whole, end, rest = text.rpartition("\n")
     if rest.strip():
+        with suppress(ValueError):  # a line of a table does not show whether its last number is whole
+            if path.suffix.lower() == ".jsonl" and isinstance(json.loads(rest), dict):
+                return text
         number = text.count("\n") + 1
         warnings.warn(f"{path}: line {number} breaks off; what comes before it is read", UserWarning, stacklevel=3)
     return whole + end

@@ -87,6 +87,7 @@ def _checked(path: Path, text: str) -> "pd.DataFrame":
         _refuse(path, table[column].isna().to_numpy(), f"{column} is empty")
     for column in ("frame", "person"):
         _refuse(path, (table[column] % 1 != 0).to_numpy(), f"{column} is no whole number", table[column])
+    table["keypoint"] = table["keypoint"].astype(str)  # keypoints that are called by numbers
     keys = ["frame", "person", "keypoint"]
     _refuse(path, table.duplicated(keys).to_numpy(), "this keypoint of this person was there before, in one frame")
     return table
@@ -100,8 +101,8 @@ def _refuse(path: Path, is_wrong: NDArray[np.bool_], reason: str, values: "pd.Se
 
 
 def _track(person: int, values: NDArray[np.float64]) -> Track:
-    keypoints = values[..., :2]
-    return Track(person=person, keypoints=keypoints, scores=np.nan_to_num(values[..., 2]), boxes=tight_boxes(keypoints))
+    keypoints, scores = values[..., :2], np.nan_to_num(values[..., 2], posinf=0, neginf=0)
+    return Track(person=person, keypoints=keypoints, scores=scores, boxes=tight_boxes(keypoints))
 
 
 def _limbs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:

@@ -30,6 +30,18 @@ def place(keypoint_names: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
     return tuple(index.get(name, index.get(_OWN_NAME.get(name, ""))) for name in wanted)
 
 
+def place_some(keypoint_names: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
+    """Place keypoints in another skeleton, as ``place``.
+
+    Raises:
+        ValueError: If none stands anywhere, so that a file would hold zeros alone.
+    """
+    places = place(keypoint_names, wanted)
+    if all(index is None for index in places):
+        raise ValueError(f"none of the keypoints {', '.join(keypoint_names)} is one of {', '.join(wanted)}")
+    return places
+
+
 def marker_names(keypoint_names: Sequence[str]) -> tuple[str, ...]:
     """Return the marker names of Pose2Sim's OpenSim models: ``left_big_toe`` is LBigToe, ``pelvis`` Hip.
 
