@@ -8,8 +8,8 @@ Expected: PCKh@50 / @10 of 79.9 / 27.4 after 204 CPU minutes, measured with two 
     OMP_NUM_THREADS=1 torchrun --nproc_per_node=2 tools/train.py configs/efficientpose_rt_synthetic.py \\
         --launcher pytorch --cfg-options train_dataloader.batch_size=8
 
-With sub-pixel decoding (model.head.decoder.subpixel=True) it scores 80.0 / 27.6, with --flip-test 81.0 / 28.5; 18 epochs,
-86 minutes of one core, reached 74.8 / 19.8.
+With sub-pixel decoding (model.head.decoder.subpixel=True) it scores 80.0 / 27.6, with --flip-test 81.0 / 28.5; 18
+epochs, 86 minutes of one core, reached 74.8 / 19.8.
 
 Differs from ``efficientpose_rt_mpii.py`` in data and length alone.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import efficientpose
 from efficientpose.commands import benchmark, export, measure, predict
-from efficientpose.commands.console import NOTHING_DONE, UsageError, quiet_imports
+from efficientpose.commands.console import INTERRUPTED, NOTHING_DONE, UsageError, quiet_imports
 from efficientpose.variants import VARIANTS
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_DONE
     except KeyboardInterrupt:
         print("efficientpose: interrupted; what was done so far is written", file=sys.stderr)
-        return NOTHING_DONE
+        return INTERRUPTED
 
 
 def _build_parser() -> argparse.ArgumentParser:

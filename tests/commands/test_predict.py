@@ -140,7 +140,7 @@ sys.exit(main())
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert "interrupted; what was done so far is written" in errors
     assert "Traceback" not in errors
     numbers = [line["frame"] for line in read_lines(lines)]

@@ -25,6 +25,7 @@ ABLATIONS = {
     "ii_three_passes": (87.55, 29.61, 2.22),
     "ii_no_upscaling": (86.56, 20.66, 1.73),
 }
+RT_CHANGES = ("no_paf", "one_pass", "three_passes", "no_upscaling")  # not in the paper
 FULL = {"i": (83.56, 26.35), "ii": (87.05, 29.87)}
 
 
@@ -32,7 +33,9 @@ def ablation_path(name):
     return config_path(f"ablations/efficientpose_{name}_mpii.py")
 
 
-ALL_PATHS = [mpii_config_path(name) for name in VARIANTS] + [ablation_path(name) for name in ABLATIONS]
+ALL_PATHS = [mpii_config_path(name) for name in VARIANTS] + [
+    ablation_path(name) for name in (*ABLATIONS, *(f"rt_{change}" for change in RT_CHANGES))
+]
 ALL_IDS = [path.stem for path in ALL_PATHS]
 
 
@@ -72,7 +75,7 @@ def test_every_config_is_tested():
     assert (
         there == {str(path.relative_to(folder)) for path in ALL_PATHS} | {name for name, _ in OTHERS} | tested_elsewhere
     )
-    assert len(ALL_PATHS) == 18
+    assert len(ALL_PATHS) == 22
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
@@ -131,7 +134,22 @@ def test_ablation_s_docstring_has_a_command_and_the_paper_s_scores(name):
     assert re.search(rf"{pckh50:.2f} / {pckh10:.2f}.* {full50:.2f} / {full10:.2f} for the full network", text)
 
 
-@pytest.mark.parametrize("name", ABLATIONS)
+@pytest.mark.parametrize("change", RT_CHANGES)
+def test_ablation_of_rt_changes_what_that_of_i_does(change):
+    def what_differs(variant):
+        full = Config.fromfile(mpii_config_path(variant)).model
+        ablation = Config.fromfile(ablation_path(f"{variant}_{change}")).model
+        assert {key for key in full if ablation[key] != full[key]} == {"head"}
+        decoders = ablation.head.pop("decoder"), full.head.pop("decoder")
+        return [
+            {key: ours.get(key) for key in ours if ours.get(key) != theirs.get(key, "default")}
+            for ours, theirs in ((ablation.head, full.head), decoders)
+        ]
+
+    assert what_differs("rt") == what_differs("i") != [{}, {}]
+
+
+@pytest.mark.parametrize("name", [*ABLATIONS, *(f"rt_{change}" for change in RT_CHANGES)])
 def test_ablation_differs_from_its_variant_in_the_model_alone(name):
     full = Config.fromfile(mpii_config_path(name.split("_")[0])).to_dict()
     ablation = Config.fromfile(ablation_path(name)).to_dict()

@@ -19,6 +19,9 @@ CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [
     for variant in ("i", "ii")
     for change in ("no_low_level", "no_paf", "one_pass", "three_passes", "no_upscaling")
 ]
+CONFIGS += [
+    f"ablations/efficientpose_rt_{change}_mpii.py" for change in ("no_paf", "one_pass", "three_passes", "no_upscaling")
+]
 OTHER_CONFIGS = [
     "efficientpose_rt_synthetic.py",
     "efficientpose_i_synthetic.py",

@@ -54,6 +54,12 @@ def test_a_box_stays_inside_the_image(table, images):
     assert content["annotations"][0]["bbox"] == [0, 0, 59, 39]
 
 
+@pytest.mark.parametrize("wrong", [dict(origin=float("nan")), dict(box_margin=-0.1), dict(box_margin=float("inf"))])
+def test_impossible_settings(wrong):
+    with pytest.raises(ValueError, match="the origin is a number and the box margin 0 or more"):
+        CocoSettings(**wrong)
+
+
 def test_keypoints_come_in_the_order_asked_for(table, images):
     settings = CocoSettings(keypoint_names=("nose", "left_hand", "upper_neck", "head_top"))
     annotation = make_coco(table, ["walk/3.png"], images, settings)["annotations"][1]
@@ -139,6 +145,16 @@ def test_mmpose_reads_what_was_in_the_table(convert, images, tmp_path):
     np.testing.assert_array_equal(sample["keypoints_visible"][0], visible)
     np.testing.assert_allclose(sample["keypoints"][0, visible], np.array(list(points.values()))[visible])
     assert sample["img_path"] == f"{images}/walk/0.png"
+
+
+def test_no_validation_part_stays_from_an_earlier_run(convert, images, tmp_path):
+    rows = [f"walk/{number}.png,me,nose,3,4" for number in range(4)]
+    (tmp_path / "table.csv").write_text("\n".join(["image,person,keypoint,x,y", *rows]))
+    validation = tmp_path / "out" / "annotations" / "val.json"
+    convert(tmp_path / "table.csv", images, tmp_path / "out", "--val-share", 0.5)
+    assert validation.is_file()
+    convert(tmp_path / "table.csv", images, tmp_path / "out", "--val-share", 0)
+    assert not validation.exists()
 
 
 def test_the_tool_s_errors_name_what_is_wrong(convert, images, tmp_path):

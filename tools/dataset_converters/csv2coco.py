@@ -58,13 +58,13 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Convert, and say how many people went where."""
     arguments = parse_arguments()
-    settings = CocoSettings(
-        keypoint_names=tuple(arguments.keypoints or ()),
-        limbs=None if arguments.limbs is None else tuple(arguments.limbs),
-        origin=arguments.origin,
-        box_margin=arguments.box_margin,
-    )
     try:
+        settings = CocoSettings(
+            keypoint_names=tuple(arguments.keypoints or ()),
+            limbs=None if arguments.limbs is None else tuple(arguments.limbs),
+            origin=arguments.origin,
+            box_margin=arguments.box_margin,
+        )
         table = read_table(arguments.table)
         by_folder = arguments.split_by == "folder"
         parts = split_images(
@@ -72,9 +72,11 @@ def main() -> None:
         )
         contents = [make_coco(table, images, arguments.images, settings) for images in parts]
         for name, images, content in zip(("train", "val"), parts, contents, strict=True):
+            path = arguments.out_folder / "annotations" / f"{name}.json"
             if not images:  # with a share of 0
+                path.unlink(missing_ok=True)  # an earlier one's images are in the other part now
                 continue
-            write_coco(arguments.out_folder / "annotations" / f"{name}.json", content)
+            write_coco(path, content)
             summary = summarise(table, images)
             print(f"{name}.json: {summary.num_people} people in {summary.num_images} images")
             if summary.num_empty:

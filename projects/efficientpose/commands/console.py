@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 SOME_FAILED = 1
 NOTHING_DONE = 2
+INTERRUPTED = 130  # as shells have it after Ctrl-C
 
 
 def exit_status(*, num_failed: int, num_tried: int) -> int:

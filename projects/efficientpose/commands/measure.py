@@ -254,7 +254,8 @@ def _write_files(recording: "Recording", folder: Path, formats: list[str], metre
                 _write_angles(recording, folder)
                 continue
             scale = {"metres_per_pixel": metres_per_pixel} if FORMATS[name].in_metres else {}
-            print(write(recording, folder, name, **scale)[0])
+            first, *others = write(recording, folder, name, **scale)
+            print(f"{first}{f' and {len(others)} more' * bool(others)}")
             if FORMATS[name].in_metres and metres_per_pixel is None:
                 print(f"{name}: a thousandth of the pixels, not metres, because there is no --height or --length")
         except ModuleNotFoundError as error:

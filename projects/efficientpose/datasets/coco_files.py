@@ -4,6 +4,7 @@ Coordinates in the files are 0-based pixel-centre indices: 0, 0 is the middle of
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,21 @@ class CocoSettings:
         limbs: Pairs of names; None for those of MPII's body between the names that it has.
         origin: What the table calls the first pixel's centre: 0, or 1 as MATLAB does, or 0.5 where 0 is its corner.
         box_margin: What is added to the box around a person's keypoints on every side, per its longer side.
+
+    Raises:
+        ValueError: If the origin or margin is no number, or the margin is negative.
     """
 
     keypoint_names: tuple[str, ...] = ()
     limbs: tuple[tuple[str, str], ...] | None = None
     origin: float = 0.0
     box_margin: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.origin) and 0 <= self.box_margin < math.inf):
+            raise ValueError(
+                f"the origin is a number and the box margin 0 or more, got {self.origin} and {self.box_margin}"
+            )
 
 
 class Summary(NamedTuple):
@@ -157,7 +167,8 @@ def find_image(folder: Path, image: str) -> Path:
             path = folder.joinpath(*parts[start:])
             if path.is_file():
                 return path
-    raise FileNotFoundError(f"{folder / image}: no such image, nor {folder / parts[-1] if parts else folder}")
+    other = f", nor {folder / parts[-1]}" if len(parts) > 1 else ""
+    raise FileNotFoundError(f"{folder / image}: no such image{other}")
 
 
 def write_coco(path: Path, content: dict[str, Any]) -> None:
