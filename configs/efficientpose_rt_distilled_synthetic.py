@@ -8,6 +8,8 @@ The same student without a teacher, for comparison; it draws the same random num
     python tools/train.py configs/efficientpose_rt_distilled_synthetic.py \
         --cfg-options model.teacher_share=0 --work-dir work_dirs/efficientpose_rt_untaught_synthetic
 
+Expected: PCKh@50 / @10 of 47.4 / 6.2 after 3 epochs, and 46.2 / 5.7 without a teacher (one seed each).
+
 A step takes 1.4 times as long with the teacher, and either about half of RT's. The checkpoints are plain ones of
 ``efficientpose_rt_synthetic.py`` with ``model.head.channels=16``.
 """
