@@ -5,6 +5,7 @@ import runpy
 import sys
 
 import pytest
+import torch
 
 from efficientpose.benchmark import costs
 from efficientpose.variants import get_variant
@@ -19,6 +20,18 @@ def run_tool(repository, monkeypatch, capsys):
         return stop.value.code, capsys.readouterr().err
 
     return run
+
+
+def test_random_weights_give_maps_with_peaks():
+    """Flat maps have their highest pixel anywhere, and no exported file would then agree with the model."""
+    model = costs._build_at(get_variant("rt"), 96)
+    assert not model.training
+    images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        maps = model(images, None, mode="tensor").final
+    heights = maps.amax((2, 3)) - maps.mean((2, 3))
+    assert heights.min() > 0.01
+    assert heights.max() < 1
 
 
 def test_picture_and_numbers(run_tool, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 
 from efficientpose.benchmark.cases import ENGINES
-from efficientpose.benchmark.networks import LoadedModel, export_for_engines
+from efficientpose.benchmark.networks import LoadedModel, export_for_engines, settle_random_weights
 from efficientpose.benchmark.timing import Timing, time_in_turn
 from efficientpose.inference.real_crops import find_crops
 from efficientpose.locations import mpii_config_path
@@ -81,7 +81,8 @@ def _build_at(variant: Variant, resolution: int) -> TopdownPoseEstimator:
     config.model.head.decoder.input_size = (resolution, resolution)
     init_default_scope("mmpose")
     torch.manual_seed(0)
-    model: TopdownPoseEstimator = MODELS.build(config.model).eval()
+    model: TopdownPoseEstimator = MODELS.build(config.model)
+    settle_random_weights(model)
     return model
 
 

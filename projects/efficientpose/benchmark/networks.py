@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+import numpy as np
 import torch
 from mmpose.apis import init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from efficientpose.benchmark.cases import ENGINES, Plan
@@ -14,10 +16,13 @@ from efficientpose.benchmark.released_pipeline import find_released_model
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import export_files
 from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.real_crops import Crops
+from efficientpose.inference.real_crops import Crops, find_crops
 from efficientpose.locations import mpii_config_path, starter_checkpoint
 from efficientpose.variants import Variant
 from efficientpose.weights.find import WeightsNotFoundError
+
+PREDICTION_SCALE: Final = 1e-3
+"""Brings the maps of random weights to the size of trained ones, below 1."""
 
 
 class LoadedModel(NamedTuple):
@@ -49,7 +54,32 @@ def load_model(variant: Variant, plan: Plan) -> LoadedModel:
 
 def _build_random(variant: Variant) -> LoadedModel:
     torch.manual_seed(0)
-    return LoadedModel(init_model(str(mpii_config_path(variant.name)), device="cpu"), "random")
+    model = init_model(str(mpii_config_path(variant.name)), device="cpu")
+    settle_random_weights(model)
+    return LoadedModel(model, "random")
+
+
+def settle_random_weights(model: TopdownPoseEstimator) -> None:
+    """Let batch norms see crops; random weights then give maps with peaks, where they else are flat but for rounding.
+
+    Args:
+        model: Changed in place; it is in evaluation mode afterwards.
+    """
+    crops = find_crops(model.head.decoder.input_size).pixels
+    planes = [torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))) for crop in crops]
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        for name, parameter in model.head.named_parameters():
+            if ".predict." in name:
+                parameter.mul_(PREDICTION_SCALE)
+        model.train()
+        model(model.data_preprocessor(dict(inputs=planes, data_samples=[]), False)["inputs"], None, mode="tensor")
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
 
 
 def export_for_engines(
