@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from efficientpose.benchmark import contenders
+from efficientpose.benchmark import networks
 from efficientpose.cli import main
 from efficientpose.commands.console import NOTHING_DONE
 
@@ -145,7 +145,7 @@ def test_torch_reads_crops_as_the_estimator_does(untrained_checkpoint):
     model = PoseEstimator.load("rt", weights=untrained_checkpoint).model
     crop = np.zeros((224, 224, 3), np.uint8)
     crop[..., 0] = 255  # red
-    images = contenders.encode_for_torch(model, crop, batch=2)
+    images = networks.encode_for_torch(model, [crop] * 2)
     assert images.shape == (2, 3, 224, 224)
     # (255 - 123.675) / 58.395, -116.28 / 57.12, -103.53 / 57.375
     np.testing.assert_allclose(images[1, :, 5, 7].numpy(), (2.2489, -2.0357, -1.8044), atol=1e-3)

@@ -9,6 +9,7 @@ import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.benchmark.cases import Case
+from efficientpose.benchmark.networks import encode_for_torch
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
@@ -71,7 +72,7 @@ def load_torch(case: Case, model: TopdownPoseEstimator, material: Material) -> C
         execution = "compile" if case.engine == "torch-compile" else "eager"
         model = prepare_for_inference(model, execution=execution, precision=case.precision)  # type: ignore[arg-type]
     estimator = PoseEstimator(model, name=case.variant)
-    images = encode_for_torch(model, material.crop, batch=material.batch)
+    images = encode_for_torch(model, [material.crop] * material.batch)
 
     def run_pictures() -> None:
         for _ in range(material.batch):
@@ -83,13 +84,6 @@ def load_torch(case: Case, model: TopdownPoseEstimator, material: Material) -> C
         find_in_crop=lambda crop: estimator.predict(np.ascontiguousarray(crop[..., ::-1]))[0].keypoints[:, :2],
         find_in_picture=lambda: estimator.predict(material.picture)[0].keypoints[:, :2],
     )
-
-
-def encode_for_torch(model: TopdownPoseEstimator, crop: np.ndarray, *, batch: int) -> torch.Tensor:
-    """Return copies of a crop (H, W, 3) uint8, RGB, as the network takes them, (B, 3, H, W), on its device."""
-    pixels = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1)))
-    images: torch.Tensor = model.data_preprocessor(dict(inputs=[pixels] * batch, data_samples=[]), False)["inputs"]
-    return images
 
 
 def run_network(model: TopdownPoseEstimator, images: torch.Tensor) -> torch.Tensor:

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from efficientpose.benchmark.released_pipeline import find_blurred_peaks
 from efficientpose.benchmark.timing import Timing, time_in_turn
 from efficientpose.runtime.estimator import PoseEstimator
 from efficientpose.runtime.peaks import SparsePeakFinder
 from efficientpose.runtime.peaks_dense import make_axis_matrices
+from efficientpose.runtime.scene_frame import STRIDE
 from efficientpose.variants import VARIANTS
-
-STRIDE = 8
 
 
 class DecodeTimes(NamedTuple):
@@ -39,8 +39,6 @@ def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float
         blur_sigma: Of the decoder, pixels.
         rounds: How often each runs.
     """
-    from scipy.ndimage import gaussian_filter
-
     side = resolution // STRIDE
     cells = np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_LINEAR) for each in heatmaps])
     finder = SparsePeakFinder((side, side), stride=STRIDE, blur_sigma=blur_sigma)
@@ -48,8 +46,7 @@ def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float
     full = (upsample @ cells @ upsample.T).astype(np.float32)
 
     def decode_densely() -> np.ndarray:
-        pixels = [int(gaussian_filter(each, sigma=blur_sigma).argmax()) for each in full]
-        return np.array([divmod(pixel, resolution)[::-1] for pixel in pixels])
+        return find_blurred_peaks(full)
 
     def decode_sparsely() -> np.ndarray:
         return finder.find(cells[None]).keypoints[0]

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from efficientpose.benchmark.cases import Plan
-from efficientpose.benchmark.contenders import encode_for_torch, run_network
-from efficientpose.benchmark.networks import load_model
+from efficientpose.benchmark.contenders import run_network
+from efficientpose.benchmark.networks import encode_for_torch, load_model
 from efficientpose.benchmark.results import GpuRow
 from efficientpose.benchmark.timing import time_in_turn
 from efficientpose.inference.fast import prepare_for_inference
@@ -51,7 +51,7 @@ def measure_gpu(
             for precision in precisions if way != "torch" else ():
                 models[way, precision] = _prepare(model, way, precision)
         for batch in batches:
-            images = encode_for_torch(model, crop, batch=batch)
+            images = encode_for_torch(model, [crop] * batch)
             timings = time_in_turn(
                 {key: _make_run(each, images) for key, each in models.items()}, rounds=plan.rounds, warm_up=3
             )

@@ -1,6 +1,6 @@
 """Get a variant ready to be measured: weights, and files for the engines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ import torch
 from mmpose.apis import init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import nn
+from torch.optim.swa_utils import update_bn
 from torch.utils.flop_counter import FlopCounterMode
 
 from efficientpose.benchmark.cases import ENGINES, Plan
@@ -65,21 +66,31 @@ def settle_random_weights(model: TopdownPoseEstimator) -> None:
     Args:
         model: Changed in place; it is in evaluation mode afterwards.
     """
-    crops = find_crops(model.head.decoder.input_size).pixels
-    planes = [torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))) for crop in crops]
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():
             if ".predict." in name:
                 parameter.mul_(PREDICTION_SCALE)
-        model.train()
-        model(model.data_preprocessor(dict(inputs=planes, data_samples=[]), False)["inputs"], None, mode="tensor")
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    images = encode_for_torch(model, find_crops(model.head.decoder.input_size).pixels)
+    update_bn([images], _Maps(model))
     model.eval()
+
+
+class _Maps(nn.Module):
+    """A pose estimator that is called with images alone."""
+
+    def __init__(self, model: TopdownPoseEstimator) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> object:
+        return self.model(images, None, mode="tensor")
+
+
+def encode_for_torch(model: TopdownPoseEstimator, crops: Iterable[np.ndarray]) -> torch.Tensor:
+    """Return crops (H, W, 3) uint8, RGB, as the network takes them, (B, 3, H, W), on its device."""
+    planes = [torch.from_numpy(np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1))) for crop in crops]
+    images: torch.Tensor = model.data_preprocessor(dict(inputs=planes, data_samples=[]), False)["inputs"]
+    return images
 
 
 def export_for_engines(

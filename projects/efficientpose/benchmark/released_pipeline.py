@@ -18,6 +18,7 @@ from efficientpose.weights.released_order import KEYPOINT_ORDER
 _PACKAGES = {"skimage": "scikit-image", "PIL": "pillow", "scipy": "scipy", "ai_edge_litert": "ai-edge-litert"}
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)
 _STD = np.array((0.229, 0.224, 0.225), np.float32)
+_BLUR_SIGMA = 1.0  # pixels
 
 
 def find_released_model(folder: Path, variant: Variant) -> Path:
@@ -58,11 +59,9 @@ class ReleasedPipeline:
         check_packages()
         from ai_edge_litert.interpreter import Interpreter
         from PIL import Image
-        from scipy.ndimage import gaussian_filter
         from skimage.transform import rescale
 
         self._open: Callable[..., Any] = Image.open
-        self._blur: Callable[..., np.ndarray] = gaussian_filter
         self._rescale: Callable[..., np.ndarray] = rescale
         self._side = variant.resolution
         self._is_lite = variant.is_lite
@@ -107,9 +106,13 @@ class ReleasedPipeline:
 
     def decode(self, maps: np.ndarray) -> np.ndarray:
         """Return the keypoints (16, 2), our order, input pixels."""
-        peaks = []
-        for number in range(maps.shape[-1]):
-            blurred = self._blur(maps[..., number], sigma=1.0)
-            row, column = divmod(int(np.argmax(blurred)), maps.shape[1])
-            peaks.append((column, row))
-        return np.array(peaks, np.float64)[list(KEYPOINT_ORDER)]
+        return find_blurred_peaks(np.moveaxis(maps, -1, 0))[list(KEYPOINT_ORDER)]
+
+
+def find_blurred_peaks(heatmaps: np.ndarray) -> np.ndarray:
+    """Return the highest pixel of each heatmap (K, H, W) after the released decoder's blur, (K, 2) x and y."""
+    from scipy.ndimage import gaussian_filter
+
+    pixels = [int(np.argmax(gaussian_filter(heatmap, sigma=_BLUR_SIGMA))) for heatmap in heatmaps]
+    rows, columns = np.divmod(pixels, heatmaps.shape[2])
+    return np.stack((columns, rows), axis=1).astype(np.float64)

@@ -1,8 +1,6 @@
 """The rate of a video from file to results, against the rate that its network alone allows."""
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -10,6 +8,7 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
+from efficientpose.benchmark.timing import time_in_turn
 from efficientpose.runtime.estimator import PoseEstimator
 from efficientpose.runtime.video import open_video
 from efficientpose.runtime.video_job import predict_video
@@ -74,8 +73,6 @@ def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> 
         ValueError: If there is no round, or the video cannot be read.
         RuntimeError: If a frame is lost.
     """
-    if rounds < 1:
-        raise ValueError(f"rounds must be 1 or more, got {rounds}")
     with open_video(clip) as video:
         images = [frame.image for frame in video]
     prepared = estimator.prepare(images[len(images) // 2])
@@ -93,13 +90,11 @@ def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> 
 
         return run
 
-    ways = (run_network, run_video(with_overlay=True), run_video(with_overlay=False))
+    ways = {
+        "network": run_network,
+        "with_overlay": run_video(with_overlay=True),
+        "numbers_only": run_video(with_overlay=False),
+    }
     estimator.infer(prepared)
-    seconds = [[_time(way) for way in ways] for _ in range(rounds)]
-    return VideoRate(*(len(images) / statistics.median(times) for times in zip(*seconds, strict=True)))
-
-
-def _time(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    times = time_in_turn(ways, rounds=rounds, warm_up=0)
+    return VideoRate(**{name: 1000 * len(images) / timing.wall.median for name, timing in times.items()})

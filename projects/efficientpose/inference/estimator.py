@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -65,16 +66,10 @@ class PoseEstimator:
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
-        name = get_variant(variant).name
-        check_device(device)
-        if config is not None and weights is None:
-            raise ValueError(f"{config} is a network of its own: give its weights too")
-        checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
-        model = build_model(mpii_config_path(name) if config is None else Path(config), device=device)
-        load_checkpoint(model, checkpoint, variant=name if config is None else None)
+        model, name, _ = load_network(variant, weights=weights, config=config, device=device)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
-        return cls(model, name=name if config is None else Path(config).stem)
+        return cls(model, name=name)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
         """Find the pose of each person.
@@ -125,6 +120,48 @@ class PoseEstimator:
         pafs = None if maps.pafs is None or not maps.pafs.any() else maps.pafs[0].cpu().numpy()
         crop = np.ascontiguousarray(data["inputs"].numpy().transpose(1, 2, 0))
         return CropMaps(crop=crop, heatmaps=maps.final[0].cpu().numpy(), pafs=pafs)
+
+
+class LoadedNetwork(NamedTuple):
+    """A pose estimator with weights.
+
+    Attributes:
+        model: The estimator.
+        name: Of the variant, or of the config.
+        checkpoint: Where the weights are from.
+    """
+
+    model: TopdownPoseEstimator | BottomupPoseEstimator
+    name: str
+    checkpoint: Path
+
+
+def load_network(
+    variant: str,
+    *,
+    weights: str | Path | None,
+    config: str | Path | None,
+    device: str,
+    change: Callable[[Config], None] = lambda _: None,
+) -> LoadedNetwork:
+    """Build a variant, or the network of a config, and load its weights.
+
+    Args:
+        variant: As for :meth:`PoseEstimator.load`, and so are weights, config, device and what is raised.
+        weights: The same.
+        config: The same.
+        device: The same.
+        change: As for :func:`build_model`.
+    """
+    known = get_variant(variant).name
+    check_device(device)
+    if config is not None and weights is None:
+        raise ValueError(f"{config} is a network of its own: give its weights too")
+    checkpoint = find_weights(known, explicit=None if weights is None else Path(weights))
+    path, name = (mpii_config_path(known), known) if config is None else (Path(config), Path(config).stem)
+    model = build_model(path, device=device, change=change)
+    load_checkpoint(model, checkpoint, variant=known if config is None else None)
+    return LoadedNetwork(model, name, checkpoint)
 
 
 def build_model(

@@ -9,17 +9,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.apis.inference import dataset_meta_from_config
 
-from efficientpose.inference.estimator import build_model, check_device
-from efficientpose.locations import mpii_config_path
+from efficientpose.inference.estimator import load_network
 from efficientpose.models.bottomup import PafPoseEstimator
 from efficientpose.models.trained_skeleton import trained_skeleton
 from efficientpose.runtime.boxes import Boxes, check_pixels, load_pixels
 from efficientpose.runtime.people import ScenePose
 from efficientpose.runtime.predictions import CropMaps
 from efficientpose.runtime.scene_frame import with_shorter_side
-from efficientpose.variants import get_variant
-from efficientpose.weights.checkpoint import load_checkpoint
-from efficientpose.weights.find import find_weights
 
 
 class PeopleEstimator:
@@ -70,22 +66,18 @@ class PeopleEstimator:
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
-        name = get_variant(variant).name
-        check_device(device)
-        if config is not None and weights is None:
-            raise ValueError(f"{config} is a network of its own: give its weights too")
-        checkpoint = find_weights(name, explicit=None if weights is None else Path(weights))
-        path = mpii_config_path(name) if config is None else Path(config)
-        model = build_model(path, device=device, change=_take_scenes)
+        model, name, checkpoint = load_network(
+            variant, weights=weights, config=config, device=device, change=_take_scenes
+        )
         model.test_cfg = dict(flip_test=flip_test)
-        load_checkpoint(model, checkpoint, variant=name if config is None else None)
         if not any(parameter.any() for parameter in model.head.paf_pass.predict.parameters()):
             raise ValueError(
                 f"{checkpoint}: these weights have no part affinity fields; several people in one pass need the ones "
                 "released as .h5 of a variant that is not Lite, or trained ones"
             )
-        side = shorter_side or model.cfg.get("shorter_side") or round(1.25 * min(model.head.decoder.input_size))
-        return cls(model, name=name if config is None else Path(config).stem, shorter_side=side)
+        if shorter_side is None:
+            shorter_side = model.cfg.get("shorter_side", round(1.25 * min(model.head.decoder.input_size)))
+        return cls(model, name=name, shorter_side=shorter_side)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
         """Find everybody, best first; none where there is nobody.

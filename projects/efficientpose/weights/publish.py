@@ -29,9 +29,11 @@ def publish_checkpoint(
     """
     if path.suffix != ".pth":
         raise ValueError(f"{path}: a checkpoint's name ends in .pth")
-    own = network is not None
-    network = build_network(variant) if network is None else network
-    load_checkpoint(network, training_checkpoint, variant=None if own else variant)
+    if network is None:
+        network = build_network(variant)
+        load_checkpoint(network, training_checkpoint, variant=variant)
+    else:
+        load_checkpoint(network, training_checkpoint, variant=None)
     state_dict = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     checkpoint = make_checkpoint(state_dict, variant=variant, source=source, skeleton=trained_skeleton(network))
     save_checkpoint(checkpoint, path)
