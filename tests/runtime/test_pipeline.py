@@ -1,6 +1,8 @@
 """Frames in are frames out, in order, few at a time, whatever stops it."""
 
+import os
 import signal
+import sys
 import threading
 import time
 
@@ -153,6 +155,24 @@ def test_steps_run_beside_reading_and_writing():
         "infer": {threading.current_thread().name},
         "finish": {"write video"},
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_reading_and_writing_give_way_to_the_network_alone():
+    seen = {}
+
+    def note(name):
+        seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def read():
+        note("read")
+        yield Frame(0, 0.0, IMAGE)
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    run_pipeline(read(), Network(), Sink(), on_frame_done=lambda: note("write"))
+    note("network")
+
+    assert seen == {"read": min(before + 10, 19), "write": min(before + 10, 19), "network": before}
 
 
 def test_a_frame_that_cannot_be_prepared_stops_behind_those_before_it():

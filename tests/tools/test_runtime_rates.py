@@ -34,11 +34,12 @@ def test_rates_of_a_clip(run_tool, make_model, make_video):
     status, said, _ = run_tool("video_rate.py", make_model("one.onnx"), "--clip", make_video(), "--rounds", 2)
     assert status == 0
     row = said.splitlines()[-1].strip("| ").split("|")
-    alone, overlay, numbers = (float(cell.split()[0]) for cell in row[1:])
+    alone, beside_encoder, overlay, numbers = (float(cell.split()[0]) for cell in row[1:])
+    assert beside_encoder > 0
     assert 0 < overlay < alone
     assert 0 < numbers < alone
     ratios = [float(cell.split("(")[1].rstrip(") ")) for cell in row[2:]]
-    assert ratios == pytest.approx([overlay / alone, numbers / alone], abs=0.01)
+    assert ratios == pytest.approx([beside_encoder / alone, overlay / alone, numbers / alone], abs=0.01)
 
 
 def test_a_drawn_clip_moves_a_picture_without_cutting_it(tmp_path):

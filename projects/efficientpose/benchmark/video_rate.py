@@ -1,7 +1,9 @@
 """The rate of a video from file to results, against the rate that its network alone allows."""
 
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,11 +26,14 @@ class VideoRate(NamedTuple):
 
     Attributes:
         network: Of the network on a crop that is ready, one after the other.
+        beside_encoder: The same while another thread writes a video and nothing else: what a second busy core costs
+            the first by the hardware that they share.
         with_overlay: From the video file to overlay, JSON lines and CSV.
         numbers_only: The same without overlay.
     """
 
     network: float
+    beside_encoder: float
     with_overlay: float
     numbers_only: float
 
@@ -61,8 +66,32 @@ def draw_clip(picture: np.ndarray, path: Path, *, num_frames: int) -> None:
     writer.release()
 
 
+@contextmanager
+def _encoding(images: Sequence[np.ndarray]) -> Iterator[None]:
+    """Write a video over and over in another thread."""
+    stop = threading.Event()
+
+    def encode(path: Path) -> None:
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, images[0].shape[1::-1])
+        while not stop.is_set():
+            for image in images:
+                writer.write(image)
+                if stop.is_set():
+                    break
+        writer.release()
+
+    with tempfile.TemporaryDirectory() as folder:
+        thread = threading.Thread(target=encode, args=(Path(folder) / "beside.mp4",))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
 def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> VideoRate:
-    """Measure the three in turn.
+    """Measure the four in turn.
 
     Args:
         estimator: The network; each frame is taken as one person.
@@ -81,6 +110,10 @@ def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> 
         for _ in images:
             estimator.infer(prepared)
 
+    def run_beside_encoder() -> None:
+        with _encoding(images):
+            run_network()
+
     def run_video(*, with_overlay: bool) -> Callable[[], None]:
         def run() -> None:
             with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +125,7 @@ def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> 
 
     ways = {
         "network": run_network,
+        "beside_encoder": run_beside_encoder,
         "with_overlay": run_video(with_overlay=True),
         "numbers_only": run_video(with_overlay=False),
     }
