@@ -86,7 +86,7 @@ def test_config_is_the_published_variant(variant):
     assert (head.channels, head.num_blocks) == (variant.channels, variant.num_blocks)
     assert tuple(head.decoder.input_size) == variant.input_size
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        crops = [step for step in loader.dataset.pipeline if step.type == "TopdownAffine"]
+        crops = [step for step in loader.dataset.pipeline if step.type.endswith("Affine")]
         assert [tuple(crop.input_size) for crop in crops] == [variant.input_size]
 
 

@@ -64,7 +64,7 @@ def small(config, mpii, work_dir):
         if "headbox_file" in loader.dataset:
             loader.dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
         for step in loader.dataset.pipeline:
-            if step.type == "TopdownAffine":
+            if step.type.endswith("Affine"):
                 step.input_size = SMALL
     config.model.head.decoder.input_size = SMALL
     config.val_evaluator.num_bootstrap = config.test_evaluator.num_bootstrap = 0

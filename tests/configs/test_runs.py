@@ -75,7 +75,7 @@ def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
             if "headbox_file" in dataset:
                 dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
             for step in dataset.pipeline:
-                if input_size is not None and step.type == "TopdownAffine":
+                if input_size is not None and step.type.endswith("Affine"):
                     step.input_size = input_size
     if input_size is not None:
         config.model.head.decoder.input_size = input_size

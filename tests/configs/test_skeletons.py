@@ -80,7 +80,7 @@ def make_runner(path, root, work_dir):
         for dataset in loader.dataset.get("datasets", [loader.dataset]):
             dataset.update(data_root=f"{root}/", ann_file="people.json", data_prefix=dict(img="images/"))
         for step in loader.dataset.pipeline:
-            if step.type == "TopdownAffine":
+            if step.type.endswith("Affine"):
                 step.input_size = SMALL
     for metric in (*config.val_evaluator, *config.test_evaluator):
         metric.ann_file = str(root / "people.json")
@@ -117,7 +117,7 @@ def test_network_is_the_variant_s_but_for_the_skeleton(variant, name):
     assert len(model["head"]["decoder"].pop("limbs")) == model["head"].pop("num_limbs") == SKELETONS[name] - 1
     assert model == full
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        assert [step.input_size for step in loader.dataset.pipeline if step.type == "TopdownAffine"] == [
+        assert [step.input_size for step in loader.dataset.pipeline if step.type.endswith("Affine")] == [
             VARIANTS[variant].input_size
         ]
     text = config_path(f"efficientpose_{variant}_{name}.py").read_text()

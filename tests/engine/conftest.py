@@ -60,7 +60,7 @@ def tiny_config(mpii, work_dir, overrides=None):
         if "headbox_file" in loader.dataset:
             loader.dataset.headbox_file = str(mpii / "annotations" / "mpii_gt_val.mat")
         for step in loader.dataset.pipeline:
-            if step.type == "TopdownAffine":
+            if step.type.endswith("Affine"):
                 step.input_size = INPUT_SIZE
     config.val_evaluator.num_bootstrap = 0
     config.optim_wrapper = dict(

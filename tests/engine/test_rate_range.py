@@ -194,7 +194,7 @@ def test_rt_on_a_tiny_mpii(recorded, tmp_path, monkeypatch):
     config.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
     config.train_dataloader.dataset.data_root = f"{tmp_path}/data/"
     for step in config.train_dataloader.dataset.pipeline:
-        if step.type == "TopdownAffine":
+        if step.type.endswith("Affine"):
             step.input_size = (48, 48)
     config.model.head.decoder.input_size = (48, 48)
     config.optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=1e-3, momentum=0.9))

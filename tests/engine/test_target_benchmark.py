@@ -49,7 +49,7 @@ def config():
     config = Config.fromfile(mpii_config_path("rt"))
     config.train_dataloader.update(batch_size=2, num_workers=1)
     for step in config.train_dataloader.dataset.pipeline:
-        if step.type == "TopdownAffine":
+        if step.type.endswith("Affine"):
             step.input_size = SIZE
     config.model.head.decoder.input_size = SIZE
     return config

@@ -168,7 +168,7 @@ def build(name, **test_cfg):
     config.model.test_cfg = test_cfg
     pipeline = config.test_dataloader.dataset.pipeline
     for step in pipeline:
-        if step.type == "TopdownAffine":
+        if step.type.endswith("Affine"):
             step.input_size = (64, 64)
     init_default_scope("mmpose")
     torch.manual_seed(0)

@@ -71,7 +71,7 @@ def trained(tmp_path_factory):
     config.work_dir = str(root / "run")
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
-        next(step for step in loader.dataset.pipeline if step.type == "TopdownAffine").input_size = (48, 48)
+        next(step for step in loader.dataset.pipeline if step.type.endswith("Affine")).input_size = (48, 48)
     config.model.head.decoder.input_size = (48, 48)
     runner = Runner.from_cfg(config)
     runner.train()

@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_xyxy2cs
+
+from efficientpose.runtime.crops import Region, cut_crop
 
 
 @TRANSFORMS.register_module()
@@ -51,3 +54,32 @@ class PersonCenterScale(BaseTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(padding={self.padding}, scale={self.scale})"
+
+
+@TRANSFORMS.register_module()
+class AntialiasedAffine(TopdownAffine):
+    """MMPose's ``TopdownAffine`` for prediction, without aliases where a crop shrinks the picture.
+
+    What :func:`efficientpose.runtime.crops.cut_crop` cuts, so that a network gives the same keypoints in PyTorch and
+    exported. A crop that does not shrink is ``TopdownAffine``'s to the bit.
+
+    Required and changed keys: those of ``TopdownAffine``; one that shrinks moves the region by half the difference of the
+    pixels' sides, to the middle of their areas.
+
+    Raises:
+        ValueError: If there is a rotation, or UDP, which prediction does not need.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Cut the crop (MMCV's contract)."""
+        if self.use_udp or np.any(results.get("bbox_rotation", 0)):
+            raise ValueError("AntialiasedAffine is for prediction, without rotation and UDP; train with TopdownAffine")
+        width, height = map(int, self.input_size)
+        results["bbox_scale"] = self._fix_aspect_ratio(results["bbox_scale"], aspect_ratio=width / height)
+        image = results["img"]
+        region = Region(results["bbox_center"][0], results["bbox_scale"][0]).aligned((width, height))
+        results["bbox_center"] = region.centre[None]
+        results = super().transform(results)
+        results["img"] = cut_crop(image, region, input_size=(width, height))
+        results["input_scale"] = region.size  # MMPose rounds it once more
+        return results

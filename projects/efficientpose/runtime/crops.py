@@ -1,7 +1,9 @@
 """From a person's box to the network's input, and from the input back to the picture.
 
 The geometry is the one of training and testing with MMPose (``PersonCenterScale`` and ``TopdownAffine`` in the
-configs), to the bit: the same region, the same affine matrix, the same interpolation.
+configs): the same region, the same affine matrix, the same interpolation, to the bit where a crop is no smaller than what
+it shows. Where it is smaller, the picture is shrunk as the released pipeline does it: without aliases, and so that the
+areas of pixels lie over one another and not the centres of the first ones.
 """
 
 from typing import NamedTuple
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from efficientpose.runtime.antialias import smooth
 from efficientpose.runtime.metadata import ModelMetadata
 
 PERSON_PADDING = 1.25
@@ -26,6 +29,19 @@ class Region(NamedTuple):
     centre: np.ndarray
     size: np.ndarray
 
+    def factor(self, input_size: tuple[int, int]) -> float:
+        """Return how many of the picture's pixels a pixel of the input spans."""
+        return float(self.size[0] / input_size[0])
+
+    def aligned(self, input_size: tuple[int, int]) -> "Region":
+        """Return the region whose samples lie in the middle of the pixels' areas, where a crop shrinks it.
+
+        Index i of a crop is sampled at i · f from the region's corner, f being :meth:`factor`. The middle of its area is at
+        (i + 0.5) · f − 0.5, so the region moves by (f − 1) / 2.
+        """
+        offset = max(0.0, (self.factor(input_size) - 1) / 2)
+        return self._replace(centre=self.centre + np.float32(offset))
+
 
 def find_region(box: np.ndarray, *, image_size: tuple[int, int], input_size: tuple[int, int]) -> Region:
     """Return the region around a person's box.
@@ -40,11 +56,12 @@ def find_region(box: np.ndarray, *, image_size: tuple[int, int], input_size: tup
     width, height = (box[2:] - box[:2]) * padding
     aspect_ratio = np.float32(input_size[0] / input_size[1])  # MMPose computes in float32
     size = (width, width / aspect_ratio) if width > height * aspect_ratio else (height * aspect_ratio, height)
-    return Region(centre=centre, size=np.array(size, np.float32))
+    region = Region(centre=centre, size=np.array(size, np.float32))
+    return region.aligned(input_size)
 
 
 def cut_crop(image: np.ndarray, region: Region, *, input_size: tuple[int, int]) -> np.ndarray:
-    """Return a region of a picture at the network's resolution; outside the picture it is black.
+    """Return a region of a picture at the network's resolution, without aliases; outside the picture it is black.
 
     Args:
         image: (H, W, 3) uint8.
@@ -54,13 +71,18 @@ def cut_crop(image: np.ndarray, region: Region, *, input_size: tuple[int, int]) 
     Returns:
         (input height, input width, 3) uint8.
     """
+    corners = np.stack((region.centre - region.size / 2, region.centre + region.size / 2))
+    smoothed = smooth(image, corners=corners, factor=region.factor(input_size))
+    if smoothed.block > 1 or smoothed.offset.any():
+        centre = smoothed.locate(region.centre).astype(np.float32)
+        region = Region(centre=centre, size=region.size / np.float32(smoothed.block))
     half = np.float32(region.size[0] * 0.5)
     centre, target = region.centre, np.array(input_size, np.float32) * 0.5
     # Three points as MMPose takes them, rounded to float32 as there: centre, middle of the left side, and the corner
     # of the square below.
     offsets = np.array([[0, 0], [-1, 0], [-1, 1]], np.float32)
     matrix = cv2.getAffineTransform(centre + offsets * half, target + offsets * target[0])
-    return cv2.warpAffine(image, matrix, input_size, flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(smoothed.image, matrix, input_size, flags=cv2.INTER_LINEAR)
 
 
 def to_image(keypoints: np.ndarray, regions: list[Region], *, input_size: tuple[int, int]) -> np.ndarray:
