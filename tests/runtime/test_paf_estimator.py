@@ -139,6 +139,20 @@ def test_a_mark_lands_where_the_frame_says():
         np.testing.assert_allclose(frame.to_image(np.array([x, y])), (440, 300), atol=1)
 
 
+@pytest.mark.parametrize("zoom", [0.18, 0.3, 0.8])
+def test_a_large_scene_is_shrunk_without_aliases_and_nothing_moves(zoom):
+    rows, columns = np.indices((1000, 1600))
+    mark = np.hypot(columns - 1103, rows - 740) <= 30
+    pattern = 60 * ((rows + columns) % 2)  # of single pixels
+    image = np.where(mark, 255, pattern).astype(np.uint8)[..., None].repeat(3, axis=2)
+    frame = with_shorter_side((1600, 1000), shorter_side=round(1000 * zoom))
+    scene = frame.cut(image)[..., 0].astype(float)
+    y, x = np.argwhere(scene > 150).mean(axis=0)
+    np.testing.assert_allclose(frame.to_image(np.array([x, y])), (1103, 740), atol=1)
+    if zoom < 0.5:
+        np.testing.assert_allclose(scene[10:60, 10:60], 30, atol=3)
+
+
 def test_same_geometry_as_mmpose():
     from mmpose.datasets.transforms import BottomupResize
 

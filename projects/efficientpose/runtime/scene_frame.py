@@ -1,6 +1,7 @@
 """A whole scene as the network's input, and back: its aspect kept, the rest black.
 
-The geometry is that of MMPose's ``BottomupResize``: the picture's middle goes to the input's middle.
+The geometry is that of MMPose's ``BottomupResize``: the picture's middle goes to the input's middle. A picture that becomes
+smaller is freed of aliases first.
 """
 
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from efficientpose.runtime.antialias import smooth
 
 STRIDE = 8
 """Sides of an input are multiples of it."""
@@ -34,10 +37,12 @@ class SceneFrame(NamedTuple):
         return moved
 
     def cut(self, image: np.ndarray) -> np.ndarray:
-        """Return the input, (input height, input width, 3) uint8, of a picture (H, W, 3) uint8."""
-        matrix = np.array([[self.zoom, 0.0, 0.0], [0.0, self.zoom, 0.0]])
-        matrix[:, 2] = np.array(self.input_size) / 2 - self.zoom * np.array(self.image_size) / 2
-        return cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
+        """Return the input, (input height, input width, 3) uint8, of a picture (H, W, 3) uint8, without aliases."""
+        smoothed = smooth(image, corners=np.array([(0, 0), self.image_size]), factor=1 / self.zoom)
+        zoom = self.zoom * smoothed.block
+        matrix = np.array([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]])
+        matrix[:, 2] = np.array(self.input_size) / 2 - zoom * smoothed.locate(np.array(self.image_size) / 2)
+        return cv2.warpAffine(smoothed.image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
 
 
 def fit_into(image_size: tuple[int, int], input_size: tuple[int, int]) -> SceneFrame:
