@@ -75,6 +75,20 @@ def test_the_overlay_shows_the_frame_and_the_person(make_video, tmp_path):
     assert np.median(difference[30:, 40:]) < 8
 
 
+def test_the_overlay_of_an_odd_size_keeps_the_last_row_and_column(tmp_path):
+    image = np.zeros((63, 95, 3), np.uint8)
+    image[-8:] = image[:, -8:] = 255
+    with VideoResults(tmp_path, "odd", rate=10) as results:
+        for number in range(3):
+            results.write(Frame(number, number / 10, image), ())
+    read, frame = cv2.VideoCapture(str(results.overlay_path)).read()
+    assert read
+    assert frame.shape == (64, 96, 3)
+    assert frame[62, 20].min() > 200
+    assert frame[20, 94].min() > 200
+    assert frame[20, 20].max() < 50
+
+
 def test_an_interrupted_video_leaves_files_that_can_be_read(make_video, tmp_path):
     source = open_video(make_video(num_frames=60))
     with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,7 @@ import pytest
 from efficientpose.runtime.grouping import order_limbs
 from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS, MPII_SKELETON
 from efficientpose.skeletons.description import SkeletonError, make_skeleton, pairs_to_swaps
-from efficientpose.skeletons.reading import describe, parse_pairs, read_skeleton
+from efficientpose.skeletons.reading import describe, parse_names, parse_pairs, read_skeleton
 from efficientpose.skeletons.spanning import choose_limbs
 
 NAMES = ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
@@ -72,6 +72,14 @@ def test_pairs_are_read_with_hyphens_in_names():
     assert parse_pairs("a-b, b-c-d", ["a", "b", "c-d"], what="limb") == [("a", "b"), ("b", "c-d")]
     with pytest.raises(SkeletonError, match="limb 'a-x' is not two of the keypoints joined by a hyphen; there are a"):
         parse_pairs("a-x", ["a", "b"], what="limb")
+
+
+@pytest.mark.parametrize("text", ["a,,b", "a,b,", ",a", " , "])
+def test_an_empty_name_is_told(text):
+    with pytest.raises(SkeletonError, match="an entry is empty"):
+        parse_names(text)
+    assert parse_names("") == []
+    assert parse_names(" a,b ") == ["a", "b"]
 
 
 def test_sigmas_are_coco_s_where_it_has_the_joint():

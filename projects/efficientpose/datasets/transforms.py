@@ -63,8 +63,8 @@ class AntialiasedAffine(TopdownAffine):
     What :func:`efficientpose.runtime.crops.cut_crop` cuts, so that a network gives the same keypoints in PyTorch and
     exported. A crop that does not shrink is ``TopdownAffine``'s to the bit.
 
-    Required and changed keys: those of ``TopdownAffine``; one that shrinks moves the region by half the difference of the
-    pixels' sides, to the middle of their areas.
+    Required and changed keys: those of ``TopdownAffine``; a crop that shrinks moves the region by half the difference of
+    the pixels' sides, to the middle of their areas.
 
     Raises:
         ValueError: If there is a rotation, or UDP, which prediction does not need.

@@ -1,8 +1,8 @@
 """Shrink pictures without aliases: what is finer than the network's pixels is blurred away before it is sampled.
 
-The filter is scikit-image's for ``rescale``, and with it the released pipeline's: a Gaussian of sigma (f − 1) / 2 where a
-crop's pixel spans f of the picture's. For large f most of it is had by averaging blocks, which costs far less; the blocks'
-own spread counts.
+The filter is scikit-image's for ``rescale``, and with it the released pipeline's: a Gaussian of sigma (f − 1) / 2
+where a crop's pixel spans f of the picture's. For large f most of it is had by averaging blocks, which costs far less;
+the blocks' own spread counts.
 """
 
 from typing import Final, NamedTuple

@@ -1,9 +1,9 @@
 """From a person's box to the network's input, and from the input back to the picture.
 
 The geometry is the one of training and testing with MMPose (``PersonCenterScale`` and ``TopdownAffine`` in the
-configs): the same region, the same affine matrix, the same interpolation, to the bit where a crop is no smaller than what
-it shows. Where it is smaller, the picture is shrunk as the released pipeline does it: without aliases, and so that the
-areas of pixels lie over one another and not the centres of the first ones.
+configs): the same region, the same affine matrix, the same interpolation, to the bit where a crop is no smaller than
+what it shows. Where it is smaller, the picture is shrunk as the released pipeline does it: without aliases, and so that
+the areas of pixels lie over one another and not the centres of the first ones.
 """
 
 from typing import NamedTuple
@@ -36,8 +36,8 @@ class Region(NamedTuple):
     def aligned(self, input_size: tuple[int, int]) -> "Region":
         """Return the region whose samples lie in the middle of the pixels' areas, where a crop shrinks it.
 
-        Index i of a crop is sampled at i · f from the region's corner, f being :meth:`factor`. The middle of its area is at
-        (i + 0.5) · f − 0.5, so the region moves by (f − 1) / 2.
+        Index i of a crop is sampled at i · f from the region's corner, f being :meth:`factor`. The middle of its area is
+        at (i + 0.5) · f − 0.5, so the region moves by (f − 1) / 2.
         """
         offset = max(0.0, (self.factor(input_size) - 1) / 2)
         return self._replace(centre=self.centre + np.float32(offset))

@@ -1,7 +1,7 @@
 """A whole scene as the network's input, and back: its aspect kept, the rest black.
 
-The geometry is that of MMPose's ``BottomupResize``: the picture's middle goes to the input's middle. A picture that becomes
-smaller is freed of aliases first.
+The geometry is that of MMPose's ``BottomupResize``: the picture's middle goes to the input's middle. A picture that
+becomes smaller is freed of aliases first.
 """
 
 from typing import NamedTuple

@@ -35,7 +35,8 @@ class VideoResults:
       ``keypoints`` [x, y, score]: sixteen in MPII order, or another skeleton's, whose ``keypoint_names`` and
       ``skeleton`` (limbs) each line then has as well.
     - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
-    - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two.
+    - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two. Of odd
+      sides the last row or column is there twice.
 
     Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error;
     one that does not, as on a full disk, is removed. Where no frame was written, no file stays.
@@ -136,6 +137,9 @@ class VideoResults:
 
     def _write_overlay(self, picture: np.ndarray) -> None:
         height, width = picture.shape[:2]
+        if height % 2 or width % 2:  # the codec has even sides only, and OpenCV would cut the last row or column off
+            picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+            height, width = picture.shape[:2]
         if self._overlay is None:
             mp4v = cv2.VideoWriter.fourcc(*"mp4v")
             self._overlay_size = (width, height)

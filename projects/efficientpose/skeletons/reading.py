@@ -59,8 +59,17 @@ def describe(
 
 
 def parse_names(text: str) -> list[str]:
-    """Read "nose,left_eye"."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Read "nose,left_eye"; nothing at all is no names.
+
+    Raises:
+        SkeletonError: If there is nothing between two commas, or before the first or behind the last.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if names == [""]:
+        return []
+    if "" in names:
+        raise SkeletonError(f"{text!r}: an entry is empty; write one between every two commas")
+    return names
 
 
 def parse_pairs(text: str, names: Sequence[str], *, what: str) -> list[NamePair]:
