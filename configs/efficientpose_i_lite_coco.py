@@ -16,8 +16,7 @@ model = dict(
     head=dict(in_channels=48, channels=48, num_blocks=1, decoder=dict(input_size=input_size)),
 )
 
-crop = dict(type="TopdownAffine", input_size=input_size)
-test_crop = dict(type="AntialiasedAffine", input_size=input_size)
+crop = dict(type="AntialiasedAffine", input_size=input_size)
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, test_crop, _base_.pack_test]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
 test_dataloader = val_dataloader

@@ -87,7 +87,7 @@ def test_config_is_the_published_variant(variant):
     assert tuple(head.decoder.input_size) == variant.input_size
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         crops = [step for step in loader.dataset.pipeline if step.type.endswith("Affine")]
-        assert [tuple(crop.input_size) for crop in crops] == [variant.input_size]
+        assert [(crop.type, tuple(crop.input_size)) for crop in crops] == [("AntialiasedAffine", variant.input_size)]
 
 
 @pytest.mark.parametrize("path", ALL_PATHS, ids=ALL_IDS)

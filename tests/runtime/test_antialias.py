@@ -92,10 +92,10 @@ def test_a_blob_goes_there_and_back(factor, place):
 def test_a_point_is_located_in_what_was_smoothed(picture):
     smoothed = smooth(picture, corners=np.array([[60.0, 50.0], [150.0, 140.0]]), factor=4.5)
     assert smoothed.block == 2
-    # margin of 4 sigma = 7, block and 1: from 60 - 7 - 3 on; pixels 50 and 51 become the first
-    assert smoothed.offset.tolist() == [50, 40]
-    assert smoothed.locate(np.array([50.5, 42.5])).tolist() == [0, 1]
-    assert smoothed.image.shape == (55, 55, 3)  # to 150 + 10 and 140 + 10
+    # margin of 4 sigma = 7, block and 1: from 60 - 7 - 3 on; pixels 50 and 51 become the first, behind one more
+    assert smoothed.offset.tolist() == [48, 38]
+    assert smoothed.locate(np.array([50.5, 42.5])).tolist() == [1, 2]
+    assert smoothed.image.shape == (57, 57, 3)  # to 150 + 10 and 140 + 10
 
 
 def through(transform, image, **more):
@@ -111,8 +111,35 @@ def test_in_mmpose_keypoints_move_with_the_crop(picture):
     np.testing.assert_allclose(back, keypoints, atol=1e-4)
 
 
-@pytest.mark.parametrize("wrong", [dict(bbox_rotation=np.array([30.0])), None])
-def test_in_mmpose_it_is_for_prediction_alone(picture, wrong):
-    transform = AntialiasedAffine(input_size=SIZE, use_udp=wrong is None)
-    with pytest.raises(ValueError, match="without rotation and UDP; train with TopdownAffine"):
-        through(transform, picture, **(wrong or {}))
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7, 3.9, 4.7, 8.3, 17.0])
+def test_the_picture_s_border_does_not_fade(factor):
+    white = np.full((round(40 * factor), round(40 * factor), 3), 255, np.uint8)
+    size = np.full(2, 32 * factor, np.float32)
+    corner = Region(size / 2 - 2 * np.float32(factor), size).aligned(SIZE)  # two pixels of the crop are outside
+    crop = cut_crop(white, corner, input_size=SIZE)
+    assert not crop[:1].any()
+    assert not crop[:, :1].any()
+    np.testing.assert_array_equal(crop[2:, 2:], 255)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 30.0, -120.0])
+@pytest.mark.parametrize("factor", [0.8, 1.6, 4.5])
+def test_in_mmpose_keypoints_move_with_what_is_seen(factor, rotation):
+    rows, columns = np.indices((400, 500))
+    x, y = 261.0, 194.0
+    blob = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (2 * max(factor, 1)) ** 2))
+    results = dict(
+        img=np.uint8(np.round(255 * blob))[..., None].repeat(3, axis=2),
+        bbox_center=np.array([[250.0, 200.0]], np.float32),
+        bbox_scale=np.full((1, 2), 64 * factor, np.float32),
+        bbox_rotation=np.array([rotation], np.float32),
+        keypoints=np.array([[[x, y], [250.0, 200.0]]], np.float32),
+    )
+    found = AntialiasedAffine(input_size=(64, 64)).transform(results)
+    crop = found["img"][..., 0].astype(float)
+    seen = np.array([(crop.sum(axis=0) * np.arange(64)).sum(), (crop.sum(axis=1) * np.arange(64)).sum()]) / crop.sum()
+    np.testing.assert_allclose(found["transformed_keypoints"][0, 0], seen, atol=0.1)
+    assert found["keypoints"].tolist() == [[[x, y], [250, 200]]]
+    plain = TopdownAffine(input_size=(64, 64)).transform(results)["transformed_keypoints"]
+    shift = np.linalg.norm(plain - found["transformed_keypoints"], axis=2)  # towards the middle of the areas
+    np.testing.assert_allclose(shift, np.sqrt(2) * max(0, (factor - 1) / 2 / factor), atol=1e-4)

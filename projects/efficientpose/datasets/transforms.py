@@ -8,7 +8,8 @@ from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_xyxy2cs
 
-from efficientpose.runtime.crops import Region, cut_crop
+from efficientpose.runtime.antialias import smooth
+from efficientpose.runtime.crops import Region
 
 
 @TRANSFORMS.register_module()
@@ -58,28 +59,39 @@ class PersonCenterScale(BaseTransform):
 
 @TRANSFORMS.register_module()
 class AntialiasedAffine(TopdownAffine):
-    """MMPose's ``TopdownAffine`` for prediction, without aliases where a crop shrinks the picture.
+    """MMPose's ``TopdownAffine``, without aliases where a crop shrinks the picture.
 
-    What :func:`efficientpose.runtime.crops.cut_crop` cuts, so that a network gives the same keypoints in PyTorch and
-    exported. A crop that does not shrink is ``TopdownAffine``'s to the bit.
+    It cuts what :func:`efficientpose.runtime.crops.cut_crop` cuts, so that a network sees the same in training, in
+    MMPose's inferencers and exported. A crop that does not shrink is ``TopdownAffine``'s to the bit. One that shrinks
+    moves the region by half the difference of the pixels' sides, to the middle of their areas.
 
-    Required and changed keys: those of ``TopdownAffine``; a crop that shrinks moves the region by half the difference of
-    the pixels' sides, to the middle of their areas.
+    Required and changed keys: those of ``TopdownAffine``.
 
-    Raises:
-        ValueError: If there is a rotation, or UDP, which prediction does not need.
+    Args:
+        input_size: (width, height) of the crop.
     """
+
+    def __init__(self, input_size: tuple[int, int]) -> None:
+        super().__init__(input_size=input_size)
 
     def transform(self, results: dict) -> dict | None:
         """Cut the crop (MMCV's contract)."""
-        if self.use_udp or np.any(results.get("bbox_rotation", 0)):
-            raise ValueError("AntialiasedAffine is for prediction, without rotation and UDP; train with TopdownAffine")
         width, height = map(int, self.input_size)
-        results["bbox_scale"] = self._fix_aspect_ratio(results["bbox_scale"], aspect_ratio=width / height)
-        image = results["img"]
-        region = Region(results["bbox_center"][0], results["bbox_scale"][0]).aligned((width, height))
-        results["bbox_center"] = region.centre[None]
-        results = super().transform(results)
-        results["img"] = cut_crop(image, region, input_size=(width, height))
-        results["input_scale"] = region.size  # MMPose rounds it once more
-        return results
+        size = self._fix_aspect_ratio(results["bbox_scale"], aspect_ratio=width / height)[0]
+        region = Region(results["bbox_center"][0], size)
+        factor = region.factor((width, height))
+        if factor <= 1:
+            return super().transform(results)
+        region = region.aligned((width, height))
+        reach = size / 2 * (np.sqrt(2) if np.any(results.get("bbox_rotation", 0)) else 1)
+        smoothed = smooth(
+            results["img"], corners=np.stack((region.centre - reach, region.centre + reach)), factor=factor
+        )
+        kept = dict(bbox_center=region.centre[None], bbox_scale=size[None])
+        moved = dict(results, img=smoothed.image, bbox_scale=kept["bbox_scale"] / np.float32(smoothed.block))
+        moved["bbox_center"] = smoothed.locate(kept["bbox_center"]).astype(np.float32)
+        if results.get("keypoints") is not None:
+            kept["keypoints"] = results["keypoints"]
+            moved["keypoints"] = kept["keypoints"].copy()
+            moved["keypoints"][..., :2] = smoothed.locate(kept["keypoints"][..., :2])
+        return super().transform(moved) | kept | dict(input_center=region.centre, input_scale=size)

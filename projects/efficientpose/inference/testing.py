@@ -17,9 +17,8 @@ from efficientpose.evaluation.pckh_metric import SUBMISSION_ENDINGS, PCKh
 
 DEFAULT_SCALES = (0.8, 1.0, 1.2)
 """The paper names none. Of seven sets tried with the released RT, this one gained most at PCKh@0.1 over flip test
-alone: 5.8 to 6.9 on 200 people of LSPET's validation part (PCKh@0.5 41.1 to 43.6), and 28.8 to 31.8 on five people of
-MPII (90.9 to 95.5). Sets that only show more surroundings, such as 0.7, 0.85, 1, gain more at 0.5 on LSPET, where many
-are bent, but lose precision on MPII.
+alone: 5.8 to 6.9 on 200 people of LSPET's validation part (PCKh@0.5 41.1 to 43.6). Sets that only show more
+surroundings, such as 0.7, 0.85, 1, gain more at 0.5 there, where many are bent.
 """
 
 SCALED_TRANSFORM = "PersonCenterScale"

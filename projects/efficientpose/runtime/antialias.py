@@ -65,4 +65,7 @@ def smooth(image: np.ndarray, *, corners: np.ndarray, factor: float) -> Smoothed
     radius = int(TRUNCATE * rest + 0.5)
     side = 2 * radius + 1
     blurred = cv2.GaussianBlur(part, (side, side), rest, borderType=cv2.BORDER_REFLECT_101)
+    if block > 1:  # the first block's middle lies inside the picture, whose pixels must not fade towards the outside
+        blurred = cv2.copyMakeBorder(blurred, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        first = first - block
     return Smoothed(blurred, first.astype(float), block)

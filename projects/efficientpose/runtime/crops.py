@@ -36,8 +36,8 @@ class Region(NamedTuple):
     def aligned(self, input_size: tuple[int, int]) -> "Region":
         """Return the region whose samples lie in the middle of the pixels' areas, where a crop shrinks it.
 
-        Index i of a crop is sampled at i · f from the region's corner, f being :meth:`factor`. The middle of its area is
-        at (i + 0.5) · f − 0.5, so the region moves by (f − 1) / 2.
+        Index i of a crop is sampled at i · f from the region's corner, f being :meth:`factor`. The middle of its area
+        is at (i + 0.5) · f − 0.5, so the region moves by (f − 1) / 2.
         """
         offset = max(0.0, (self.factor(input_size) - 1) / 2)
         return self._replace(centre=self.centre + np.float32(offset))
