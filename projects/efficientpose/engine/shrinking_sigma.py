@@ -7,14 +7,16 @@ from mmengine.runner import Runner
 
 from efficientpose.engine.schedules import stepwise_sigma
 
+_LENGTH = "max_epochs"
+
 
 @HOOKS.register_module()
 class ShrinkingSigmaHook(Hook):
     """Set the codec's sigma at the start of every epoch.
 
-    It depends on the epoch's number alone, so a resumed run goes on exactly. Checkpoints carry the schedule, and a run
-    of another schedule refuses to resume from them. Targets are drawn in the head, so no data-loading worker has to
-    restart.
+    It depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints carry the
+    schedule and that length, and a run of another schedule or length refuses to resume from them. Targets are drawn in
+    the head, so no data-loading worker has to restart.
 
     Args:
         sigma_start: σ0, as a fraction of the map.
@@ -40,21 +42,30 @@ class ShrinkingSigmaHook(Hook):
         """The settings, as checkpoints carry them."""
         return {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002 - MMEngine passes it
-        """Add the schedule to the checkpoint (MMEngine's contract)."""
-        checkpoint["sigma_schedule"] = self.schedule
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the schedule and the run's length to the checkpoint (MMEngine's contract)."""
+        checkpoint["sigma_schedule"] = {**self.schedule, _LENGTH: runner.max_epochs}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare schedules when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had another schedule.
+            ValueError: If the checkpoint's run had another schedule or another length.
         """
-        earlier = checkpoint.get("sigma_schedule", self.schedule)
-        if runner._resume and earlier != self.schedule:
+        if not runner._resume:
+            return
+        earlier = dict(checkpoint.get("sigma_schedule", self.schedule))
+        num_epochs = earlier.pop(_LENGTH, runner.max_epochs)  # earlier checkpoints lack it
+        if earlier != self.schedule:
             raise ValueError(
                 f"the run to resume had the sigma schedule {earlier}, this config has {self.schedule}: set it back to "
                 "resume, or start a new run from those weights with load_from"
+            )
+        if num_epochs != runner.max_epochs:
+            raise ValueError(
+                f"the run to resume is one of {num_epochs} epochs, this config's of {runner.max_epochs}; sigma and the "
+                f"learning rate follow that length: set train_cfg.max_epochs back to {num_epochs} to resume, or start "
+                "a new run from those weights with load_from"
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
