@@ -103,9 +103,47 @@ def test_drift_beyond_the_bound_is_refused_unless_forced(export, tmp_path, capsy
     assert (tmp_path / f"{NAME}.onnx").is_file()
 
 
+def test_the_report_scores_both_on_annotated_people(export, shared, tmp_path, capsys):
+    people = shared / "data" / "mpii_mini"
+    words = ("--max-drift", "400", "--score", people / "annotations" / "mpii_val.json")
+    assert export(tmp_path, *words, "--score-images", people / "images", "--score-people", 3, alone=True) == 0
+    scores = json.loads((tmp_path / f"{NAME}.onnx.json").read_text())["torso"]
+    assert list(scores) == ["float32", "int8"]
+    printed = capsys.readouterr().out
+    for precision, each in scores.items():
+        assert list(each) == ["PCK@0.05", "PCK@0.1", "PCK@0.2"]
+        assert 0 <= each["PCK@0.05"] <= each["PCK@0.1"] <= each["PCK@0.2"] < 50
+        assert f"{precision:<16}PCK@0.05 {each['PCK@0.05']:.2f}, PCK@0.1 {each['PCK@0.1']:.2f}" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "file", "status"), [("rt_lite", "RT_LITE", 0), ("rt", "RT", NOTHING_DONE)])
+def test_released_lite_networks_are_accepted_and_others_refused(shared, tmp_path, capsys, variant, file, status):
+    weights = shared / "official" / "keras" / f"EfficientPose{file}.h5"
+    words = ["export", "--model", variant, "--weights", weights, "--precision", "int8", "--out", tmp_path]
+    words += ["--calibrate", shared / "data" / "lspet" / "images", "--calibrate-images", 64]
+    assert run_alone([str(word) for word in words]) == status
+    assert ("is not usable" in capsys.readouterr().err) == (status != 0)
+    (report,) = tmp_path.glob("*.json")
+    assert json.loads(report.read_text())["is_within_bound"] == (status == 0)
+
+
+def test_annotations_are_read_before_the_work(export, tmp_path, capsys):
+    words = ("--score", tmp_path / "absent.json", "--score-images", tmp_path)
+    assert export(tmp_path / "out", *words) == NOTHING_DONE
+    said = capsys.readouterr()
+    assert "absent.json" in said.err
+    assert "calibrated" not in said.out
+    assert export(tmp_path / "out", words[0], words[1], "--score-images", tmp_path / "nowhere") == NOTHING_DONE
+    assert "nowhere: no such folder of pictures to score on" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--score", "a.json"], "--score FILE.json and --score-images DIR go together"),
+        (["--score-people", "5"], "--score-people takes 1 or more of the people of --score, not 5"),
         (["--to", "onnx,litert"], "int8 is exported as onnx and openvino, not as litert"),
         (["--outputs", "full"], 'int8 is for our layout and the outputs "heatmaps"'),
         (["--max-drift", "-1"], "--max-drift takes 0 or more pixels, not -1.0"),

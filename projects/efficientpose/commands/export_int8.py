@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from efficientpose.export.int8_files import Candidate
     from efficientpose.inference.estimator import PoseEstimator
 
+SCORE_THRESHOLDS = (0.05, 0.1, 0.2)
+
 ROUNDS = 30
 """How often each of the two files runs to compare their speed."""
 
@@ -40,6 +42,14 @@ def add_int8_options(parser: argparse.ArgumentParser) -> None:
         help="bound on the 95th percentile of the found keypoints' shifts, input pixels (default: 1%% of the input)",
     )
     group.add_argument("--force", action="store_true", help="give the file its name even if keypoints drifted further")
+    group.add_argument(
+        "--score",
+        type=Path,
+        metavar="FILE.json",
+        help="report PCK on people annotated in the form of mpii_val.json, too",
+    )
+    group.add_argument("--score-images", type=Path, metavar="DIR", help="their pictures")
+    group.add_argument("--score-people", type=int, metavar="N", help="only the first so many (default: all)")
 
 
 def check_int8_options(options: argparse.Namespace) -> None:
@@ -51,11 +61,17 @@ def check_int8_options(options: argparse.Namespace) -> None:
     if options.precision != "int8":
         if options.calibrate or options.calibrate_boxes or options.max_drift is not None or options.force:
             raise UsageError("--calibrate, --calibrate-boxes, --max-drift and --force are for --precision int8")
+        if options.score or options.score_images or options.score_people is not None:
+            raise UsageError("--score, --score-images and --score-people are for --precision int8")
         return
     if options.calibrate is None:
         raise UsageError("--precision int8 needs photographs to calibrate on: --calibrate DIR")
     if options.max_drift is not None and not options.max_drift >= 0:
         raise UsageError(f"--max-drift takes 0 or more pixels, not {options.max_drift}")
+    if (options.score is None) != (options.score_images is None):
+        raise UsageError("--score FILE.json and --score-images DIR go together: people's joints and their pictures")
+    if options.score_people is not None and (options.score is None or options.score_people < 1):
+        raise UsageError(f"--score-people takes 1 or more of the people of --score, not {options.score_people}")
 
 
 class Measured(NamedTuple):
@@ -67,6 +83,7 @@ class Measured(NamedTuple):
         int8: Time of the file.
         size_ratio: Bytes of the file per byte in float32.
         bound: Input pixels the drift may have.
+        scores: PCK of the torso by precision and threshold, in percent; empty where none was asked for.
     """
 
     drift: "Drift"
@@ -74,6 +91,7 @@ class Measured(NamedTuple):
     int8: "Timing"
     size_ratio: float
     bound: float
+    scores: dict[str, dict[str, float]]
 
     @property
     def is_good(self) -> bool:
@@ -95,6 +113,7 @@ def export_int8(
     from efficientpose.runtime.job import prepare_folder
 
     input_size = estimator.model.head.decoder.input_size
+    _check_annotations(options)
     crops = _load_crops(options, input_size)
     prepare_folder(options.out)
     bound = MAX_DRIFT * max(input_size) if options.max_drift is None else options.max_drift
@@ -108,7 +127,7 @@ def export_int8(
         weights="released" if options.weights is None else options.weights.name,
         crops=crops,
     ):
-        measured = _measure(candidate, crops, bound=bound)
+        measured = _measure(candidate, crops, bound=bound)._replace(scores=_score(candidate, options))
         is_accepted = measured.is_good or options.force
         path = release(candidate.int8, options.out / candidate.int8.name, is_good=is_accepted)
         _write_report(measured, crops, path)
@@ -154,7 +173,39 @@ def _measure(candidate: "Candidate", crops: "CalibrationCrops", *, bound: float)
         int8=timings[candidate.int8],
         size_ratio=_size(candidate.int8) / _size(candidate.float32),
         bound=bound,
+        scores={},
     )
+
+
+def _check_annotations(options: argparse.Namespace) -> None:
+    """Read the people to be scored once, so that bad files are told before the work and not after it."""
+    if options.score is not None:
+        import efficientpose.plugin  # noqa: F401 - it lets MMPose be imported
+        from efficientpose.datasets.mpii import ExactMpiiDataset
+
+        if not options.score_images.is_dir():
+            raise FileNotFoundError(f"{options.score_images}: no such folder of pictures to score on")
+        ExactMpiiDataset(ann_file=str(options.score), data_prefix=dict(img=str(options.score_images)), test_mode=True)
+
+
+def _score(candidate: "Candidate", options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    if options.score is None:
+        return {}
+    from efficientpose.inference.file_scores import score_files
+
+    scores = score_files(
+        (candidate.float32, candidate.int8),
+        annotations=options.score,
+        images=options.score_images,
+        thresholds=SCORE_THRESHOLDS,
+        num_people=options.score_people,
+    )
+    return {
+        precision: {
+            f"PCK@{threshold:g}": scores[str(path)][f"torso/PCK@{threshold:g}"] for threshold in SCORE_THRESHOLDS
+        }
+        for precision, path in (("float32", candidate.float32), ("int8", candidate.int8))
+    }
 
 
 def _size(path: Path) -> int:
@@ -188,6 +239,7 @@ def _write_report(measured: Measured, crops: "CalibrationCrops", path: Path) -> 
         },
         "time_ratio": _time_ratios(measured),
         "size_ratio": measured.size_ratio,
+        "torso": measured.scores,
     }
     report = path.with_name(f"{path.name}.json")
     with replacing(report) as partial:
@@ -211,6 +263,9 @@ def _print_report(measured: Measured, kind: str, path: Path) -> None:
         f"{ratios['cpu']:.2f}), one thread; size {measured.size_ratio:.2f}",
         flush=True,
     )
+    for precision, scores in measured.scores.items():
+        found = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+        print(f"{'':<12}{precision:<16}{found} of the torso", flush=True)
 
 
 def _describe(shifts: "Shifts", *, side: int) -> str:
