@@ -15,7 +15,7 @@ from torch import Tensor
 from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import keypoint_weights, limb_weights, render_heatmaps, render_pafs
 from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
-from efficientpose.runtime.peaks_refinement import fit_offsets
+from efficientpose.runtime.peaks_refinement import RefinedAxis, find_dense_offset, make_refined_axis
 from efficientpose.skeleton import LIMBS
 
 STRIDE = 8
@@ -62,7 +62,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             same keypoints in a fraction of the time.
         subpixel: Whether to decode to places between pixels, as :class:`efficientpose.runtime.peaks.SparsePeakFinder`
             does. On drawn peaks it brings the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03
-            px (II); the networks' errors are so much larger that no score shows it.
+            px (II), and that of maps drawn at full resolution, up to the very border, below 0.12 px; the networks'
+            errors are so much larger that no score shows it.
 
     Raises:
         ValueError: If the input is not a multiple of 8, the heatmap size does not divide it, or a width is not
@@ -226,10 +227,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         stride = self._stride_of((width, height))
         keypoints = np.empty((1, num_keypoints, 2), np.float32)
         scores = np.empty((1, num_keypoints), np.float32)
+        y, x = self._refined_axes((height, width), stride=stride)
         for index, heatmap in enumerate(encoded):
             blurred = self._blur(heatmap.astype(np.float32, copy=False))
             row, column = divmod(int(np.argmax(blurred)), width)
-            offset = self._find_offset(blurred, row, column, stride=stride) if self.subpixel else 0
+            offset = find_dense_offset(heatmap, blurred, (row, column), y, x) if self.subpixel else 0
             keypoints[0, index] = (np.array((column, row)) + offset) * stride + (stride - 1) / 2
             scores[0, index] = heatmap[row, column]
         return keypoints, scores
@@ -255,16 +257,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         """
         return self._peak_finder.find(heatmaps)
 
-    @staticmethod
-    def _find_offset(blurred: np.ndarray, row: int, column: int, *, stride: int) -> np.ndarray:
-        """Return what refinement adds to a peak, (2,), x and y in cells of the map."""
-        spacing = max(1, STRIDE // stride)
-        height, width = blurred.shape
-        if min(row, column, height - 1 - row, width - 1 - column) < spacing:
-            return np.zeros(2)
-        rows = slice(row - spacing, row + spacing + 1, spacing)
-        columns = slice(column - spacing, column + spacing + 1, spacing)
-        return fit_offsets(blurred[rows, columns][None].astype(np.float64), spacing=spacing)[0]
+    def _refined_axes(self, map_shape: tuple[int, int], *, stride: int) -> tuple[RefinedAxis, RefinedAxis]:
+        """Return how peaks of maps (height, width) at a stride are refined, down and across."""
+        height, width = map_shape
+        make = partial(make_refined_axis, spacing=max(1, STRIDE // stride), blur_sigma=self.blur_sigma)
+        return make(height), make(width)
 
     def _blur(self, heatmap: np.ndarray) -> np.ndarray:
         """Blur as the released decoder does: taps out to four standard deviations, mirrored border."""

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.runtime.peaks_dense import TIE, AxisMatrices, Floats, find_peak_densely, make_axis_matrices
-from efficientpose.runtime.peaks_refinement import fit_offsets
+from efficientpose.runtime.peaks_refinement import (
+    RefinedAxis,
+    fit_offsets,
+    fit_offsets_near_border,
+    make_refined_axis,
+)
 
 Indices = NDArray[np.intp]
 
@@ -72,8 +77,9 @@ class _Axis:
             outermost repeat.
         patches: What is computed of the blurred map around each cell: those pixels.
         points: What is computed of the upsampled map at each pixel.
-        crosses: What is computed of the blurred map to refine each pixel: one cell before, there and one cell behind;
-            None without refinement.
+        crosses: What is computed of the blurred map to refine each pixel: one cell before, there and one cell behind.
+        border_crosses: What is computed of the upsampled map to refine a pixel near the border, around its middle.
+        refined: How pixels are refined; None without refinement, and the two tables with it.
         outer_weight: Largest share of a blurred pixel that does not come from the two cells it lies between.
     """
 
@@ -85,10 +91,13 @@ class _Axis:
         self.patches = make_axis_table(self.matrices.blurred, self.patch_pixels)
         every = np.arange(num_pixels)[:, None]
         self.points = make_axis_table(self.matrices.upsampled, every)
-        self.crosses: AxisTable | None = None
+        self.refined: RefinedAxis | None = None
         if subpixel:
-            pixels = (every + np.array((-stride, 0, stride))).clip(0, num_pixels - 1)
-            self.crosses = make_axis_table(self.matrices.blurred, pixels)
+            self.refined = make_refined_axis(num_pixels, spacing=stride, blur_sigma=blur_sigma)
+            steps = np.array((-stride, 0, stride))
+            self.crosses = make_axis_table(self.matrices.blurred, (every + steps).clip(0, num_pixels - 1))
+            inside = (self.refined.middles[:, None] + steps).clip(0, num_pixels - 1)
+            self.border_crosses = make_axis_table(self.matrices.upsampled, inside)
         self.outer_weight = self._find_outer_weight(stride)
 
     def _find_outer_weight(self, stride: int) -> float:
@@ -115,7 +124,8 @@ class SparsePeakFinder:
         stride: Pixels per cell, a power of 2 and at least 2.
         blur_sigma: Standard deviation of the blur before the peak is taken, pixels; 0 for none.
         subpixel: Whether to move each keypoint from its pixel to the highest point of a paraboloid through blurred
-            values one cell apart, at most half a cell; not within a cell of the border. The score stays the pixel's.
+            values one cell apart, at most half a cell; near the border, where these are not to be trusted, to that of a
+            Gaussian through values further inside, at most 1¼ cells. The score stays the pixel's.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -189,14 +199,19 @@ class SparsePeakFinder:
 
     def _find_offsets(self, maps: Floats, rows: Indices, columns: Indices) -> Floats:
         """Return what refinement adds to pixels, (N, 2) or 0."""
-        if self._y.crosses is None or self._x.crosses is None:
+        y, x = self._y.refined, self._x.refined
+        if y is None or x is None:
             return np.zeros(1)
         crosses = self._y.crosses, self._x.crosses
         patches = self._evaluate(maps, np.arange(len(maps)), crosses, (rows, columns))
-        from_border = np.minimum.reduce(
-            (rows, columns, self.map_shape[0] * self.stride - 1 - rows, self._width - 1 - columns)
-        )
-        return np.where((from_border >= self.stride)[:, None], fit_offsets(patches, spacing=self.stride), 0)
+        offsets = fit_offsets(patches, spacing=self.stride)
+        near = np.flatnonzero(y.is_near_border[rows] | x.is_near_border[columns])
+        offsets[near] = 0
+        if len(near) and y.has_room and x.has_room:
+            places = rows[near], columns[near]
+            patches = self._evaluate(maps, near, (self._y.border_crosses, self._x.border_crosses), places)
+            offsets[near] = fit_offsets_near_border(patches, np.stack(places[::-1], axis=1), y, x)
+        return offsets
 
     def _select_cells(self, maps: Floats, highest: Indices, top_cells: Floats) -> tuple[Indices, Indices]:
         """Return the map and the cell of each patch that may hold its map's peak; none where the bound is no help."""
