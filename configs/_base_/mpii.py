@@ -1,6 +1,12 @@
 """What all EfficientPose variants share on MPII: components, augmentation, evaluation.
 
 A variant adds its size: ``input_size`` in the decoder and in the pipelines' crop, and the widths of backbone and head.
+
+On a random split as the paper's, which ``tools/dataset_converters/mpii_mat2json.py`` writes:
+
+    --cfg-options train_dataloader.dataset.ann_file=annotations/mpii_random_train.json
+    val_dataloader.dataset.ann_file=annotations/mpii_random_val.json
+    val_dataloader.dataset.headbox_file=data/mpii/annotations/mpii_random_gt_val.mat
 """
 
 _base_ = ["schedule.py"]
