@@ -29,8 +29,11 @@ def decaying_triangular_rate(
     """Return the learning rate of one step of a triangular wave (Smith 2017, arXiv 1506.01186) that dies down.
 
     A whole cycle rises linearly from λmin to λmax and falls back as it rose. Cycle number n of N = ceil(steps / cycle)
-    keeps the share 1 - n / N of the wave's distance from ``limit``: the first cycle spans the whole range, and the last
-    stays next to ``limit``.
+    keeps the share 1 - n / N of the wave's distance from ``limit``: the first spans the whole range, and the last still
+    1 / N of it, so it reaches from ``limit - (limit - λmin) / N`` up to ``limit + (λmax - limit) / N``. A training that
+    is no whole number of cycles ends within its last. In units of ``limit``, with the recipe's σ0 - σ∞ of 0.1 and
+    cycles of 3 epochs, the last cycle's highest rate is 5.17, 1.97 and 1.75 in 36, 100 and 200 epochs, and the rate of
+    the last step 0.92, 1.97 (still rising) and 1.49 (falling).
 
     Args:
         step: Counted from 0; beyond the last, the rate is ``limit``.

@@ -54,7 +54,7 @@ def scenes():
 
 
 def people_of(dataset):
-    """Everyone's truth (N, 16, 2), which of it is labelled (N, 16), and crops' centres (N, 1, 2) and sides (N, 1, 1)."""
+    """Everyone's truth (N, 16, 2) and whether it is labelled (N, 16); crops' centres (N, 1, 2) and sides (N, 1, 1)."""
     people = [dataset.get_data_info(index) for index in range(len(dataset))]
     return (
         np.stack([person["keypoints"][0] for person in people]),
