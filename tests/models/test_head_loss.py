@@ -82,6 +82,30 @@ def test_weights_scale_their_losses(make_head, features, samples):
     assert ratios == pytest.approx(dict(loss_pafs=2, loss_heatmaps_1=3, loss_heatmaps_2=3, loss_full_heatmaps=5))
 
 
+def test_passes_are_weighted_one_by_one(make_head, features, samples):
+    settings = dict(num_heatmap_passes=3)
+    plain = make_head(**settings).loss(features(), samples())
+    scaled = make_head(**settings, heatmap_weight=[0.5, 0.0, 3.0]).loss(features(), samples())
+    ratios = {key: (scaled[key] / plain[key]).item() for key in plain}
+    by_pass = dict(loss_heatmaps_1=0.5, loss_heatmaps_2=0, loss_heatmaps_3=3)
+    assert ratios == pytest.approx(dict(loss_pafs=1, loss_full_heatmaps=1) | by_pass)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 1.0, 1.0], "heatmap_weight has 3 numbers, but the head has 2 heatmap passes: give one for each pass"),
+        ([], "heatmap_weight has 0 numbers, but the head has 2"),
+        ([1.0, -1.0], r"at least 0 and finite, got \[1.0, -1.0\]"),
+        (np.inf, "at least 0 and finite, got inf"),
+    ],
+    ids=str,
+)
+def test_pass_weights_that_cannot_be_meant(make_head, weights, message):
+    with pytest.raises(ValueError, match=message):
+        make_head(heatmap_weight=weights)
+
+
 def test_keypoints_are_weighted_one_by_one(make_head, features, samples):
     weights = [0.0, 2.0] + [1.0] * 14
     weighted = make_head(keypoint_weights=weights).loss(features(), samples())

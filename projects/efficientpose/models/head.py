@@ -14,8 +14,9 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from efficientpose.models.head_settings import check_limbs, read_keypoint_weights
+from efficientpose.models.head_settings import check_limbs, read_keypoint_weights, read_pass_weights
 from efficientpose.models.layers import DetectionPass
+from efficientpose.models.map_counts import explain_map_counts
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
 
@@ -63,7 +64,7 @@ class EfficientPoseHead(BaseHead):
         loss: Loss of all heatmaps, in MMPose's form.
         paf_loss: Loss of the part affinity fields.
         paf_weight: Weight of that loss.
-        heatmap_weight: Weight of the loss of each pass's heatmaps at stride 8.
+        heatmap_weight: Weight of the loss of the heatmaps at stride 8: one number for every pass, or one a pass.
         full_heatmap_weight: Weight of the loss of the upsampled heatmaps.
         relative_loss: Divide each loss by its target's mean square, so that an empty map scores about 1 at every sigma.
             A squared error shrinks with sigma² and with it the steps of an optimiser that is not adaptive.
@@ -71,8 +72,7 @@ class EfficientPoseHead(BaseHead):
         decoder: Codec that draws targets and reads keypoints.
 
     Raises:
-        ValueError: If a count is too small, the upsampling unknown, a keypoint's weight unusable, or the decoder has
-        other limbs.
+        ValueError: If a count is too small, the upsampling unknown, a weight unusable, or the decoder has other limbs.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class EfficientPoseHead(BaseHead):
         loss: dict | None = None,
         paf_loss: dict | None = None,
         paf_weight: float = 1.0,
-        heatmap_weight: float = 1.0,
+        heatmap_weight: float | Sequence[float] = 1.0,
         full_heatmap_weight: float = 1.0,
         relative_loss: bool = True,
         keypoint_weights: Sequence[float] | None = None,
@@ -121,7 +121,7 @@ class EfficientPoseHead(BaseHead):
         self.loss_module = MODELS.build(loss or dict(type="KeypointMSELoss", use_target_weight=True))
         self.paf_loss_module = MODELS.build(paf_loss or dict(type="KeypointMSELoss", use_target_weight=True))
         self.paf_weight = paf_weight
-        self.heatmap_weight = heatmap_weight
+        self.heatmap_weights = read_pass_weights(heatmap_weight, num_passes=num_heatmap_passes)
         self.full_heatmap_weight = full_heatmap_weight
         self.relative_loss = relative_loss
         weights = read_keypoint_weights(keypoint_weights, num_keypoints=num_keypoints)
@@ -129,7 +129,7 @@ class EfficientPoseHead(BaseHead):
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
         if num_limbs and self.decoder is not None:
             check_limbs(self.decoder.limbs, num_limbs=num_limbs, num_keypoints=num_keypoints)
-        load_strictly(self)
+        load_strictly(self, explain=explain_map_counts)
 
     def init_weights(self) -> None:
         """Initialise the layers; maps start close to zero, as their targets mostly are (MMEngine's contract)."""
@@ -275,9 +275,9 @@ class EfficientPoseHead(BaseHead):
             weights = target.limb_weights.repeat_interleave(2, dim=1)
             loss = self.paf_loss_module(maps.pafs, target.pafs, weights)
             losses["loss_pafs"] = self.paf_weight * paf_scale * loss
-        for number, heatmaps in enumerate(maps.heatmaps, start=1):
+        for number, (heatmaps, weight) in enumerate(zip(maps.heatmaps, self.heatmap_weights, strict=True), start=1):
             loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
-            losses[f"loss_heatmaps_{number}"] = self.heatmap_weight * heatmap_scale * loss
+            losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss
         if maps.full_heatmaps is not None:
             loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
             losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * loss

@@ -1,5 +1,6 @@
-"""Checks of what a head is told about limbs and keypoints."""
+"""Checks of what a head is told about limbs, keypoints and passes."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,4 +28,21 @@ def read_keypoint_weights(weights: Sequence[float] | None, *, num_keypoints: int
     read = torch.ones(num_keypoints) if weights is None else torch.tensor(weights, dtype=torch.float32)
     if read.shape != (num_keypoints,) or not read.isfinite().all() or read.min() < 0 or read.max() == 0:
         raise ValueError(f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {weights}")
+    return read
+
+
+def read_pass_weights(weights: float | Sequence[float], *, num_passes: int) -> tuple[float, ...]:
+    """Return one weight for each heatmap pass; a number alone is that of every pass.
+
+    Raises:
+        ValueError: If there are not as many as passes, or one is negative or not finite.
+    """
+    read = (weights,) * num_passes if isinstance(weights, (int, float)) else tuple(weights)
+    if len(read) != num_passes:
+        raise ValueError(
+            f"heatmap_weight has {len(read)} numbers, but the head has {num_passes} heatmap passes: give one for each "
+            "pass, or a single number for all"
+        )
+    if not all(math.isfinite(weight) and weight >= 0 for weight in read):
+        raise ValueError(f"heatmap_weight must be of at least 0 and finite, got {weights}")
     return read

@@ -1,9 +1,12 @@
 """Compare tensors by name and shape, and refuse a checkpoint that does not fit whoever loads it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+
+Tensors = Mapping[str, Tensor]
 
 _MAX_LISTED = 5
 
@@ -12,7 +15,7 @@ class StateDictError(ValueError):
     """Tensors do not fit a component; nothing of it was changed."""
 
 
-def list_misfits(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+def list_misfits(offered: Tensors, wanted: Tensors) -> list[str]:
     """List the tensors that are missing, left over or of another shape.
 
     Args:
@@ -32,23 +35,31 @@ def list_misfits(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) ->
     return missing + left_over + misshapen
 
 
-def load_strictly(component: nn.Module) -> None:
+def load_strictly(component: nn.Module, *, explain: Callable[[Tensors, Tensors], str | None] | None = None) -> None:
     """Make a component refuse state dicts that do not fit it, whatever strictness the loader asks for.
 
     MMEngine's loader, which MMPose's tools and inferencers use, goes on with what fits and leaves the rest random.
 
     Args:
         component: Checks from now on what is loaded into it, and raises :class:`StateDictError`.
+        explain: Says of the offered and the wanted tensors why they do not fit; None where it cannot tell.
     """
-    component.register_load_state_dict_pre_hook(_refuse_misfits)
+    component.register_load_state_dict_pre_hook(partial(_refuse_misfits, explain=explain))
 
 
-def _refuse_misfits(component: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+def _refuse_misfits(
+    component: nn.Module,
+    state_dict: Tensors,
+    prefix: str,
+    *_: Any,
+    explain: Callable[[Tensors, Tensors], str | None] | None,
+) -> None:
     wanted = component.state_dict()
     offered = {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(prefix)}
     if misfits := list_misfits(offered, wanted):
+        reason = None if explain is None else explain(offered, wanted)
         shown = "\n  ".join(misfits[:_MAX_LISTED])
         raise StateDictError(
             f"the checkpoint does not fit {type(component).__name__}: {len(misfits)} of {len(wanted)} tensors, such as"
-            f"\n  {shown}\nIs it of another variant?"
+            f"\n  {shown}\n{reason or 'Is it of another variant?'}"
         )
