@@ -9,7 +9,6 @@ from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime import peaks
 from efficientpose.runtime.peaks import SparsePeakFinder
 from efficientpose.runtime.peaks_dense import find_peak_densely, make_axis_matrices
-from efficientpose.runtime.peaks_refinement import find_dense_offset, make_refined_axis
 
 SHAPES = [(28, 28), (32, 32), (46, 46), (60, 44), (12, 9), (4, 6), (1, 7), (2, 1), (1, 1)]
 GOLDEN = [(variant, image) for variant in ("RT", "I", "II")
@@ -271,22 +270,6 @@ def test_subpixel_moves_no_flat_peak_nor_one_beside_the_border_whose_surrounding
     heatmaps[0, 0, 5], heatmaps[1, 5, 11], heatmaps[2] = 1, 1, 1
     heatmaps[0, 1, 5], heatmaps[1, 5, 10] = 0.5, 0.5
     assert find(heatmaps, subpixel=True) == find(heatmaps)
-
-
-@pytest.mark.parametrize(("shape", "blur_sigma"), [((28, 28), 1.0), ((12, 9), 0), ((60, 44), 2.5), ((3, 9), 1.0)])
-def test_sparse_refinement_equals_that_of_the_whole_map(shape, blur_sigma):
-    heatmaps = people(shape, num=20)
-    upsampled, blurred = upsample_and_blur(heatmaps.reshape(-1, *shape), blur_sigma=blur_sigma)
-    plain = SparsePeakFinder(shape, blur_sigma=blur_sigma).find(heatmaps)
-    found = SparsePeakFinder(shape, blur_sigma=blur_sigma, subpixel=True).find(heatmaps)
-    y, x = (make_refined_axis(8 * num_cells, spacing=8, blur_sigma=blur_sigma) for num_cells in shape)
-    pixels = plain.keypoints.reshape(-1, 2)
-    offsets = [
-        find_dense_offset(raw, smooth, (int(row), int(column)), y, x)
-        for raw, smooth, (column, row) in zip(upsampled, blurred, pixels, strict=True)
-    ]
-    np.testing.assert_allclose(found.keypoints.reshape(-1, 2), pixels + offsets, atol=1e-4)
-    np.testing.assert_array_equal(found.scores, plain.scores)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from efficientpose.runtime.peaks_refinement import fit_offsets, fit_offsets_near_border, make_refined_axis
+from efficientpose.runtime.peaks import SparsePeakFinder
+from efficientpose.runtime.peaks_dense import make_axis_matrices
+from efficientpose.runtime.peaks_refinement import (
+    find_dense_offset,
+    fit_offsets,
+    fit_offsets_near_border,
+    make_refined_axis,
+)
 
 ROWS, COLUMNS = np.mgrid[-1:2, -1:2]
 
@@ -61,3 +68,30 @@ def test_values_that_are_not_positive_are_of_no_gaussian():
     np.testing.assert_allclose(fit_offsets_near_border(patch, pixels, axis, axis), [(-1, 0)], atol=1e-9)
     patch[0, 2, 2] = 0
     assert fit_offsets_near_border(patch, pixels, axis, axis).tolist() == [[0, 0]]
+
+
+def draw_peaks(shape, *, num=80):
+    """Maps (num, h, w) of one peak of the trained width each, a third of them beside a border, with some noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    maps = rng.normal(0, 0.005, (num, *shape))
+    for heatmap in maps:
+        y, x = rng.uniform(-0.5, np.array(shape) - 0.5)
+        heatmap += np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (0.05 * max(shape)) ** 2)
+    return maps.astype(np.float32)
+
+
+@pytest.mark.parametrize(("shape", "blur_sigma"), [((28, 28), 1.0), ((12, 9), 0), ((60, 44), 2.5), ((3, 9), 1.0)])
+def test_sparse_refinement_equals_that_of_the_whole_map(shape, blur_sigma):
+    maps = draw_peaks(shape)
+    matrices = [make_axis_matrices(num_cells, stride=8, blur_sigma=blur_sigma) for num_cells in shape]
+    y, x = (make_refined_axis(8 * num_cells, spacing=8, blur_sigma=blur_sigma) for num_cells in shape)
+    (pixels,), (scores,) = SparsePeakFinder(shape, blur_sigma=blur_sigma).find(maps[None])
+    (keypoints,), (same_scores,) = SparsePeakFinder(shape, blur_sigma=blur_sigma, subpixel=True).find(maps[None])
+    for heatmap, (column, row), keypoint in zip(maps, pixels.astype(int), keypoints, strict=True):
+        upsampled = matrices[0].upsampled @ heatmap @ matrices[1].upsampled.T
+        blurred = matrices[0].blurred @ heatmap @ matrices[1].blurred.T
+        offset = find_dense_offset(upsampled, blurred, (row, column), y, x)
+        np.testing.assert_allclose(keypoint, (column, row) + offset, atol=1e-4)
+    np.testing.assert_array_equal(scores, same_scores)
+    assert (pixels != keypoints).any()

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
     parser.add_argument("--precision", help="for a file in OpenVINO: float32 (default), bf16 or float16")
     parser.add_argument("--flip-test", action="store_true", help="average with the mirrored picture; twice the time")
+    parser.add_argument(
+        "--subpixel", action="store_true", help="read keypoints between the pixels of what the network sees"
+    )
 
 
 def parse_model(text: str) -> str | Path:
@@ -57,22 +61,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         FileNotFoundError: If a file or weights are missing.
     """
     if isinstance(options.model, Path):
-        if whom(options) == "paf":
-            from efficientpose.runtime.paf_estimator import PafEstimator
-
-            load: Callable[..., Estimator] = PafEstimator.load
-        else:
-            from efficientpose.runtime.estimator import PoseEstimator
-
-            load = PoseEstimator
-        return load(
-            options.model,
-            engine=options.engine,
-            threads=options.threads,
-            device=options.device,
-            precision=options.precision,
-            flip_test=options.flip_test,
-        )
+        return _load_file(options)
     with quiet_imports():
         import torch
 
@@ -94,4 +83,24 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         config=options.config,
         device=options.device,
         flip_test=options.flip_test or None,
+        subpixel=options.subpixel or None,
+    )
+
+
+def _load_file(options: argparse.Namespace) -> "Estimator":
+    if whom(options) == "paf":
+        from efficientpose.runtime.paf_estimator import PafEstimator
+
+        load: Callable[..., Estimator] = PafEstimator.load
+    else:
+        from efficientpose.runtime.estimator import PoseEstimator
+
+        load = partial(PoseEstimator, subpixel=options.subpixel)
+    return load(
+        options.model,
+        engine=options.engine,
+        threads=options.threads,
+        device=options.device,
+        precision=options.precision,
+        flip_test=options.flip_test,
     )

@@ -93,6 +93,8 @@ def _check_options(
             raise UsageError(f"--weights and --config are for variants; {options.model} has its own weights")
     elif options.engine or options.precision:
         raise UsageError("--engine and --precision are for exported files: see efficientpose export")
+    if whom(options) == "paf" and options.subpixel:
+        raise UsageError("--people paf reads keypoints between pixels in any case: leave out --subpixel")
     check_people_options(options, has_videos=bool(videos) or options.camera is not None)
     if options.camera is not None and options.camera < 0:
         raise UsageError(f"--camera takes a camera's number, from 0, not {options.camera}")

@@ -48,6 +48,7 @@ class PoseEstimator:
         config: str | Path | None = None,
         device: str = "cpu",
         flip_test: bool | None = None,
+        subpixel: bool | None = None,
     ) -> "PoseEstimator":
         """Load a variant.
 
@@ -59,14 +60,21 @@ class PoseEstimator:
                 the variant's.
             device: Where it runs, as PyTorch names it.
             flip_test: Average with the mirrored picture: more accurate, twice the time; None leaves it to the config.
+            subpixel: Read keypoints between the pixels of the crop, not on whole ones as released; None leaves it to
+                the config.
 
         Raises:
-            ValueError: If the variant or device is unknown, ``config`` is unusable or comes without ``weights``, or the
-                weights do not fit.
+            ValueError: If the variant or device is unknown, ``config`` is unusable or comes without ``weights``, the
+                weights do not fit, or ``subpixel`` is given for a network whose decoder does not know it.
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
-        model, name, _ = load_network(variant, weights=weights, config=config, device=device)
+
+        def set_decoder(settings: Config) -> None:
+            if subpixel is not None:
+                settings.model.head.decoder.subpixel = subpixel
+
+        model, name, _ = load_network(variant, weights=weights, config=config, device=device, change=set_decoder)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
         return cls(model, name=name)

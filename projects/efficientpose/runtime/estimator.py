@@ -44,6 +44,7 @@ class PoseEstimator:
         device: "cpu", or what the engine knows besides.
         precision: "float32" (None), or with OpenVINO "bf16" or "float16".
         flip_test: Average with the mirrored crop: more accurate, twice the time.
+        subpixel: Read keypoints between the pixels of the crop; without, they lie on its whole pixels, as released.
 
     Attributes:
         name: The variant.
@@ -65,6 +66,7 @@ class PoseEstimator:
         device: str = "cpu",
         precision: str | None = None,
         flip_test: bool = False,
+        subpixel: bool = False,
     ) -> None:
         self._file = Path(file)
         self._engine = load_engine(self._file, engine=engine, threads=threads, device=device, precision=precision)
@@ -77,10 +79,11 @@ class PoseEstimator:
         width, height = self._input_size
         stride = self.metadata.heatmap_stride
         self._map_shape = (height // stride, width // stride)
+        blur_sigma = self.metadata.blur_sigma
         self._peaks: SparsePeakFinder | FullMapPeakFinder = (
-            FullMapPeakFinder(blur_sigma=self.metadata.blur_sigma)
+            FullMapPeakFinder(self._map_shape, blur_sigma=blur_sigma, subpixel=subpixel)
             if stride == 1
-            else SparsePeakFinder(self._map_shape, stride=stride, blur_sigma=self.metadata.blur_sigma)
+            else SparsePeakFinder(self._map_shape, stride=stride, blur_sigma=blur_sigma, subpixel=subpixel)
         )
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
