@@ -4,6 +4,9 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseI_LITE.h5 -o efficientpose_i_lite_mpii.pth
     python tools/test.py configs/efficientpose_i_lite_mpii.py efficientpose_i_lite_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_i_lite_mpii.py
+
 Expected, from the authors' repository: PCKh@50 83.7, PCKh@10 27.7 on MPII validation.
 """
 

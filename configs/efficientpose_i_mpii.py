@@ -4,6 +4,9 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseI.h5 -o efficientpose_i_mpii.pth
     python tools/test.py configs/efficientpose_i_mpii.py efficientpose_i_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_i_mpii.py
+
 Expected, from the paper: PCKh@50 85.18, PCKh@10 26.49 on its own split of MPII, with multi-scale testing.
 """
 

@@ -4,6 +4,9 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseII_LITE.tflite -o efficientpose_ii_lite_mpii.pth
     python tools/test.py configs/efficientpose_ii_lite_mpii.py efficientpose_ii_lite_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_ii_lite_mpii.py
+
 Expected, from the authors' repository: PCKh@50 87.1, PCKh@10 30.8 on MPII validation.
 """
 

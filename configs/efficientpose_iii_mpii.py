@@ -4,6 +4,13 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseIII.h5 -o efficientpose_iii_mpii.pth
     python tools/test.py configs/efficientpose_iii_mpii.py efficientpose_iii_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_iii_mpii.py
+    torchrun --nproc_per_node=8 tools/train.py configs/efficientpose_iii_mpii.py \\
+        --launcher pytorch --auto-scale-lr
+
+The rate of 0.1 is for 16 samples a step; --auto-scale-lr multiplies it by the GPUs.
+
 Expected, from the paper: PCKh@50 89.51, PCKh@10 30.90 on its own split of MPII, with multi-scale testing.
 """
 

@@ -4,6 +4,13 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseIV.h5 -o efficientpose_iv_mpii.pth
     python tools/test.py configs/efficientpose_iv_mpii.py efficientpose_iv_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_iv_mpii.py
+    torchrun --nproc_per_node=8 tools/train.py configs/efficientpose_iv_mpii.py \\
+        --launcher pytorch --auto-scale-lr
+
+The rate of 0.1 is for 16 samples a step; --auto-scale-lr multiplies it by the GPUs.
+
 Expected, from the paper: PCKh@50 89.75, PCKh@10 35.63 on its own split of MPII, with multi-scale testing.
 """
 

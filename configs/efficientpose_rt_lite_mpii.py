@@ -4,6 +4,9 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseRT_LITE.h5 -o efficientpose_rt_lite_mpii.pth
     python tools/test.py configs/efficientpose_rt_lite_mpii.py efficientpose_rt_lite_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_rt_lite_mpii.py
+
 Expected, from the authors' repository: PCKh@50 80.6, PCKh@10 23.1 on MPII validation.
 """
 

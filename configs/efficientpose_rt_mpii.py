@@ -4,6 +4,9 @@ Evaluate the released weights, any machine:
     efficientpose convert EfficientPoseRT.h5 -o efficientpose_rt_mpii.pth
     python tools/test.py configs/efficientpose_rt_mpii.py efficientpose_rt_mpii.pth
 
+Train for 200 epochs, one GPU or many:
+    python tools/train.py configs/efficientpose_rt_mpii.py
+
 Expected, from the paper: PCKh@50 82.88, PCKh@10 23.56 on its own split of MPII, with multi-scale testing.
 """
 

@@ -1,7 +1,8 @@
 """The paper's training recipe (Groos et al. 2020, Appendix B): SGD, cyclical rate, shrinking sigma, 200 epochs.
 
-The paper gives the cycle of 3 epochs, the range of 3000 and the rate's limit (Eq. 5). What it leaves open was found by
-experiment on synthetic people; each is one line here:
+The paper gives the cycle of 3 epochs, the range of 3000 and the rate's limit (Eq. 5). It gives no batch size: 16 is
+ours, as are momentum 0.9, Nesterov's, weight decay and clipping. What else it leaves open was found by experiment on
+synthetic people; each is one line here:
 
 - ``lr``: λmax for batches of 16 (``tools/lr_range_test.py`` finds it for others; ``--auto-scale-lr`` scales it). The
   head's losses are relative to their targets' energy, so that it serves every sigma: a plain squared error shrinks with
@@ -15,6 +16,11 @@ accumulated over 4 batches, and a loss of the 8 hardest keypoints:
     --cfg-options default_hooks.ema.type=EMAHook
     --cfg-options optim_wrapper.accumulative_counts=4
     --cfg-options model.head.loss.type=KeypointOHKMMSELoss model.head.loss.use_target_weight=True
+
+Batch norms over the samples of all GPUs instead of each one's own, for few samples a GPU; it is MMEngine's key, and
+converts every batch norm of the network:
+
+    --cfg-options sync_bn=torch
 """
 
 _base_ = ["mmpose::_base_/default_runtime.py"]

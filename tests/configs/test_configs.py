@@ -102,7 +102,9 @@ def test_variant_s_docstring_has_a_command_and_the_authors_scores(variant):
     text = docstring(mpii_config_path(variant.name))
     assert text.startswith(variant.title)
     assert f"configs/efficientpose_{variant.name}_mpii.py" in text
-    assert "python tools/" in text
+    assert f"python tools/train.py configs/efficientpose_{variant.name}_mpii.py\n" in text
+    assert f"python tools/test.py configs/efficientpose_{variant.name}_mpii.py" in text
+    assert ("--auto-scale-lr" in text) == (variant.name in {"ii", "iii", "iv"})
     digits = 1 if variant.is_lite else 2
     assert f"PCKh@50 {variant.reported.pckh50:.{digits}f}, PCKh@10 {variant.reported.pckh10:.{digits}f}" in text
     assert ("authors' repository" if variant.is_lite else "from the paper") in text
@@ -183,6 +185,12 @@ def test_other_config_trains_the_network_of_its_name(name, variant):
     assert f"python tools/train.py configs/{name}" in docstring(config_path(name)) or "make starter" in docstring(
         config_path(name)
     )
+
+
+def test_recipe_says_what_is_not_the_paper_s_and_how_to_synchronise_batch_norms():
+    text = " ".join(docstring(config_path("_base_/schedule.py")).split())
+    assert "no batch size: 16 is ours, as are momentum 0.9, Nesterov's, weight decay and clipping" in text
+    assert "--cfg-options sync_bn=torch" in text
 
 
 def test_recipe_is_the_paper_s():

@@ -1,8 +1,12 @@
 """The whole estimator, in all variants."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from scipy.ndimage import gaussian_filter
@@ -168,3 +172,25 @@ def run_test_step(network, images):
     with torch.no_grad():
         results = network.test_step(dict(inputs=images, data_samples=[sample(size) for _ in images]))
     return np.concatenate([result.pred_instances.keypoints for result in results])
+
+
+class Unwrapped:
+    """Stands in for the wrapper of several processes."""
+
+    def __init__(self, *, module):
+        self.module = module
+
+
+@pytest.mark.parametrize("variant", ["rt", "i"])
+def test_sync_bn_of_mmengine_s_runner_reaches_every_batch_norm_and_keeps_keras_settings(variant):
+    """As ``--cfg-options sync_bn=torch`` has it in a run of several processes."""
+    network = build_network(variant)
+    names = network.state_dict().keys()
+    num_norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    several_processes = SimpleNamespace(distributed=True, cfg=Config(dict(sync_bn="torch")))
+    converted = Runner.wrap_model(several_processes, dict(type=Unwrapped), network).module
+    norms = [module for module in converted.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    assert len(norms) == num_norms > 0
+    assert {type(norm) for norm in norms} == {nn.SyncBatchNorm}
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
+    assert converted.state_dict().keys() == names
