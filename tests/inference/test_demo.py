@@ -26,14 +26,16 @@ def _few_people(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic_score, "NUM_PEOPLE", 8)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _video() -> None:
+    """What the demo reads its frames from; tests that run the demo are skipped without."""
     try:
         distribution("sports2d")
     except PackageNotFoundError:
         pytest.skip("the demo's video comes with Sports2D, which is not installed")
 
 
+@pytest.mark.usefixtures("_video")
 def test_demo_finds_two_people_with_released_weights(
     tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -55,6 +57,7 @@ def test_demo_finds_two_people_with_released_weights(
             assert person[:, 2].mean() > 0.3
 
 
+@pytest.mark.usefixtures("_video")
 def test_demo_without_released_weights_says_so_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -80,6 +83,7 @@ def starter_only(load: Callable) -> Callable:
     return load_starter
 
 
+@pytest.mark.usefixtures("_video")
 def test_starter_checkpoint_finds_the_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.PoseEstimator, "load", starter_only(demo.PoseEstimator.load))
     demo.run_demo(tmp_path / "out")
@@ -106,3 +110,12 @@ def test_starter_checkpoint_is_small_and_holds_weights_alone() -> None:
     meta = torch.load(path, weights_only=True)["meta"]
     assert meta["variant"] == "rt"
     assert meta["source"] == "synthetic people, then LSP Extended (for research) and synthetic people"
+
+
+def test_demo_without_its_video_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_nothing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(demo, "distribution", find_nothing)
+    with pytest.raises(FileNotFoundError, match="pip install --no-deps sports2d"):
+        demo.run_demo(tmp_path / "out")
