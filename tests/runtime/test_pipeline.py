@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -173,6 +174,63 @@ def test_reading_and_writing_give_way_to_the_network_alone():
     note("network")
 
     assert seen == {"read": min(before + 10, 19), "write": min(before + 10, 19), "network": before}
+
+
+def test_where_priorities_may_not_be_changed_the_video_is_done_all_the_same(monkeypatch):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    sink = Sink()
+    assert run_pipeline(Video(20), Network(), sink) == 20
+    assert sink.written == list(range(20))
+    assert len(asked) == (2 if sys.platform == "linux" else 0)
+
+
+SHARE_WORK_WHILE_READING = """
+import os, threading
+import cv2, numpy as np
+from efficientpose.runtime.pipeline import run_pipeline
+from efficientpose.runtime.video import Frame
+
+def niceness(thread):
+    return os.getpriority(os.PRIO_PROCESS, int(thread))
+
+class Nobody:
+    name = "nobody"
+
+    def predict(self, image, boxes=None):
+        return ()
+
+    def write(self, frame, poses):
+        pass
+
+def read():
+    image = np.zeros((1024, 1024, 3), np.uint8)
+    cv2.cvtColor(image, cv2.COLOR_BGR2HSV)  # shared out among OpenCV's threads
+    known = others | {str(thread.native_id) for thread in threading.enumerate()}
+    print(*(niceness(thread) for thread in set(os.listdir("/proc/self/task")) - known))
+    print(niceness(threading.get_native_id()))
+    yield Frame(0, 0.0, image)
+
+cv2.setNumThreads(3)
+others = set(os.listdir("/proc/self/task"))
+run_pipeline(read(), Nobody(), Nobody())
+print(niceness(threading.get_native_id()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_opencv_s_own_threads_do_not_give_way_for_good():
+    command = [sys.executable, "-c", SHARE_WORK_WHILE_READING]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    of_opencv, of_reader, of_caller = ([int(number) for number in line.split()] for line in lines)
+    assert len(of_opencv) == 2, "OpenCV shares its work with threads of its own"
+    assert set(of_opencv) == set(of_caller)
+    assert of_reader == [min(of_caller[0] + 10, 19)]
 
 
 def test_a_frame_that_cannot_be_prepared_stops_behind_those_before_it():

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 
 from efficientpose.runtime.boxes import Boxes
@@ -64,11 +65,18 @@ def _steps_of(estimator: Estimator, boxes: Boxes | None) -> _Steps:
 
 
 class _Worker(threading.Thread):
-    """A thread that gives way to the one that starts it, and keeps the error it ended with."""
+    """A thread that gives way to the one that starts it, and keeps the error it ended with.
 
-    def __init__(self, work: Callable[[], None], *, name: str) -> None:
+    Args:
+        work: What it does.
+        leave: What it does last, whatever stopped it, so that the others do not wait for it.
+        name: Of the thread.
+    """
+
+    def __init__(self, work: Callable[[], None], *, leave: Callable[[], None], name: str) -> None:
         super().__init__(name=name)
         self._work = work
+        self._leave = leave
         self.error: BaseException | None = None
         self._ended = threading.Event()
 
@@ -81,6 +89,7 @@ class _Worker(threading.Thread):
         except BaseException as error:
             self.error = error  # whatever it is, the calling thread raises it
         finally:
+            self._leave()
             self._ended.set()
 
     def wait(self) -> None:
@@ -92,7 +101,13 @@ def _give_way() -> None:
     """Lower this thread's priority, where the system has one for each thread: without it the network is moved about."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+        with suppress(OSError):  # a sandbox may forbid it, and then a video is slower but not wrong
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+
+
+def _start_opencv_threads() -> None:
+    """Let OpenCV start its threads from here: its first parallel call does, and they keep that caller's priority."""
+    cv2.LUT(np.zeros((512, 512), np.uint8), np.zeros(256, np.uint8))  # 2^18 values are the fewest it shares out
 
 
 def _do_all(steps: Iterable[Callable[[], object]]) -> None:
@@ -145,21 +160,17 @@ def run_pipeline(
     answered: Channel[_Answered] = Channel(size=frames_between)
 
     def read() -> None:
-        try:
-            for frame in frames:
-                waiting.put(_Waiting(frame, steps.prepare(frame.image)))
-        finally:
-            waiting.end()
+        for frame in frames:
+            waiting.put(_Waiting(frame, steps.prepare(frame.image)))
 
     def write() -> None:
-        try:
-            for frame, prepared, answer in answered:
-                sink.write(frame, steps.finish(prepared, answer))
-                on_frame_done()
-        finally:
-            answered.abandon()
+        for frame, prepared, answer in answered:
+            sink.write(frame, steps.finish(prepared, answer))
+            on_frame_done()
 
-    reader, writer = _Worker(read, name="read video"), _Worker(write, name="write video")
+    _start_opencv_threads()
+    reader = _Worker(read, leave=waiting.end, name="read video")
+    writer = _Worker(write, leave=answered.abandon, name="write video")
     reader.start()
     writer.start()
     num_frames = 0
