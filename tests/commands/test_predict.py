@@ -99,6 +99,36 @@ def test_bad_videos_are_named_and_the_rest_is_done(model, make_video, tmp_path, 
     assert main(["predict", str(tmp_path / "text.mp4"), "--model", str(model), "--out", str(out)]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "fourcc", "message"),
+    [
+        ("hollow.avi", "MJPG", "it gives no pictures"),
+        ("hollow.mp4", "mp4v", "not a video that OpenCV can read, or its end is missing"),
+        ("hollow.mkv", "mp4v", "not a video that OpenCV can read, or its end is missing"),
+    ],
+)
+def test_a_video_without_frames_is_named_and_leaves_nothing(model, make_video, tmp_path, capsys, name, fourcc, message):
+    video = make_video(name, num_frames=0, fourcc=fourcc)
+    assert video.stat().st_size > 0
+    assert main(["predict", str(video), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
+    captured = capsys.readouterr()
+    assert f"efficientpose: {video}: {message}" in captured.err
+    assert "Traceback" not in captured.err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_video_whose_frames_are_all_damaged_is_named_and_leaves_nothing(model, make_video, tmp_path, capsys):
+    video = make_video(num_frames=20)
+    data = bytearray(video.read_bytes())
+    start = data.index(b"mdat") + 4
+    end = data.index(b"moov") - 4
+    data[start:end] = bytes(end - start)
+    video.write_bytes(data)
+    assert main(["predict", str(video), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
+    assert f"efficientpose: {video}: " in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_result_that_cannot_be_written_does_not_stop_the_rest(model, make_video, tmp_path, capsys):
     first, second = make_video("first.mp4", num_frames=3), make_video("second.mp4", num_frames=4)
     (tmp_path / "out" / "first_pose.csv").mkdir(parents=True)

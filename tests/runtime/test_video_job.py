@@ -3,17 +3,25 @@
 import csv
 import json
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
 
+from efficientpose.runtime import video as video_module
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.video import Frame, VideoSource, open_video
 from efficientpose.runtime.video_job import predict_video
 from efficientpose.runtime.video_results import VideoResults
 from efficientpose.skeleton import KEYPOINT_NAMES
+
+
+@pytest.fixture(autouse=True)
+def cameras_are_gone_at_once(monkeypatch):
+    monkeypatch.setattr(video_module, "CAMERA_PATIENCE", 0.0)
 
 
 class Network:
@@ -158,6 +166,43 @@ def test_what_stops_a_video_is_told_beside_what_was_written(make_video, tmp_path
     network.fail_at = network.num_seen
     with pytest.raises(type(error)):
         predict_video(network, open_video(tmp_path / "clip.mp4"), tmp_path)
+
+
+MEASURE_PEAK = """
+import sys
+from pathlib import Path
+import numpy as np
+from efficientpose.runtime.predictions import Pose
+from efficientpose.runtime.video import open_video
+from efficientpose.runtime.video_job import predict_video
+
+class Network:
+    name = "network"
+
+    def predict(self, image, boxes=None):
+        return (Pose(bbox=np.array([0, 0, 96, 64]), keypoints=np.full((16, 3), float(image.mean()))),)
+
+video = Path(sys.argv[1])
+result = predict_video(Network(), open_video(video), video.parent)
+status = Path("/proc/self/status").read_text()
+print(result.num_frames, status.split("VmHWM:")[1].split()[0])
+"""
+
+
+def peak_kilobytes(video, *, num_frames):
+    command = [sys.executable, "-c", MEASURE_PEAK, str(video)]
+    written, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(written) == num_frames
+    return int(peak)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its peak")
+def test_ten_times_the_frames_take_no_more_memory(make_video):
+    short = peak_kilobytes(make_video("short.mp4", num_frames=400), num_frames=400)
+    long = peak_kilobytes(make_video("long.mp4", num_frames=4000), num_frames=4000)
+    # The 3600 frames more are 66 MB, and their poses 5 MB as objects of Python.
+    assert long - short < 3000
+    assert short < 200_000, "the frames are few beside what the process needs anyway"
 
 
 def test_each_frame_is_on_disk_when_it_is_done(tmp_path):

@@ -18,7 +18,16 @@ VIDEO_SUFFIXES: Final = frozenset(
     | {".wmv"}
 )
 MAX_FAILURES: Final = 100
-"""Frames in a row that cannot be read before the video counts as ended."""
+"""Reads in a row without a picture, and reads beyond what the header promises, before a video counts as ended."""
+
+FILE_PATIENCE: Final = 20.0
+"""Seconds without a picture before a video counts as ended; a damaged header may promise any number of frames."""
+
+CAMERA_PATIENCE: Final = 1.0
+"""Seconds without a picture before a camera counts as gone."""
+
+CAMERA_PAUSE: Final = 0.02
+"""Seconds before a camera that gave no picture is asked again."""
 
 DEFAULT_RATE: Final = 30.0
 
@@ -39,6 +48,14 @@ class Frame(NamedTuple):
     number: int
     seconds: float
     image: np.ndarray
+
+
+class _Found(NamedTuple):
+    """A picture, and how many reads for how many seconds gave none before it."""
+
+    image: np.ndarray
+    num_failed: int
+    seconds: float
 
 
 class Capture(Protocol):
@@ -72,6 +89,8 @@ class VideoSource:
         count = 0 if is_camera else capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.num_frames = round(count) if 0 < count < 1e9 else None
         self._start: float | None = None
+        self._num_pauses = 0
+        self._seconds_paused = 0.0
 
     def __enter__(self) -> "VideoSource":
         return self
@@ -87,24 +106,42 @@ class VideoSource:
         Raises:
             VideoError: If there is none, or a camera stops giving them.
         """
-        number, num_read, num_failed = 0, 0, 0
+        number, num_read = 0, 0
         seconds = 0.0
-        while num_failed < (1 if self.is_camera else MAX_FAILURES):
-            image = self._read()
-            if image is None:
-                num_failed += 1
-                continue
-            self._report_damaged(number, num_failed)
-            number, num_failed = number + num_failed, 0
+        while (found := self._find_picture(number)) is not None:
+            if found.num_failed:
+                self._report_gap(number, found)
+            if not self.is_camera:
+                number += found.num_failed
             seconds = self._timestamp(number, after=seconds if num_read else None)
             num_read += 1
-            yield Frame(number, seconds, image)
+            yield Frame(number, seconds, found.image)
             number += 1
         if not num_read:
             raise VideoError(f"{self._title}: it gives no pictures")
         if self.is_camera:
             raise VideoError(f"{self._title}: no picture after frame {number - 1}: was it unplugged or taken away?")
         self._report_missing(number, num_read, seconds)
+
+    def _find_picture(self, num_tried: int) -> _Found | None:
+        """Read until there is a picture; return None at the end."""
+        num_failed = 0
+        start: float | None = None
+        while (image := self._read()) is None:
+            start = time.monotonic() if start is None else start
+            num_failed += 1
+            if self._is_over(num_tried + num_failed, num_failed=num_failed, seconds=time.monotonic() - start):
+                return None
+            if self.is_camera:
+                time.sleep(CAMERA_PAUSE)
+        return _Found(image, num_failed, 0.0 if start is None else time.monotonic() - start)
+
+    def _is_over(self, num_tried: int, *, num_failed: int, seconds: float) -> bool:
+        """Return whether so many reads in a row, for so many seconds, are the end and not damage or a hiccup."""
+        if self.is_camera:
+            return seconds >= CAMERA_PATIENCE
+        has_tried_all = num_tried >= (self.num_frames or 0) + MAX_FAILURES
+        return num_failed >= MAX_FAILURES and (has_tried_all or seconds >= FILE_PATIENCE)
 
     def _read(self) -> np.ndarray | None:
         with suppress(cv2.error):
@@ -125,11 +162,18 @@ class VideoSource:
             return number / self.rate if after is None else after + 1 / self.rate
         return float(seconds)
 
-    def _report_damaged(self, number: int, num_failed: int) -> None:
-        if num_failed == 1:
+    def _report_gap(self, number: int, found: _Found) -> None:
+        """Say what was missing before a picture; of a camera in one message, because it may run for days."""
+        if self.is_camera:
+            self._num_pauses += 1
+            self._seconds_paused += found.seconds
+            times = "once" if self._num_pauses == 1 else f"{self._num_pauses} times"
+            self.problems[:] = [f"{self._title}: it paused {times}, {self._seconds_paused:.1f} s in all, and went on"]
+        elif found.num_failed == 1:
             self.problems.append(f"{self._title}: frame {number} is damaged, skipped")
-        elif num_failed:
-            self.problems.append(f"{self._title}: frames {number} to {number + num_failed - 1} are damaged, skipped")
+        else:
+            last = number + found.num_failed - 1
+            self.problems.append(f"{self._title}: frames {number} to {last} are damaged, skipped")
 
     def _report_missing(self, num_seen: int, num_read: int, seconds: float) -> None:
         """Compare with what the header promises; rounding and a varying rate may cost it a frame or a fiftieth."""
