@@ -156,20 +156,27 @@ def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
         estimator.predict(tmp_path / "nowhere.jpg")
 
 
-def test_importing_and_predicting_needs_neither_torch_nor_mmpose(make_model):
-    code = f"""
+IMPORT_AND_PREDICT = """
 import sys, time
 start = time.perf_counter()
-import efficientpose.runtime
-print(time.perf_counter() - start)
 from efficientpose.runtime import PoseEstimator
+import efficientpose.runtime.onnxruntime_engine
+print(time.perf_counter() - start)
+assert {"cv2", "onnxruntime"} <= sys.modules.keys()
 import numpy
-PoseEstimator({str(make_model())!r}, threads=1).predict(numpy.zeros((40, 60, 3), numpy.uint8))
-print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+PoseEstimator(sys.argv[1], threads=1).predict(numpy.zeros((40, 60, 3), numpy.uint8))
+print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, modules = result.stdout.splitlines()
-    assert float(seconds) < 0.5
+
+
+def test_importing_and_predicting_needs_neither_torch_nor_mmpose(make_model):
+    command = [sys.executable, "-c", IMPORT_AND_PREDICT, str(make_model())]
+    seconds = []
+    for _ in range(3):  # the quickest: what else the machine does only adds to it
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        taken, modules = output.splitlines()
+        seconds.append(float(taken))
+    assert min(seconds) < 0.5, seconds
     assert {"onnxruntime", "cv2"} <= set(modules.split())
     assert not {"torch", "torchvision", "scipy", "matplotlib", "rich"} & set(modules.split())
     assert not [name for name in modules.split() if name.startswith("mm")]
