@@ -1,6 +1,7 @@
 """A tiny MPII and runs of RT on it, which take a fraction of a second an epoch."""
 
 import json
+from functools import partial
 
 import cv2
 import numpy as np
@@ -80,6 +81,12 @@ def mpii(tmp_path_factory):
     root = tmp_path_factory.mktemp("mpii")
     write_tiny_mpii(root)
     return root
+
+
+@pytest.fixture
+def make_config(mpii):
+    """A function of the work folder that returns the config of a run."""
+    return partial(tiny_config, mpii)
 
 
 @pytest.fixture
