@@ -1,4 +1,5 @@
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,68 @@ def test_script(crowd, tmp_path):
     sizes = {path.stem: len(json.loads(path.read_text())) for path in out_dir.glob("*.json")}
     assert sizes["mpii_random_train"] + sizes["mpii_random_val"] == sizes["mpii_trainval"]
     assert loadmat(out_dir / "mpii_random_gt_val.mat")["headboxes_src"].shape == (2, 2, sizes["mpii_random_val"])
+
+
+@pytest.fixture
+def run_script(tmp_path, monkeypatch):
+    """Run the script in this process; return what it ends with and the files that it leaves."""
+
+    def run(release_file, *arguments):
+        out_dir = tmp_path / "annotations"
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(release_file), str(out_dir), *arguments])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        return str(stop.value.code), sorted(path.name for path in out_dir.glob("*"))
+
+    return run
+
+
+def test_script_s_errors_are_one_line(run_script, tmp_path, release_file, crowd):
+    """A text as the exit code is printed and ends in status 1; the test below sees it from outside."""
+    (tmp_path / "text.mat").write_text("no MATLAB file")
+    (tmp_path / "half.mat").write_bytes(release_file.read_bytes()[:700])
+    savemat(tmp_path / "lists.mat", {"RELEASE": {"annolist": np.zeros(2), "img_train": np.zeros(2)}})
+    savemat(tmp_path / "number.mat", {"RELEASE": 5})
+    for name, message in {
+        "none.mat": "none.mat: no such file; expected MPII's",
+        "text.mat": "text.mat is not a MATLAB file that can be read",
+        "half.mat": "half.mat is not a MATLAB file that can be read",
+        "lists.mat": "lists.mat: RELEASE lacks single_person",
+        "number.mat": "number.mat holds no RELEASE",
+    }.items():
+        ending, files = run_script(tmp_path / name)
+        assert ending.startswith("error: ")
+        assert message in ending
+        assert "\n" not in ending
+        assert files == []
+    ending, files = run_script(crowd, "--num-val", "500")
+    assert ending.startswith("error: num_val 500: must be more than 0 and less than")
+    assert files == []
+
+
+@pytest.mark.parametrize("changes", [dict(image={}), dict(annorect=5), dict(ids=[16])], ids=str)
+def test_an_entry_that_is_not_as_in_the_release_is_named(tmp_path, changes):
+    path = tmp_path / "other.mat"
+    person = rectangle(20, ids=changes.get("ids", range(16)))
+    entry = {"image": {"name": "2.jpg"}, "annorect": structure([person])}
+    entry |= {key: value for key, value in changes.items() if key != "ids"}
+    first = {"image": {"name": "1.jpg"}, "annorect": structure([rectangle(10)])}
+    numbers = np.empty((2, 1), dtype=object)
+    numbers[:, 0] = [np.array([[1]], dtype=np.uint8)] * 2
+    release = {"annolist": structure([first, entry]), "img_train": np.array([[1, 1]]), "single_person": numbers}
+    savemat(path, {"RELEASE": release})
+    with pytest.raises(ValueError, match=r"other\.mat: entry 1 of annolist is not as in MPII's release \("):
+        read_release(path)
+
+
+def test_script_checks_head_boxes_before_it_writes_anything(tmp_path):
+    people = [(f"{i}.jpg", [rectangle(10, head=i != 3)]) for i in range(1, 5)]
+    write_release(tmp_path / "boxless.mat", people, [1] * 4, [[1]] * 4)
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "boxless.mat"), str(tmp_path / "out"), "--num-val", "3"]
+    # Three of four: the seed decides who is left out, and it is not the one without a head box.
+    run = subprocess.run([*command, "--seed", "1"], check=False, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith("error: person ")
+    assert "(3.jpg) has no head box, which PCKh needs" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(tmp_path.glob("out/*")) == []

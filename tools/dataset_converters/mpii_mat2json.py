@@ -29,21 +29,32 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def convert(release_file: Path, out_dir: Path, *, num_val: int, seed: int) -> dict[str, int]:
+    """Convert; return how many people went where.
+
+    Raises:
+        OSError: If the release is absent or a file cannot be written.
+        ValueError: If it is not MPII's release, cannot be split so, or somebody to validate on has no head box.
+    """
+    people = read_release(release_file)
+    training = select_training(people)
+    split = split_at_random(training, num_val=num_val, seed=seed)
+    write_headboxes(out_dir / "mpii_random_gt_val.mat", split.val)  # first, since it may refuse the people
+    parts = {"trainval": training, "test": select_test(people), "random_train": split.train, "random_val": split.val}
+    for name, selected in parts.items():
+        write_annotations(out_dir / f"mpii_{name}.json", selected)
+    return {name: len(selected) for name, selected in parts.items()}
+
+
 def main() -> None:
     """Convert, and say how many people went where."""
     args = parse_args()
-    people = read_release(args.release_file)
-    training = select_training(people)
-    split = split_at_random(training, num_val=args.num_val, seed=args.seed)
-    for name, selected in {
-        "trainval": training,
-        "test": select_test(people),
-        "random_train": split.train,
-        "random_val": split.val,
-    }.items():
-        write_annotations(args.out_dir / f"mpii_{name}.json", selected)
-        print(f"mpii_{name}.json: {len(selected)} people")
-    write_headboxes(args.out_dir / "mpii_random_gt_val.mat", split.val)
+    try:
+        counts = convert(args.release_file, args.out_dir, num_val=args.num_val, seed=args.seed)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    for name, count in counts.items():
+        print(f"mpii_{name}.json: {count} people")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from efficientpose.skeleton import NUM_KEYPOINTS
 
 NOT_LABELLED = (-1.0, -1.0)
 
+_LISTS = ("annolist", "img_train", "single_person")
+
 
 class AnnotatedPerson(Protocol):
     """What the files tell of a person; pixels counted from 1."""
@@ -100,37 +102,39 @@ def read_release(release_file: Path) -> list[ReleasePerson]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not MPII's release.
     """
+    release = _load_release(release_file)
+    lists = {name: _as_list(release[name]) for name in _LISTS}
+    counts = {name: len(entries) for name, entries in lists.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"{release_file}: of these lists there should be as many entries of each, got {counts}")
+    people: list[ReleasePerson] = []
+    for image_index, (image, is_train, single) in enumerate(zip(*lists.values(), strict=True)):
+        try:
+            people += _read_image(image, image_index=image_index, is_train=bool(is_train), single=single)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{release_file}: entry {image_index} of annolist is not as in MPII's release "
+                f"({type(error).__name__}: {error})"
+            ) from error
+    return people
+
+
+def _load_release(release_file: Path) -> dict[str, Any]:
     from scipy.io import loadmat
 
     if not release_file.is_file():
         raise FileNotFoundError(f"{release_file}: no such file; expected MPII's mpii_human_pose_v1_u12_1.mat")
-    contents = loadmat(release_file, simplify_cells=True)
-    if "RELEASE" not in contents:
+    try:
+        contents = loadmat(release_file, simplify_cells=True)
+    except Exception as error:  # of half a file, SciPy raises whatever its parser stumbles over
+        raise ValueError(f"{release_file} is not a MATLAB file that can be read: {error}") from error
+    release = contents.get("RELEASE")
+    if not isinstance(release, dict):
         raise ValueError(f"{release_file} holds no RELEASE; expected MPII's mpii_human_pose_v1_u12_1.mat")
-    release = contents["RELEASE"]
-    images = _as_list(release["annolist"])
-    is_train = np.atleast_1d(release["img_train"])
-    single = _as_list(release["single_person"])
-    if not len(images) == len(is_train) == len(single):
-        raise ValueError(
-            f"{release_file}: annolist, img_train and single_person have {len(images)}, {len(is_train)} and "
-            f"{len(single)} entries, expected as many of each"
-        )
-    people = []
-    for image_index, image in enumerate(images):
-        single_numbers = np.atleast_1d(single[image_index])
-        for person_index, rectangle in enumerate(_as_list(image["annorect"])):
-            person = _read_person(
-                rectangle,
-                image=image["image"]["name"],
-                image_index=image_index,
-                person_index=person_index,
-                is_train=bool(is_train[image_index]),
-                is_single=person_index + 1 in single_numbers,
-            )
-            if person is not None:
-                people.append(person)
-    return people
+    missing = [name for name in _LISTS if name not in release]
+    if missing:
+        raise ValueError(f"{release_file}: RELEASE lacks {', '.join(missing)}, which MPII's has")
+    return release
 
 
 def select_training(people: Sequence[ReleasePerson]) -> list[ReleasePerson]:
@@ -204,6 +208,23 @@ def write_headboxes(path: Path, people: Sequence[AnnotatedPerson]) -> None:
     }
     with replacing(path) as partial:
         savemat(partial, contents, appendmat=False)
+
+
+def _read_image(image: dict[str, Any], *, image_index: int, is_train: bool, single: Any) -> list[ReleasePerson]:
+    """Return the people of an entry of ``annolist``; ``single`` are the numbers, from 1, of those who stand alone."""
+    single_numbers = np.atleast_1d(single)
+    people = [
+        _read_person(
+            rectangle,
+            image=image["image"]["name"],
+            image_index=image_index,
+            person_index=person_index,
+            is_train=is_train,
+            is_single=person_index + 1 in single_numbers,
+        )
+        for person_index, rectangle in enumerate(_as_list(image["annorect"]))
+    ]
+    return [person for person in people if person is not None]
 
 
 def _read_person(
