@@ -22,7 +22,7 @@ GOOD = blobs((20, 30), (40.5, 12.25))
 
 
 def agreement(given, expected=(GOOD,), options=FULL):
-    return compare(tuple(expected), tuple(given), decoder=DECODER, options=options)
+    return compare(tuple(expected), [tuple(given)], decoder=DECODER, options=options)
 
 
 def test_peaks_lie_between_pixels():
@@ -65,6 +65,20 @@ def test_constant_output(given):
     assert agreement([given]).is_constant
     almost_flat = 1e-5 * GOOD
     assert not agreement([almost_flat], [almost_flat]).is_constant
+
+
+def test_of_several_ways_to_run_a_file_the_worst_counts():
+    """In any order, and each number by itself."""
+    higher, moved = (1 + 2e-4) * GOOD, blobs((20.5, 30), (40.5, 12.25))
+    ways = [(GOOD,), (higher,), (moved,)]
+    for order in (ways, ways[::-1]):
+        found = compare((GOOD,), order, decoder=DECODER, options=FULL)
+        assert found.difference == pytest.approx(np.abs(moved - GOOD).max())
+        assert found.shift == pytest.approx(0.5, abs=0.03)
+        assert not found.is_good
+    assert compare((GOOD,), ways[:1], decoder=DECODER, options=FULL).is_good
+    assert compare((GOOD,), [(GOOD,), (np.zeros_like(GOOD),)], decoder=DECODER, options=FULL).is_constant
+    assert not compare((GOOD,), [(GOOD,), (GOOD[:1],)], decoder=DECODER, options=FULL).is_good
 
 
 def test_what_is_no_number_or_of_another_shape_is_not_good():

@@ -4,14 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from efficientpose.export import files
+from efficientpose.export import engines, files
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import FORMATS, check_formats, export_files
 from efficientpose.export.graph import trace
 from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
 from efficientpose.skeleton import KEYPOINT_NAMES
+from efficientpose.weights.convert import convert_file
 
 ALL_FORMATS = list(FORMATS)
+RELEASED = {
+    "rt": "keras/EfficientPoseRT.h5",
+    "i": "keras/EfficientPoseI.h5",
+    "ii": "tflite/EfficientPoseII.tflite",
+    "rt_lite": "keras/EfficientPoseRT_LITE.h5",
+    "i_lite": "keras/EfficientPoseI_LITE.h5",
+    "ii_lite": "tflite/EfficientPoseII_LITE.tflite",
+}
 
 
 def needs(kind):
@@ -54,15 +63,24 @@ def test_parity_of_other_variants(make_network, tmp_path, kind, variant):
     assert exported.agreement.is_good, exported
 
 
+RELEASED_SLOW = (pytest.param(variant, marks=pytest.mark.slow) for variant in RELEASED if variant != "rt")
+
+
 @pytest.mark.parametrize("kind", ALL_FORMATS)
-def test_released_weights_on_real_crops(shared, checkpoints, make_network, tmp_path, kind):
-    network = make_network("rt")
-    network.load_state_dict(torch.load(checkpoints["rt"])["state_dict"])
+@pytest.mark.parametrize("variant", ["rt", *RELEASED_SLOW])
+def test_released_weights_on_real_crops(shared, make_network, tmp_path, variant, kind):
+    convert_file(shared / "official" / RELEASED[variant], tmp_path / "released.pth")
+    network = make_network(variant)
+    network.load_state_dict(torch.load(tmp_path / "released.pth")["state_dict"])
+    side = network.head.decoder.input_size[0]
     with np.load(shared / "golden" / "inputs.npz") as inputs:
-        crops = np.stack([inputs[name] for name in inputs.files if name.endswith("@224")])
-    agreement = export(network, crops, tmp_path, kind).agreement
+        crops = np.stack([inputs[name] for name in inputs.files if name.endswith(f"@{side}")])
+    assert len(crops) > 1
+    agreement = export(network, crops, tmp_path / kind, kind, name=variant).agreement
+    print(f"{variant}, {kind}: difference {agreement.difference:.1e}, shift {agreement.shift:.1e} px")
     assert agreement.difference <= 1e-4
     assert agreement.shift <= 0.25
+    assert agreement.is_good
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino", "litert"])
@@ -111,6 +129,67 @@ def test_zero_weights_are_noticed(rt, rt_crops, tmp_path, kind, monkeypatch):
     assert not exported.agreement.is_good
     assert exported.path.name.endswith(".failed")
     assert all(path.name.endswith(".failed") for path in tmp_path.iterdir())
+
+
+class DiffersForSomeBatches:
+    """What an engine is, or a loaded TorchScript, but off by 0.1 where ``is_off(batch size)``."""
+
+    def __init__(self, network, is_off):
+        self._network, self._is_off = network, is_off
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+    def infer(self, batch):
+        return tuple(output + 0.1 * self._is_off(len(batch)) for output in self._network.infer(batch))
+
+    def __call__(self, batch):
+        return tuple(output + 0.1 * self._is_off(len(batch)) for output in self._network(batch))
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+@pytest.mark.parametrize("is_off", [lambda size: size == 1, lambda size: size > 1], ids=["one", "several"])
+def test_an_engine_that_is_wrong_for_one_person_or_for_several_is_noticed(
+    rt, rt_crops, tmp_path, kind, is_off, monkeypatch
+):
+    for module, name in ((engines, "load_engine"), (torch.jit, "load")):
+        load = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda path, load=load: DiffersForSomeBatches(load(path), is_off))
+    exported = export(rt, rt_crops, tmp_path, kind)
+    assert exported.agreement.difference == pytest.approx(0.1, abs=1e-3)
+    assert exported.path.name.endswith(".failed")
+
+
+def test_a_network_that_is_wrong_for_one_person_alone_is_noticed(rt, rt_crops, tmp_path, monkeypatch):
+    """The file itself adds 0.1 if its batch is of one."""
+    onnx = pytest.importorskip("onnx")
+
+    def write_wrong(network, path, metadata, half):
+        FORMATS["onnx"].write(network, path, metadata, half)
+        model = onnx.load(path)
+        (last,) = (node for node in model.graph.node if "heatmaps" in node.output)
+        last.output[:] = ["right"]
+        nodes = (
+            ("Shape", ["images"], "sides"),
+            ("Gather", ["sides", "zero"], "size"),
+            ("Equal", ["size", "one"], "is"),
+        )
+        nodes += (
+            ("Cast", ["is"], "number"),
+            ("Mul", ["number", "step"], "error"),
+            ("Add", ["right", "error"], "heatmaps"),
+        )
+        for kind, taken, given in nodes:
+            to = dict(to=onnx.TensorProto.FLOAT) if kind == "Cast" else {}
+            model.graph.node.append(onnx.helper.make_node(kind, taken, [given], **to))
+        constants = dict(zero=np.int64(0), one=np.int64(1), step=np.float32(0.1))
+        model.graph.initializer.extend(onnx.numpy_helper.from_array(np.array(v), k) for k, v in constants.items())
+        onnx.save(model, path)
+
+    monkeypatch.setattr(files, "FORMATS", {"onnx": FORMATS["onnx"]._replace(write=write_wrong)})
+    exported = export(rt, rt_crops, tmp_path, "onnx")
+    assert exported.agreement.difference == pytest.approx(0.1, abs=1e-3)
+    assert exported.path.name.endswith(".failed")
 
 
 def test_a_failed_file_leaves_the_good_one(rt, rt_crops, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Compare what an exported file computes with what the MMPose model does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
 from efficientpose.export.deployed import ExportOptions, read_normalisation
+from efficientpose.export.engines import Outputs
 from efficientpose.export.rtmlib import RTMLIB_MEAN, RTMLIB_STD
 from efficientpose.models.head import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
@@ -64,7 +66,7 @@ def feed(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOption
     return np.ascontiguousarray((images - mean[:, None, None]) / std[:, None, None], dtype=np.float32)
 
 
-def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> tuple[np.ndarray, ...]:
+def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> Outputs:
     """Return what the MMPose model computes: what an exported file should give.
 
     Args:
@@ -85,30 +87,27 @@ def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOpti
 
 
 def compare(
-    expected: tuple[np.ndarray, ...],
-    given: tuple[np.ndarray, ...],
-    *,
-    decoder: FullResolutionHeatmap,
-    options: ExportOptions,
+    expected: Outputs, given: Sequence[Outputs], *, decoder: FullResolutionHeatmap, options: ExportOptions
 ) -> Agreement:
-    """Compare maps of several crops, and the keypoints read from them.
+    """Compare maps of several crops, and the keypoints read from them; of several ways to run a file the worst counts.
 
     Args:
         expected: As :func:`expect` returns them.
-        given: What the file gave.
+        given: What the file gave, each time for all crops.
         decoder: Of the model.
         options: What was exported.
     """
-    if [each.shape for each in expected] != [each.shape for each in given]:
+    shapes = [each.shape for each in expected]
+    if any([each.shape for each in outputs] != shapes for outputs in given):
         return Agreement(difference=np.inf, shift=np.inf, is_constant=False, precision=options.precision)
-    differences = [np.abs(ours - theirs).max() for ours, theirs in zip(expected, given, strict=True)]
-    distances = find_peaks(expected[0], decoder, options) - find_peaks(given[0], decoder, options)
+    pairs = [pair for outputs in given for pair in zip(expected, outputs, strict=True)]
+    peaks = find_peaks(expected[0], decoder, options)
+    distances = [peaks - find_peaks(outputs[0], decoder, options) for outputs in given]
     return Agreement(
-        difference=float(np.max(differences)),  # unlike max(), what is no number if one of them is
+        # unlike max(), what is no number if one of them is
+        difference=float(np.max([np.abs(ours - theirs).max() for ours, theirs in pairs])),
         shift=float(np.linalg.norm(distances, axis=-1).max()),
-        is_constant=any(
-            _is_constant(theirs) and not _is_constant(ours) for ours, theirs in zip(expected, given, strict=True)
-        ),
+        is_constant=any(_is_constant(theirs) and not _is_constant(ours) for ours, theirs in pairs),
         precision=options.precision,
     )
 

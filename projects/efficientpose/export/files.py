@@ -115,6 +115,8 @@ def export_files(
 ) -> Iterator[ExportedFile]:
     """Write a network in each format, and compare what each file computes with what the model does.
 
+    It is compared on all crops together and on each alone: some engines have a network of its own for one person.
+
     Args:
         network: An EfficientPose with weights, on the CPU, in evaluation mode.
         options: What to export.
@@ -146,8 +148,9 @@ def export_files(
             written = Path(staging) / path.name
             target.write(deployed, written, metadata, options.precision == "float16")
             run = run_onnx if options.layout == "rtmlib" else target.run
-            given = run(written, images)
-            agreement = compare(expected, given, decoder=network.head.decoder, options=options)
+            together, *alone = run(written, [images, *np.split(images, len(images))])
+            joined = tuple(np.concatenate(each) for each in zip(*alone, strict=True))
+            agreement = compare(expected, [together, joined], decoder=network.head.decoder, options=options)
             yield ExportedFile(kind, release(written, path, is_good=agreement.is_good), agreement)
 
 
