@@ -13,7 +13,6 @@ import torch
 from efficientpose.export.check import compare, expect, feed
 from efficientpose.export.deployed import ExportOptions
 from efficientpose.export.files import export_files
-from efficientpose.inference.real_crops import draw_smooth_crops
 
 
 def read_command(repository, replacements):
@@ -34,16 +33,19 @@ def test_the_readme_has_the_command_once_and_for_the_size_of_i(repository, tmp_p
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("num_crops", [1, 3])
-def test_engine_of_the_readme_gives_the_same_maps(repository, make_network, tmp_path, num_crops):
+def test_engine_of_the_readme_gives_the_same_maps(repository, shared, checkpoints, make_network, tmp_path, num_crops):
     """TensorRT computes in TF32 if it is not told otherwise: ten bits, as float16, so its limits hold."""
     pytest.importorskip("onnxruntime")
     if shutil.which("trtexec") is None:
         pytest.skip("trtexec is not on the PATH: it comes with TensorRT")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    network, crops = make_network("i"), draw_smooth_crops((256, 256))[:num_crops]
+    network = make_network("i")
+    network.load_state_dict(torch.load(checkpoints["i"])["state_dict"])
+    with np.load(shared / "golden" / "inputs.npz") as inputs:
+        crops = np.stack([inputs[name] for name in inputs.files if name.endswith("@256")][:num_crops])
     (exported,) = export_files(
-        network, ExportOptions(), formats=["onnx"], folder=tmp_path, name="i", weights="random", crops=crops
+        network, ExportOptions(), formats=["onnx"], folder=tmp_path, name="i", weights="released", crops=crops
     )
     images = feed(network, crops, ExportOptions())
     images.tofile(tmp_path / "images.bin")
