@@ -92,10 +92,10 @@ def test_a_blob_goes_there_and_back(factor, place):
 def test_a_point_is_located_in_what_was_smoothed(picture):
     smoothed = smooth(picture, corners=np.array([[60.0, 50.0], [150.0, 140.0]]), factor=4.5)
     assert smoothed.block == 2
-    # margin of 4 sigma = 7, block and 1: from 60 - 7 - 3 on; pixels 50 and 51 become the first, behind one more
-    assert smoothed.offset.tolist() == [48, 38]
-    assert smoothed.locate(np.array([50.5, 42.5])).tolist() == [1, 2]
-    assert smoothed.image.shape == (57, 57, 3)  # to 150 + 10 and 140 + 10
+    # margin of 3 sigma = 5.25, block and 1: from 51 on; pixels 51 and 52 become the first, behind one more
+    assert smoothed.offset.tolist() == [49, 39]
+    assert smoothed.locate(np.array([51.5, 43.5])).tolist() == [1, 2]
+    assert smoothed.image.shape == (56, 56, 3)  # to 159 and 149, 54 blocks
 
 
 def through(transform, image, **more):

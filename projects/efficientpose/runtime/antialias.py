@@ -13,8 +13,8 @@ import numpy as np
 MIN_REST: Final = 2.0
 """Pixels that a crop's pixel still spans, at least, after blocks were averaged; the rest of the filter is Gaussian."""
 
-TRUNCATE: Final = 4.0
-"""Standard deviations at which the Gaussian ends, as SciPy has it."""
+TRUNCATE: Final = 3.0
+"""Standard deviations at which the Gaussian ends: 0.3 % of it are beyond, less than rounding to pixels costs."""
 
 
 class Smoothed(NamedTuple):

@@ -8,8 +8,8 @@ give way to the network, which sets the pace.
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -105,9 +105,15 @@ def _give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
-def _start_opencv_threads() -> None:
-    """Let OpenCV start its threads from here: its first parallel call does, and they keep that caller's priority."""
-    cv2.LUT(np.zeros((512, 512), np.uint8), np.zeros(256, np.uint8))  # 2^18 values are the fewest it shares out
+@contextmanager
+def _opencv_in_one_thread() -> Iterator[None]:
+    """Keep OpenCV from sharing work out: its threads, which have no lower priority, would take the network's core."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _do_all(steps: Iterable[Callable[[], object]]) -> None:
@@ -168,19 +174,19 @@ def run_pipeline(
             sink.write(frame, steps.finish(prepared, answer))
             on_frame_done()
 
-    _start_opencv_threads()
     reader = _Worker(read, leave=waiting.end, name="read video")
     writer = _Worker(write, leave=answered.abandon, name="write video")
-    reader.start()
-    writer.start()
     num_frames = 0
-    try:
-        with suppress(ChannelClosedError):  # the writer stopped; its error is raised below
-            for frame, prepared in waiting:
-                answered.put(_Answered(frame, prepared, steps.infer(prepared)))
-                num_frames += 1
-    finally:
-        _do_all((waiting.abandon, answered.end, writer.wait, reader.wait))
+    with _opencv_in_one_thread():
+        reader.start()
+        writer.start()
+        try:
+            with suppress(ChannelClosedError):  # the writer stopped; its error is raised below
+                for frame, prepared in waiting:
+                    answered.put(_Answered(frame, prepared, steps.infer(prepared)))
+                    num_frames += 1
+        finally:
+            _do_all((waiting.abandon, answered.end, writer.wait, reader.wait))
     for worker in (writer, reader):
         if worker.error is not None:
             raise worker.error
