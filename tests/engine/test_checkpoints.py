@@ -277,8 +277,9 @@ def test_misspelt_setting_is_refused():
 
 def test_own_network_is_resumed_without_running_code_from_the_file(make_runner):
     """MMEngine falls back to unsafe loading, with a warning, where a file holds what PyTorch does not know."""
-    make_runner({"train_cfg.max_epochs": 1}).train()
-    resumed = make_runner(resume=True)
+    runner = make_runner()
+    runner.train()
+    resumed = make_runner(resume=True, load_from=str(Path(runner.work_dir, "epoch_1.pth")))
     resumed.train()
     assert resumed.epoch == 2
     log = Path(resumed.log_dir, f"{resumed.timestamp}.log").read_text()
