@@ -28,6 +28,13 @@ def test_files_and_what_is_printed(tmp_path, capsys, untrained_checkpoint):
     assert names == {"efficientpose_rt.onnx", "efficientpose_rt.torchscript"}
 
 
+def test_several_networks_at_once(tmp_path, capsys, shared, monkeypatch):
+    monkeypatch.setenv("EFFICIENTPOSE_WEIGHTS_DIR", str(shared / "official" / "keras"))
+    assert main(["export", "--model", "rt,i,rt", "--to", "torchscript", "--out", str(tmp_path)]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "compared" in line] == ["rt", "i"]
+    assert {path.name for path in tmp_path.iterdir()} == {"efficientpose_rt.torchscript", "efficientpose_i.torchscript"}
+
+
 def test_a_bad_file_is_reported(tmp_path, capsys, untrained_checkpoint, monkeypatch):
     monkeypatch.setattr(files, "feed", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
     arguments = ["export", "--to", "torchscript", "--weights", str(untrained_checkpoint), "--out", str(tmp_path)]
@@ -43,6 +50,8 @@ def test_a_bad_file_is_reported(tmp_path, capsys, untrained_checkpoint, monkeypa
         (["--layout", "rtmlib", "--pafs"], "rtmlib normalises by itself"),
         (["--weights", "nowhere.pth"], "nowhere.pth: no such checkpoint"),
         (["--config", "own.py"], "give its weights too"),
+        (["--model", "rt,v"], "--model has no v: there are rt, i, ii"),
+        (["--model", "rt,i", "--weights", "own.pth"], "--weights and --config are of one network"),
     ],
 )
 def test_errors(tmp_path, capsys, arguments, message):

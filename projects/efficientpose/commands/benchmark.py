@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from efficientpose.commands.console import UsageError, quiet_imports
-from efficientpose.variants import VARIANTS
+from efficientpose.commands.lists import parse_variants, split_names
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -51,11 +51,7 @@ def benchmark(options: argparse.Namespace) -> int:
 
     Times are medians with quartiles; compare ratios, not times of different runs.
     """
-    names = _split(options.model.lower())
-    if not names:
-        raise UsageError(f"--model takes variants, joined by commas: {', '.join(VARIANTS)}")
-    if unknown := [name for name in names if name not in VARIANTS]:
-        raise UsageError(f"--model has no {', '.join(unknown)}: there are {', '.join(VARIANTS)}")
+    names = parse_variants(options.model)
     threads = _parse_numbers("--threads", options.threads)
     batches = _parse_numbers("--gpu-batches", options.gpu_batches)
     if options.json is not None and not options.json.parent.is_dir():
@@ -71,8 +67,8 @@ def benchmark(options: argparse.Namespace) -> int:
 
     plan = Plan(
         variants=names,
-        engines=_split(options.engines),
-        precisions=_split(options.precision),
+        engines=split_names(options.engines),
+        precisions=split_names(options.precision),
         threads=threads,
         rounds=options.rounds,
         batch=options.batch,
@@ -98,12 +94,8 @@ def benchmark(options: argparse.Namespace) -> int:
     return 0
 
 
-def _split(text: str) -> list[str]:
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _parse_numbers(option: str, text: str) -> list[int]:
-    names = _split(text)
+    names = split_names(text)
     if not names or not all(name.isdigit() and int(name) > 0 for name in names):
         raise UsageError(f"{option} takes whole numbers from 1, joined by commas, not {text!r}")
     return [int(name) for name in names]

@@ -2,22 +2,30 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from efficientpose.commands.console import exit_status, quiet_imports
+from efficientpose.commands.console import UsageError, exit_status, quiet_imports
 from efficientpose.commands.export_int8 import add_int8_options, check_int8_options, export_int8
+from efficientpose.commands.lists import parse_variants, split_names
 from efficientpose.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from efficientpose.export.deployed import ExportOptions
+    from efficientpose.inference.estimator import PoseEstimator
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command's options."""
     parser = commands.add_parser("export", help="write a network for other engines", description=export.__doc__)
-    parser.add_argument("--model", default="rt", choices=list(VARIANTS), type=str.lower, help="variant (default: rt)")
+    several = "; several joined by commas"
+    parser.add_argument("--model", default="rt", metavar="NAMES", help=f"{', '.join(VARIANTS)}{several} (default: rt)")
     parser.add_argument(
         "--to",
         default="onnx",
         metavar="FORMATS",
-        help="onnx, openvino, litert, torchscript; several joined by commas (default: onnx)",
+        help=f"onnx, openvino, litert, torchscript{several} (default: onnx)",
     )
     parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite)")
     parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
@@ -49,19 +57,20 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write a network as files for other engines, and compare each with the MMPose model on real crops.
+    """Write networks as files for other engines, and compare each with the MMPose model on real crops.
 
     A file that differs by more than 1e-4 (float32), or whose keypoints move by more than 0.25 pixels, is kept under a
     name that ends in .failed; so is one in int8 whose keypoints drifted past a bound.
     """
+    names = parse_variants(options.model)
+    if len(names) > 1 and (options.weights or options.config):
+        raise UsageError("--weights and --config are of one network: export it alone, with one name in --model")
     check_int8_options(options)
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
         from efficientpose.export.deployed import ExportOptions
-        from efficientpose.export.files import check_formats, export_files
+        from efficientpose.export.files import check_formats
         from efficientpose.inference.estimator import PoseEstimator
-        from efficientpose.inference.real_crops import find_crops
-        from efficientpose.runtime.job import prepare_folder
 
     chosen = ExportOptions(
         outputs=options.outputs,
@@ -70,11 +79,22 @@ def export(options: argparse.Namespace) -> int:
         layout=options.layout,
         precision=options.precision,
     )
-    formats = list(dict.fromkeys(options.to.split(",")))
+    formats = split_names(options.to)
     check_formats(formats, chosen)
-    estimator = PoseEstimator.load(options.model, weights=options.weights, config=options.config)
-    if chosen.precision == "int8":
-        return export_int8(options, estimator, chosen, formats)
+    estimators = [PoseEstimator.load(name, weights=options.weights, config=options.config) for name in names]
+    export_one = export_int8 if chosen.precision == "int8" else _export_floats
+    num_failed = sum(export_one(options, estimator, chosen, formats) for estimator in estimators)
+    return exit_status(num_failed=num_failed, num_tried=len(formats) * len(estimators))
+
+
+def _export_floats(
+    options: argparse.Namespace, estimator: "PoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
+) -> int:
+    """Write one network in every format; return how many files are not usable."""
+    from efficientpose.export.files import export_files
+    from efficientpose.inference.real_crops import find_crops
+    from efficientpose.runtime.job import prepare_folder
+
     prepare_folder(options.out)
     crops = find_crops(estimator.model.head.decoder.input_size)
     print(f"{estimator.name}: compared with the MMPose model on {len(crops.pixels)} {crops.origin}")
@@ -95,4 +115,4 @@ def export(options: argparse.Namespace) -> int:
             num_failed += 1
             reason = "its output does not depend on the picture" if agreement.is_constant else "it differs too much"
             print(f"efficientpose: {exported.path} is not usable: {reason}", file=sys.stderr)
-    return exit_status(num_failed=num_failed, num_tried=len(formats))
+    return num_failed

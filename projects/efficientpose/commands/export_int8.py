@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from efficientpose.commands.console import UsageError, exit_status
+from efficientpose.commands.console import UsageError
 
 if TYPE_CHECKING:
     from efficientpose.benchmark.timing import Timing
@@ -105,7 +105,7 @@ def export_int8(
     """Quantise, compare with float32 on pictures that were held out, and write a report beside each file.
 
     Returns:
-        The exit status.
+        How many files are not usable.
     """
     from efficientpose.export.drift import MAX_DRIFT
     from efficientpose.export.files import release
@@ -135,7 +135,7 @@ def export_int8(
         if not is_accepted:
             num_failed += 1
             print(f"efficientpose: {path} is not usable: {_reason(measured)}", file=sys.stderr)
-    return exit_status(num_failed=num_failed, num_tried=len(formats))
+    return num_failed
 
 
 def _load_crops(options: argparse.Namespace, input_size: tuple[int, int]) -> "CalibrationCrops":
