@@ -44,10 +44,12 @@ class AxisTable(NamedTuple):
     Attributes:
         first: (places,), the first column.
         weights: (places, R, T).
+        steps: (T,), from the first column to each.
     """
 
     first: Indices
     weights: Floats
+    steps: Indices
 
 
 _Tables = tuple[AxisTable, AxisTable]
@@ -65,8 +67,9 @@ def make_axis_table(matrix: Floats, rows: Indices) -> AxisTable:
     first, last = reads.argmax(axis=1), num_cells - 1 - reads[:, ::-1].argmax(axis=1)
     width = int((last - first).max()) + 1
     first = np.minimum(first, num_cells - width)
-    columns = first[:, None] + np.arange(width)
-    return AxisTable(first=first, weights=matrix[rows[:, :, None], columns[:, None, :]])
+    steps = np.arange(width)
+    columns = first[:, None] + steps
+    return AxisTable(first=first, weights=matrix[rows[:, :, None], columns[:, None, :]], steps=steps)
 
 
 class _Axis:
@@ -182,13 +185,9 @@ class SparsePeakFinder:
         every = np.arange(len(maps))
         top_cells = maps[every, highest].astype(np.float64)
         map_index, cells = self._select_cells(maps, highest, top_cells)
-        pixels = np.zeros(len(maps), np.intp)
-        done = np.zeros(len(maps), bool)
-        if len(cells):
-            tops, found = self._search_patches(maps, map_index, cells, ties=TIE * top_cells)
-            present = map_index[np.flatnonzero(np.diff(map_index, prepend=-1))]
-            done[present] = np.isfinite(tops)
-            pixels[present] = np.where(done[present], found, 0)
+        tops, pixels = self._search_patches(maps, map_index, cells, ties=TIE * top_cells)
+        done = np.isfinite(tops)
+        pixels[~done] = 0
         points = self._y.points, self._x.points
         scores = self._evaluate(maps, every, points, np.divmod(pixels, self._width))[:, 0, 0]
         for index in np.flatnonzero(~done):
@@ -215,7 +214,7 @@ class SparsePeakFinder:
 
     def _select_cells(self, maps: Floats, highest: Indices, top_cells: Floats) -> tuple[Indices, Indices]:
         """Return the map and the cell of each patch that may hold its map's peak; none where the bound is no help."""
-        known = self._compute_patches(maps, np.arange(len(maps)), highest).max(axis=(1, 2))
+        known = self._compute_patches(maps, np.arange(len(maps)), highest).max(axis=1).max(axis=1)
         outer = self._outer_weight * top_cells
         # Less a little, for the rounding of the known value and of the maps' type.
         needed = np.where(
@@ -245,33 +244,31 @@ class SparsePeakFinder:
         (y, x), (rows, columns) = tables, places
         width = self.map_shape[1]
         corner = map_index * maps.shape[1] + y.first[rows] * width + x.first[columns]
-        window = np.arange(y.weights.shape[2])[:, None] * width + np.arange(x.weights.shape[2])
+        window = y.steps[:, None] * width + x.steps
         cells = maps.reshape(-1).take(corner[:, None, None] + window).astype(np.float64)
         return y.weights[rows] @ cells @ x.weights[columns].swapaxes(1, 2)
 
     def _search_patches(
         self, maps: Floats, map_index: Indices, cells: Indices, *, ties: Floats
     ) -> tuple[Floats, Indices]:
-        """Return the highest value of each map that has patches, and its first pixel.
+        """Return the highest value of each map's patches and its first pixel, (N,) each.
+
+        The value is NaN or infinite where that of the map is not known, and then the pixel means nothing.
 
         Args:
             maps: (N, h · w).
-            map_index: (P,), ascending.
+            map_index: (P,).
             cells: (P,), the patches' cells.
             ties: (N,), how much lower a pixel may be and still count as highest.
         """
         values = self._compute_patches(maps, map_index, cells)
-        patch_tops = values.max(axis=(1, 2))
-        starts = np.flatnonzero(np.diff(map_index, prepend=-1))
-        tops = np.maximum.reduceat(patch_tops, starts)
-        least = np.zeros(len(maps))
-        least[map_index[starts]] = tops - ties[map_index[starts]]
-        least = least[map_index]
-        # NaN is neither higher nor lower: not below keeps its patches.
-        kept = np.flatnonzero(~(patch_tops < least))
-        rows, columns = np.divmod(cells[kept], self.map_shape[1])
-        pixels = self._y.patch_pixels[rows][:, :, None] * self._width + self._x.patch_pixels[columns][:, None, :]
-        outside = self.map_shape[0] * self.stride * self._width
-        first = np.where(values[kept] >= least[kept, None, None], pixels, outside).min(axis=(1, 2))
-        kept_starts = np.flatnonzero(np.diff(map_index[kept], prepend=-1))
-        return tops, np.minimum.reduceat(first, kept_starts)
+        tops = np.full(len(maps), -np.inf)
+        np.maximum.at(tops, map_index, values.max(axis=1).max(axis=1))
+        is_highest = values >= (tops - ties)[map_index, None, None]
+        patches, inside = np.divmod(np.flatnonzero(is_highest), 4 * self.stride**2)
+        rows, columns = np.divmod(cells[patches], self.map_shape[1])
+        y, x = np.divmod(inside, 2 * self.stride)
+        found = self._y.patch_pixels[rows, y] * self._width + self._x.patch_pixels[columns, x]
+        pixels = np.full(len(maps), self.map_shape[0] * self.stride * self._width)
+        np.minimum.at(pixels, map_index[patches], found)
+        return tops, pixels
