@@ -9,6 +9,8 @@ is for research.
 
 _base_ = ["efficientpose_i_mpii.py"]
 
+model = dict(backbone=dict(high_pretrained=None, low_pretrained=None))
+
 data_root = "data/lspet/"
 train_dataloader = dict(dataset=dict(data_root=data_root, ann_file="annotations/lspet_train.json"))
 val_dataloader = dict(

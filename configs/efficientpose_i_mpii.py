@@ -14,7 +14,7 @@ _base_ = ["_base_/mpii.py"]
 
 input_size = (256, 256)
 model = dict(
-    backbone=dict(high_arch="b2", low_arch="b0"),
+    backbone=dict(high_arch="b2", low_arch="b0", high_pretrained="imagenet", low_pretrained="imagenet"),
     head=dict(in_channels=72, channels=48, num_blocks=1, decoder=dict(input_size=input_size)),
 )
 

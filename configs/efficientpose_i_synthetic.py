@@ -3,10 +3,12 @@
     python tools/make_synthetic_mpii.py --out data/synthetic_mpii --train 4000 --val 500 --seed 0 --workers 2
     python tools/train.py configs/efficientpose_i_synthetic.py
 
-Differs from ``efficientpose_i_mpii.py`` in data and length alone.
+Differs from ``efficientpose_i_mpii.py`` in data, length and the backbone's start alone.
 """
 
 _base_ = ["efficientpose_i_mpii.py"]
+
+model = dict(backbone=dict(high_pretrained=None, low_pretrained=None))
 
 data_root = "data/synthetic_mpii/"
 train_dataloader = dict(dataset=dict(data_root=data_root))

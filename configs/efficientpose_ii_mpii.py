@@ -18,7 +18,7 @@ _base_ = ["_base_/mpii.py"]
 
 input_size = (368, 368)
 model = dict(
-    backbone=dict(high_arch="b4", low_arch="b0"),
+    backbone=dict(high_arch="b4", low_arch="b0", high_pretrained="imagenet", low_pretrained="imagenet"),
     head=dict(in_channels=80, channels=56, num_blocks=2, decoder=dict(input_size=input_size)),
 )
 

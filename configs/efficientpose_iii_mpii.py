@@ -18,7 +18,7 @@ _base_ = ["_base_/mpii.py"]
 
 input_size = (480, 480)
 model = dict(
-    backbone=dict(high_arch="b5", low_arch="b1"),
+    backbone=dict(high_arch="b5", low_arch="b1", high_pretrained="imagenet", low_pretrained="imagenet"),
     head=dict(in_channels=88, channels=64, num_blocks=3, decoder=dict(input_size=input_size)),
 )
 

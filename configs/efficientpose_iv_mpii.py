@@ -18,7 +18,7 @@ _base_ = ["_base_/mpii.py"]
 
 input_size = (600, 600)
 model = dict(
-    backbone=dict(high_arch="b7", low_arch="b3"),
+    backbone=dict(high_arch="b7", low_arch="b3", high_pretrained="imagenet", low_pretrained="imagenet"),
     head=dict(in_channels=112, channels=80, num_blocks=4, decoder=dict(input_size=input_size)),
 )
 

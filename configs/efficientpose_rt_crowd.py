@@ -11,7 +11,7 @@ Expected: about 25 minutes of one CPU core; no published score.
 
 _base_ = ["efficientpose_rt_bottomup.py"]
 
-model = dict(init_cfg=dict(type="Pretrained", checkpoint="efficientpose://rt"))
+model = dict(init_cfg=dict(type="Pretrained", checkpoint="efficientpose://rt"), backbone=dict(high_pretrained=None))
 
 train_cfg = dict(max_epochs=5, val_interval=5)
 optim_wrapper = dict(

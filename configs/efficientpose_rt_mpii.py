@@ -14,7 +14,7 @@ _base_ = ["_base_/mpii.py"]
 
 input_size = (224, 224)
 model = dict(
-    backbone=dict(high_arch="b0"),
+    backbone=dict(high_arch="b0", high_pretrained="imagenet"),
     head=dict(in_channels=40, channels=40, num_blocks=1, decoder=dict(input_size=input_size)),
 )
 

@@ -11,10 +11,12 @@ Expected: PCKh@50 / @10 of 79.9 / 27.4 after 204 CPU minutes, measured with two 
 With sub-pixel decoding (model.head.decoder.subpixel=True) it scores 80.0 / 27.6, with --flip-test 81.0 / 28.5; 18
 epochs, 86 minutes of one core, reached 74.8 / 19.8.
 
-Differs from ``efficientpose_rt_mpii.py`` in data and length alone.
+Differs from ``efficientpose_rt_mpii.py`` in data, length and the backbone's start alone.
 """
 
 _base_ = ["efficientpose_rt_mpii.py"]
+
+model = dict(backbone=dict(high_pretrained=None))
 
 data_root = "data/synthetic_mpii/"
 train_dataloader = dict(dataset=dict(data_root=data_root))

@@ -10,6 +10,11 @@ synthetic people; each is one line here:
 - ``lr_mult`` of the prediction layers: they are the first to diverge, and would hold the rate of all others down.
 - ``sigma_start`` and ``num_levels``: σ0, and the values that σ takes down to the released networks' 0.05.
 
+Backbones start from MMPretrain's ImageNet checkpoints, as the paper's do, which are fetched once. Random weights, or
+files of your own:
+
+    --cfg-options model.backbone.high_pretrained=None model.backbone.low_pretrained=None
+
 Adam and a cosine in place of that: see ``efficientpose_rt_lspet_finetune.py``. Weights averaged over time, gradients
 accumulated over 4 batches, and a loss of the 8 hardest keypoints:
 

@@ -7,6 +7,6 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 83.64 / 25.79, again
 
 _base_ = ["../efficientpose_i_mpii.py"]
 
-model = dict(backbone=dict(low_arch=None), head=dict(in_channels=48))
+model = dict(backbone=dict(low_arch=None, low_pretrained=None), head=dict(in_channels=48))
 
 train_cfg = dict(max_epochs=100)

@@ -7,6 +7,6 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 86.93 / 29.16, again
 
 _base_ = ["../efficientpose_ii_mpii.py"]
 
-model = dict(backbone=dict(low_arch=None), head=dict(in_channels=56))
+model = dict(backbone=dict(low_arch=None, low_pretrained=None), head=dict(in_channels=56))
 
 train_cfg = dict(max_epochs=100)

@@ -76,6 +76,19 @@ def test_encode_equals_render(size, stride):
     assert encoded["keypoint_weights"].tolist() == [[0, 0, 1, 1, 1, 0] + [1] * 10]
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_encode_draws_part_affinity_fields_on_request(size):
+    codec = FullResolutionHeatmap(input_size=size, encode_pafs=True)
+    points, visible = random_points(size, num=16), np.ones((1, 16))
+    points[0, 3], visible[0, 5] = (-20.0, 500.0), 0
+    encoded = codec.encode(points, visible)
+    targets = codec.render(torch.from_numpy(points).float(), torch.from_numpy(visible))
+    np.testing.assert_array_equal(encoded["pafs"], targets.pafs[0].numpy())
+    np.testing.assert_array_equal(encoded["limb_weights"], targets.limb_weights.numpy())
+    assert np.abs(encoded["pafs"]).max() > 0.5
+    assert "pafs" not in FullResolutionHeatmap(input_size=size).encode(points, visible)
+
+
 def test_encode_takes_all_as_labelled_without_visibility():
     assert FullResolutionHeatmap(input_size=(64, 64)).encode(random_points((64, 64), num=3))[
         "keypoint_weights"

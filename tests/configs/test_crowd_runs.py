@@ -34,7 +34,8 @@ def make_runner(name, crowd, work_dir, **overrides):
     config.train_dataloader.dataset.pipeline[2].input_size = WINDOW
     config.model.head.decoder.input_size = WINDOW
     config.default_hooks.checkpoint = None
-    config.merge_from_dict({"randomness": dict(seed=0), "model.init_cfg": None} | overrides)
+    start = {"model.init_cfg": None, "model.backbone.high_pretrained": None}  # either would be fetched
+    config.merge_from_dict({"randomness": dict(seed=0)} | start | overrides)
     return Runner.from_cfg(config)
 
 

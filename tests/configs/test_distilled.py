@@ -56,6 +56,7 @@ def teacher_checkpoint(tmp_path):
 
 def small(config, mpii, work_dir):
     config.work_dir = str(work_dir)
+    config.model.backbone.high_pretrained = None  # it would be fetched
     config.experiment_name = config.visualizer.name = work_dir.name
     config.train_cfg.update(max_epochs=1, val_interval=1)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):

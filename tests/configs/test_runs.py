@@ -79,6 +79,8 @@ def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
                     step.input_size = input_size
     if input_size is not None:
         config.model.head.decoder.input_size = input_size
+    if config.model.backbone.type == "DualEfficientNet":
+        config.model.backbone.update(high_pretrained=None, low_pretrained=None)  # those would be fetched
     config.default_hooks.checkpoint = None
     config.randomness = dict(seed=0)
     config.merge_from_dict(overrides or {})

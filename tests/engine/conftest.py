@@ -55,6 +55,7 @@ def tiny_config(mpii, work_dir, overrides=None):
     config.work_dir = str(work_dir)
     config.train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=1)
     config.model.head.decoder.input_size = INPUT_SIZE
+    config.model.backbone.high_pretrained = None  # it would be fetched
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.update(batch_size=4, num_workers=0, persistent_workers=False)
         loader.dataset.update(data_root=f"{mpii}/")

@@ -21,6 +21,10 @@ def base():
 def test_the_network_is_the_ablation_s_and_everything_else_the_config_s(base, change):
     config = make_config(base, change, num_epochs=3, seed=7)
     ablation = Config.fromfile(config_path(f"ablations/efficientpose_i_{change}_mpii.py"))
+    starts = [config.model.backbone.pop(f"{branch}_pretrained") for branch in ("high", "low")]
+    assert starts == [base.model.backbone.pop(f"{branch}_pretrained") for branch in ("high", "low")] == [None, None]
+    for branch in ("high", "low"):
+        del ablation.model.backbone[f"{branch}_pretrained"]
     assert config.model == ablation.model != base.model
     assert config.train_dataloader == base.train_dataloader
     assert config.val_dataloader.dataset.data_root == "data/synthetic_mpii/"

@@ -1,4 +1,5 @@
 import re
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -140,6 +141,15 @@ def test_imagenet_stands_for_mmpretrains_own_checkpoint(monkeypatch: pytest.Monk
         imagenet_url("b8")
     with pytest.raises(ValueError, match=r"MMPretrain has no .* checkpoint of EfficientNet 'lite0'; name a file or"):
         imagenet_url("lite0")
+
+
+def test_checkpoint_that_cannot_be_fetched_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr("efficientpose.models.imagenet.CheckpointLoader.load_checkpoint", fail)
+    with pytest.raises(ConnectionError, match=r"b0.*\.pth cannot be fetched \(Name or .*or set these to None to start"):
+        initialise(high_pretrained="imagenet")
 
 
 @pytest.mark.parametrize("content", ["text", "list"])

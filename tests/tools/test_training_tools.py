@@ -152,3 +152,12 @@ def test_the_benchmark_runs(run_tool, tmp_path):
     assert row["step"]["batch_size"] == 8
     assert f"{row['step']['ratio']:.2f}" in printed
     assert 0 < row["worker_memory"]["device"] < row["worker_memory"]["loader"] * 2
+
+
+def test_an_ablation_that_there_is_not_is_told_before_the_first_training(run_tool, tmp_path):
+    config = config_path("efficientpose_rt_synthetic.py")
+    arguments = (config, "--epochs", 1, "--changes", "no_low_level", "--out", tmp_path / "out")
+    status, out, error = run_tool("analysis/ablations.py", *arguments)
+    assert (status, out) == (1, "")
+    assert error.strip() == "error: the paper has no ablation no_low_level of EfficientPose RT"
+    assert not (tmp_path / "out").exists()

@@ -33,10 +33,11 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         base = Config.fromfile(arguments.config)
-        results = {
-            change: [_run(base, change, seed, arguments) for seed in arguments.seeds]
-            for change in ("full", *arguments.changes)
-        }
+        runs = [(change, seed) for change in ("full", *arguments.changes) for seed in arguments.seeds]
+        configs = [_make(base, change, seed, arguments) for change, seed in runs]  # all, before hours of training
+        results: dict[str, list[dict[str, Score]]] = {}
+        for (change, seed), config in zip(runs, configs, strict=True):
+            results.setdefault(change, []).append(run_once(config, _work_dir(change, seed, arguments)))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -44,11 +45,14 @@ def main() -> int:
     return 0
 
 
-def _run(base: Config, change: str, seed: int, arguments: argparse.Namespace) -> dict[str, Score]:
-    config = make_config(base, change, num_epochs=arguments.epochs, seed=seed, backbone=arguments.backbone)
+def _make(base: Config, change: str, seed: int, arguments: argparse.Namespace) -> Config:
+    return make_config(base, change, num_epochs=arguments.epochs, seed=seed, backbone=arguments.backbone)
+
+
+def _work_dir(change: str, seed: int, arguments: argparse.Namespace) -> Path:
     start = "" if arguments.backbone is None else f"_from_{arguments.backbone.stem}"
     name = f"{arguments.config.stem}_{change}_{arguments.epochs}_epochs_seed_{seed}{start}"
-    return run_once(config, arguments.out / name)
+    return Path(arguments.out / name)
 
 
 if __name__ == "__main__":

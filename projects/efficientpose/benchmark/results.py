@@ -28,7 +28,7 @@ class Row:
         share_of_peak: Of the machine's measured rate; None where it was not measured.
         share_of_peak_cpu: The same of rates per second that processors worked, which holds on a busy machine too.
         crop_shift: Largest distance of a keypoint to the reference's on crops of the network's size, input pixels.
-        picture_shift: The same in the picture, in input pixels of the network; scaling down differs, too.
+        picture_shift: The same in the picture, in input pixels of the network; scaling down rounds differently, too.
         picture_shift_median: The median there.
     """
 

@@ -64,6 +64,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             does. On drawn peaks it brings the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03
             px (II), and that of maps drawn at full resolution, up to the very border, below 0.12 px; the networks'
             errors are so much larger that no score shows it.
+        encode_pafs: Whether :meth:`encode` draws part affinity fields as well.
 
     Raises:
         ValueError: If the input is not a multiple of 8, the heatmap size does not divide it, or a width is not
@@ -84,6 +85,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         blur_sigma: float = 1.0,
         sparse: bool = True,
         subpixel: bool = False,
+        encode_pafs: bool = False,
     ) -> None:
         super().__init__()
         width, height = input_size
@@ -104,6 +106,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.blur_sigma = blur_sigma
         self.sparse = sparse
         self.subpixel = subpixel
+        self.encode_pafs = encode_pafs
 
     @property
     def sigma_pixels(self) -> float:
@@ -149,17 +152,20 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         width, height = self.input_size
         coarse = (height // STRIDE, width // STRIDE)
         draw_heatmaps = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
-        pafs = None
-        if with_pafs:
-            half_width = self.limb_half_width * STRIDE
-            pafs = render_pafs(finite, self.limbs, map_shape=coarse, stride=STRIDE, half_width=half_width)
         return Targets(
             heatmaps=draw_heatmaps(map_shape=coarse, stride=STRIDE),
             full_heatmaps=draw_heatmaps(map_shape=(height, width), stride=1) if with_full_heatmaps else None,
-            pafs=pafs,
+            pafs=self._render_pafs(finite) if with_pafs else None,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
         )
+
+    def _render_pafs(self, keypoints: Tensor) -> Tensor:
+        """Draw the part affinity fields (B, 2L, h, w) at stride 8 of keypoints (B, K, 2)."""
+        width, height = self.input_size
+        half_width = self.limb_half_width * STRIDE
+        coarse = (height // STRIDE, width // STRIDE)
+        return render_pafs(keypoints, self.limbs, map_shape=coarse, stride=STRIDE, half_width=half_width)
 
     def render_scenes(self, keypoints: Tensor, labelled: Tensor, boxes: Tensor) -> Targets:
         """Draw the targets of scenes of up to P people at stride 8; a place without label and box is empty.
@@ -194,7 +200,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             keypoints_visible: (1, K), nonzero where labelled; None if all are.
 
         Returns:
-            ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K).
+            ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with ``encode_pafs``
+            also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``, (1, L). All are as :meth:`render` draws them.
 
         Raises:
             ValueError: If there is not exactly one person.
@@ -208,7 +215,13 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             points, map_shape=(height, width), stride=self.heatmap_stride, sigma=self.sigma_pixels
         )
         weights = keypoint_weights(points, torch.from_numpy(labelled), input_size=self.input_size)
-        return dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
+        encoded = dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
+        if self.encode_pafs:
+            fields = self._render_pafs(points)
+            encoded |= dict(
+                pafs=fields[0].numpy(), limb_weights=limb_weights(torch.from_numpy(labelled), self.limbs).numpy()
+            )
+        return encoded
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find each heatmap's peak.

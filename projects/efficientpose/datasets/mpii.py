@@ -153,6 +153,8 @@ def find_problem(annotation: Annotation, *, require_joints: bool) -> str | None:
     centre_and_scale = _as_numbers([annotation["center"], [annotation["scale"], 0]], shape=(2, 2))
     if centre_and_scale is None or not np.isfinite(centre_and_scale).all():
         return f"center {annotation['center']} and scale {annotation['scale']}: expected a finite (x, y) and a number"
+    if annotation["scale"] <= 0:  # MMPose would leave the person out without a word
+        return f"scale is {annotation['scale']}, expected a height over 200 pixels, above 0"
     return _find_joint_problem(annotation) if "joints" in annotation else None
 
 

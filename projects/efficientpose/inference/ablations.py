@@ -40,13 +40,22 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int, backbo
     config = Config(base.to_dict(), filename=base.filename)
     if change != "full":
         config.model = Config.fromfile(_ablation_path(base, change)).model
+        _start_as(base, config)
     config.train_cfg.update(max_epochs=num_epochs, val_interval=num_epochs, val_begin=num_epochs + 1)
     config.randomness = dict(seed=seed)
     if backbone is not None:
         if not backbone.is_file():
             raise ValueError(f"{backbone}: no such checkpoint to take the backbone from")
+        config.model.backbone.update(high_pretrained=None, low_pretrained=None)
         config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(backbone), prefix="backbone.")
     return config
+
+
+def _start_as(base: Config, config: Config) -> None:
+    """Start a config's branches from what those of ``base`` start from."""
+    start, backbone = base.model.backbone, config.model.backbone
+    backbone.high_pretrained = start.get("high_pretrained")
+    backbone.low_pretrained = start.get("low_pretrained") if backbone.get("low_arch") else None
 
 
 def _ablation_path(base: Config, change: str) -> Path:

@@ -3,6 +3,7 @@
 import pickle
 import re
 from typing import Final
+from urllib.error import URLError
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -40,6 +41,11 @@ def imagenet_url(arch: str) -> str:
 def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
+    except URLError as error:
+        raise ConnectionError(
+            f"{checkpoint} cannot be fetched ({error.reason}): get it by other means and name the file in the "
+            "backbone's high_pretrained or low_pretrained, or set these to None to start from random weights"
+        ) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ValueError(f"{checkpoint} is not a checkpoint that PyTorch can read") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("state_dict", loaded), dict):
@@ -64,6 +70,7 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
 
     Raises:
         FileNotFoundError: If the file does not exist.
+        ConnectionError: If the URL cannot be fetched.
         ValueError: If a tensor of the branch is missing or has another shape, or if the checkpoint holds a tensor that
             is neither the branch's nor one of the later stages or the head.
     """
