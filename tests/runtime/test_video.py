@@ -1,6 +1,7 @@
 """Reading videos: every frame, its time and number; what is damaged, cut off or gone is said."""
 
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,82 @@ def test_what_follows_long_damage_is_read(make_video):
     assert numbers[-1] == 599
     np.testing.assert_allclose(frames[-1].seconds, 599 / 25, atol=1e-3)
     assert problems == [f"{video}: frames {missing[0]} to {missing[-1]} are damaged, skipped"]
+
+
+def overwrite(path: Path, *, start: int, length: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[start : start + length] = bytes(length)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "fourcc"), [("a.mkv", "mp4v"), ("a.ts", "mp4v")])
+def test_frames_that_the_container_passes_over_are_named_and_counted(make_video, name, fourcc):
+    """A twentieth of the file is lost, without any failed read."""
+    video = make_video(name, num_frames=60, rate=25, fourcc=fourcc)
+    size = video.stat().st_size
+    overwrite(video, start=size // 2, length=size // 20)
+    frames, problems = read_all(video)
+    numbers = [frame.number for frame in frames]
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.array(numbers) / 25, atol=1e-3)
+    missing = sorted(set(range(60)) - set(numbers))
+    assert len(missing) >= 2
+    assert problems == [f"{video}: frames {missing[0]} to {missing[-1]} are missing, skipped"]
+    # What comes before the next key frame is made of pictures that are gone.
+    assert [read_number(frame.image) for frame in frames if frame.number >= 48] == list(range(48, 60))
+
+
+def test_pictures_that_a_decoder_drops_beside_a_damaged_one_are_counted(make_video):
+    video = make_video("a.avi", num_frames=60, fourcc="png ")
+    data = video.read_bytes()
+    start = data.index(b"movi") + 4
+    for _ in range(20):
+        start += 8 + struct.unpack_from("<I", data, start + 4)[0]
+        start += start % 2
+    overwrite(video, start=start + 8, length=struct.unpack_from("<I", data, start + 4)[0])
+    frames, problems = read_all(video)
+    numbers = [frame.number for frame in frames]
+    assert [read_number(frame.image) for frame in frames] == numbers
+    assert numbers == [*range(20), *range(60 - len(frames) + 20, 60)]
+    last = 59 - len(frames) + 20
+    assert problems == [f"{video}: {'frame 20 is' if last == 20 else f'frames 20 to {last} are'} damaged, skipped"]
+
+
+def test_a_broken_chunk_within_an_avi_is_not_taken_for_its_end(make_video):
+    video = make_video("a.avi", num_frames=60, fourcc="MJPG")
+    overwrite(video, start=video.stat().st_size // 2, length=video.stat().st_size // 20)
+    frames, problems = read_all(video)
+    assert read_number(frames[-1].image) == 59
+    assert len(frames) < 59
+    (problem,) = problems
+    assert f"a.avi: {len(frames)} of 60 frames can be read, the others are damaged; an AVI does not tell" in problem
+
+
+@pytest.fixture(scope="module")
+def sports2d_clip() -> Path:
+    """H.264 of 230 frames at 30 a second, which OpenCV cannot write."""
+    spec = find_spec("Sports2D")
+    clip = Path(spec.origin).parent / "Demo" / "demo.mp4" if spec is not None and spec.origin else None
+    if clip is None or not clip.is_file():
+        pytest.skip("Sports2D and its demo.mp4 are not installed")
+    return clip
+
+
+def test_frames_that_h264_drops_are_counted(sports2d_clip, tmp_path):
+    data = sports2d_clip.read_bytes()
+    sizes = sample_sizes(data)
+    start, _ = find_box(data, b"mdat")
+    video = tmp_path / "demo.mp4"
+    video.write_bytes(data)
+    overwrite(video, start=start + 8 + sum(sizes[:60]), length=sizes[60])
+    with open_video(video) as source:
+        frames = [(frame.number, frame.seconds) for frame in source]
+        (problem,) = source.problems
+    numbers = [number for number, _ in frames]
+    np.testing.assert_allclose([seconds for _, seconds in frames], np.array(numbers) / 30, atol=1e-3)
+    missing = sorted(set(range(230)) - set(numbers))
+    assert problem == f"{video}: frames {missing[0]} to {missing[-1]} are damaged, skipped"
+    assert numbers == [number for number in range(230) if number not in missing]
+    assert len(missing) > 2
 
 
 def test_a_video_cut_off_in_the_middle_gives_what_is_there(make_video):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from efficientpose.runtime import video as video_module
+from efficientpose.runtime.frame_numbers import Container
 from efficientpose.runtime.video import MAX_FAILURES, VideoError, VideoSource
 
 
@@ -59,8 +60,9 @@ class FakeCapture:
         self.released = True
 
 
-def play(answers, *, is_camera=False, **properties):
-    source = VideoSource(FakeCapture(answers, **properties), title="a.mp4", name="a", is_camera=is_camera)
+def play(answers, *, is_camera=False, container=None, **properties):
+    capture = FakeCapture(answers, **properties)
+    source = VideoSource(capture, title="a.mp4", name="a", is_camera=is_camera, container=container)
     with source:
         return list(source), source
 
@@ -110,6 +112,26 @@ def test_frames_that_are_lost_without_a_trace_are_counted():
     frames, source = play(times, num_frames=100)
     assert len(frames) == 90
     assert source.problems == ["a.mp4: 90 of 100 frames can be read, the others are damaged"]
+
+
+def test_frames_that_a_container_passes_over_are_named():
+    times = [100 * number for number in range(100) if not 40 <= number < 50 and number != 70]
+    frames, source = play(times, num_frames=100, container=Container(may_skip=True))
+    assert [round(10 * frame.seconds) for frame in frames] == [frame.number for frame in frames]
+    assert source.problems == ["a.mp4: frames 40 to 49 are missing, skipped", "a.mp4: frame 70 is missing, skipped"]
+
+
+def test_a_read_that_drops_several_frames_is_told_in_one_message():
+    times = [*range(0, 2000, 100), None, None, 2500, 2600]
+    frames, source = play(times, num_frames=27)
+    assert [frame.number for frame in frames] == [*range(20), 25, 26]
+    assert source.problems == ["a.mp4: frames 20 to 24 are damaged, skipped"]
+
+
+def test_a_time_that_is_not_said_counts_the_damaged_frames_too():
+    frames, _ = play([0, 100, None, 100, 400], num_frames=5)
+    assert [frame.number for frame in frames] == [0, 1, 3, 4]
+    np.testing.assert_allclose([frame.seconds for frame in frames], [0, 0.1, 0.3, 0.4])
 
 
 @pytest.mark.parametrize(

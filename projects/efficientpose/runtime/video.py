@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from efficientpose.runtime.frame_numbers import Container, FrameNumbers, inspect_container
+
 VIDEO_SUFFIXES: Final = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm"}
     | {".wmv"}
@@ -40,7 +42,8 @@ class Frame(NamedTuple):
     """One picture of a video.
 
     Attributes:
-        number: Its place among the video's frames, from 0; damaged ones count.
+        number: Its place among the video's frames, from 0; damaged ones count, as
+            :class:`~efficientpose.runtime.frame_numbers.FrameNumbers` says. Of a camera, frames are counted as read.
         seconds: When it is shown, from the video's own timestamps; for a camera, since its first frame.
         image: (H, W, 3) uint8, BGR, turned upright as the video's metadata say.
     """
@@ -70,6 +73,13 @@ class Capture(Protocol):
 class VideoSource:
     """An open video or camera: iterate over its frames, once.
 
+    Args:
+        capture: What it is read from.
+        title: What messages call it.
+        name: What results are called.
+        is_camera: Whether it has no end of its own.
+        container: What is known of the file; None for a camera.
+
     Attributes:
         name: What results are called.
         is_camera: Whether it has no end of its own.
@@ -78,11 +88,14 @@ class VideoSource:
         problems: One message for whatever could not be read, filled while iterating.
     """
 
-    def __init__(self, capture: Capture, *, title: str, name: str, is_camera: bool) -> None:
+    def __init__(
+        self, capture: Capture, *, title: str, name: str, is_camera: bool, container: Container | None = None
+    ) -> None:
         self.name = name
         self.problems: list[str] = []
         self._capture = capture
         self._title = title
+        self._container = container or Container()
         self.is_camera = is_camera
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
@@ -106,22 +119,25 @@ class VideoSource:
         Raises:
             VideoError: If there is none, or a camera stops giving them.
         """
-        number, num_read = 0, 0
-        seconds = 0.0
-        while (found := self._find_picture(number)) is not None:
-            if found.num_failed:
-                self._report_gap(number, found)
-            if not self.is_camera:
-                number += found.num_failed
-            seconds = self._timestamp(number, after=seconds if num_read else None)
+        numbers = FrameNumbers(rate=self.rate, num_frames=self.num_frames, may_skip=self._container.may_skip)
+        number, num_read = -1, 0
+        seconds: float | None = None
+        while (found := self._find_picture(number + 1)) is not None:
+            expected = number + 1
+            shown = self._camera_time() if self.is_camera else self._file_time(after=seconds)
+            number = expected if self.is_camera else numbers.place(num_failed=found.num_failed, seconds=shown)
+            if found.num_failed or number > expected:
+                self._report_gap(found, first=expected, last=number - 1)
+            if shown is None:
+                shown = number / self.rate if seconds is None else seconds + (number + 1 - expected) / self.rate
+            seconds = shown
             num_read += 1
             yield Frame(number, seconds, found.image)
-            number += 1
-        if not num_read:
+        if seconds is None:
             raise VideoError(f"{self._title}: it gives no pictures")
         if self.is_camera:
-            raise VideoError(f"{self._title}: no picture after frame {number - 1}: was it unplugged or taken away?")
-        self._report_missing(number, num_read, seconds)
+            raise VideoError(f"{self._title}: no picture after frame {number}: was it unplugged or taken away?")
+        self._report_missing(number + 1, num_read, seconds)
 
     def _find_picture(self, num_tried: int) -> _Found | None:
         """Read until there is a picture; return None at the end."""
@@ -151,44 +167,47 @@ class VideoSource:
                     return image
         return None
 
-    def _timestamp(self, number: int, *, after: float | None) -> float:
-        """Return when the frame just read is shown; where the video does not say, by counting."""
-        if self.is_camera:
-            now = time.monotonic()
-            self._start = now if self._start is None else self._start
-            return now - self._start
+    def _camera_time(self) -> float:
+        now = time.monotonic()
+        self._start = now if self._start is None else self._start
+        return now - self._start
+
+    def _file_time(self, *, after: float | None) -> float | None:
+        """Return when the frame just read is shown; None where the video does not say."""
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if not np.isfinite(seconds) or seconds < 0 or (after is not None and seconds <= after):
-            return number / self.rate if after is None else after + 1 / self.rate
+            return None
         return float(seconds)
 
-    def _report_gap(self, number: int, found: _Found) -> None:
+    def _report_gap(self, found: _Found, *, first: int, last: int) -> None:
         """Say what was missing before a picture; of a camera in one message, because it may run for days."""
         if self.is_camera:
             self._num_pauses += 1
             self._seconds_paused += found.seconds
             times = "once" if self._num_pauses == 1 else f"{self._num_pauses} times"
             self.problems[:] = [f"{self._title}: it paused {times}, {self._seconds_paused:.1f} s in all, and went on"]
-        elif found.num_failed == 1:
-            self.problems.append(f"{self._title}: frame {number} is damaged, skipped")
-        else:
-            last = number + found.num_failed - 1
-            self.problems.append(f"{self._title}: frames {number} to {last} are damaged, skipped")
+            return
+        frames = f"frame {first} is" if first == last else f"frames {first} to {last} are"
+        self.problems.append(f"{self._title}: {frames} {'damaged' if found.num_failed else 'missing'}, skipped")
 
     def _report_missing(self, num_seen: int, num_read: int, seconds: float) -> None:
         """Compare with what the header promises; rounding and a varying rate may cost it a frame or a fiftieth."""
         if self.num_frames is None or self.num_frames - num_seen <= max(1, self.num_frames // 50):
             return
         duration = self.num_frames / self.rate
-        if seconds + 2 / self.rate < 0.98 * duration:
+        can_be_read = f"{self._title}: {num_read} of {self.num_frames} frames can be read, the others are damaged"
+        if self._container.is_whole_avi:
+            self.problems.append(
+                f"{can_be_read}; an AVI does not tell which, so that frame numbers and times may be too low from the "
+                "first of them on"
+            )
+        elif seconds + 2 / self.rate < 0.98 * duration:
             self.problems.append(
                 f"{self._title}: it ends after frame {num_seen - 1}, at {seconds:.2f} s of {duration:.2f} s: the file "
                 "is cut off or its end is damaged"
             )
         else:
-            self.problems.append(
-                f"{self._title}: {num_read} of {self.num_frames} frames can be read, the others are damaged"
-            )
+            self.problems.append(can_be_read)
 
 
 def open_video(path: Path) -> VideoSource:
@@ -207,7 +226,8 @@ def open_video(path: Path) -> VideoSource:
             f"{path}: not a video that OpenCV can read, or its end is missing; copy it again from where it came"
         )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    return VideoSource(capture, title=str(path), name=path.stem, is_camera=False)
+    container = inspect_container(path)
+    return VideoSource(capture, title=str(path), name=path.stem, is_camera=False, container=container)
 
 
 def open_camera(number: int) -> VideoSource:

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from efficientpose.runtime.boxes import Boxes
 from efficientpose.runtime.pipeline import run_pipeline
 from efficientpose.runtime.predictions import Estimator, skeleton_of
 from efficientpose.runtime.video import VideoError, VideoSource
 from efficientpose.runtime.video_results import VideoResults
+
+SHARE_ANSWERED: Final = 0.9
+"""Share of a camera's frames, beyond which it is not worth telling that some were missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +23,13 @@ class VideoResult:
         num_frames: Frames written.
         files: What was written; nothing where no frame was.
         errors: One message for whatever could not be read, or stopped it before its end.
+        notes: One message for what is no error: that many of a camera's frames were missed.
     """
 
     num_frames: int
     files: tuple[Path, ...]
     errors: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def predict_video(
@@ -44,7 +50,7 @@ def predict_video(
         folder: Where results go; it must exist.
         name: What they are called; None for the source's name.
         boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
-        with_overlay: Whether the overlay video is written.
+        with_overlay: Whether the overlay video is written; a camera's plays in real time.
         on_frame_done: Called after each frame, from another thread.
 
     Raises:
@@ -58,6 +64,7 @@ def predict_video(
         name or source.name,
         rate=source.rate,
         with_overlay=with_overlay,
+        in_real_time=source.is_camera,
         skeleton=skeleton_of(estimator),
     )
     with source, results:
@@ -76,4 +83,13 @@ def predict_video(
         num_frames=results.num_frames,
         files=results.files if results.num_frames else (),
         errors=(*source.problems, *errors, *results.problems),
+        notes=_compare_rates(source, results) if source.is_camera else (),
     )
+
+
+def _compare_rates(source: VideoSource, results: VideoResults) -> tuple[str, ...]:
+    """Say when a camera's frames were missed, as they are while the network is not done with those before."""
+    rate = results.answered_rate
+    if rate is None or rate > SHARE_ANSWERED * source.rate:
+        return ()
+    return (f"{source.name}: {rate:.1f} of the {source.rate:.1f} frames a second that it promises were answered",)

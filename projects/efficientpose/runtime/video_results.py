@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from efficientpose.runtime.drawing import draw_poses
+from efficientpose.runtime.overlay_pace import OverlayPace
 from efficientpose.runtime.predictions import Pose
 from efficientpose.runtime.video import Frame
 from efficientpose.skeleton import MPII_SKELETON, Skeleton
@@ -35,8 +36,9 @@ class VideoResults:
       ``keypoints`` [x, y, score]: sixteen in MPII order, or another skeleton's, whose ``keypoint_names`` and
       ``skeleton`` (limbs) each line then has as well.
     - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
-    - ``<name>_pose.mp4``: the video with skeletons, at the mean frame rate; the timestamps are in the other two. Of odd
-      sides the last row or column is there twice.
+    - ``<name>_pose.mp4``: the video with skeletons, each frame once, at the mean frame rate; the timestamps are in the
+      other two. In real time, pictures are repeated or left out instead, so that it lasts as long as the recording. Of
+      odd sides the last row or column is there twice.
 
     Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error;
     one that does not, as on a full disk, is removed. Where no frame was written, no file stays.
@@ -46,6 +48,8 @@ class VideoResults:
         name: What they are called.
         rate: Frames per second of the overlay.
         with_overlay: Whether the overlay is written.
+        in_real_time: Whether the overlay follows the frames' times, as for a camera, whose frames the network may miss.
+            A file of variable rate does without, because the overlay is there to look at every frame.
         skeleton: Of the poses.
 
     Attributes:
@@ -63,6 +67,7 @@ class VideoResults:
         *,
         rate: float,
         with_overlay: bool = True,
+        in_real_time: bool = False,
         skeleton: Skeleton = MPII_SKELETON,
     ) -> None:
         self.num_frames = 0
@@ -70,6 +75,9 @@ class VideoResults:
         self._skeleton = skeleton
         self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self._rate = rate
+        self._pace = OverlayPace(rate=rate) if in_real_time else None
+        self._waiting: np.ndarray | None = None
+        self._first_seconds = self._last_seconds = 0.0
         self._overlay: cv2.VideoWriter | None = None
         self._overlay_size: tuple[int, int] | None = None
         self.lines_path = folder / f"{name}_pose.jsonl"
@@ -90,6 +98,8 @@ class VideoResults:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._overlay is not None:
+            if self._waiting is not None:
+                self._overlay.write(self._waiting)
             self._overlay.release()
             self._check_overlay()
         for file in (self._table, self._lines):
@@ -104,6 +114,12 @@ class VideoResults:
         """What is written."""
         overlay = () if self.overlay_path is None else (self.overlay_path,)
         return (*overlay, self.lines_path, self.table_path)
+
+    @property
+    def answered_rate(self) -> float | None:
+        """Frames written per second of the recording; None where their times do not say."""
+        seconds = self._last_seconds - self._first_seconds
+        return (self.num_frames - 1) / seconds if seconds > 0 else None
 
     def write(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
         """Write one frame.
@@ -132,10 +148,12 @@ class VideoResults:
             self._rows.writerows(rows)
             self._table.flush()
         if self.overlay_path is not None:
-            self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton))
+            self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton), seconds=frame.seconds)
+        self._first_seconds = self._first_seconds if self.num_frames else frame.seconds
+        self._last_seconds = frame.seconds
         self.num_frames += 1
 
-    def _write_overlay(self, picture: np.ndarray) -> None:
+    def _write_overlay(self, picture: np.ndarray, *, seconds: float) -> None:
         height, width = picture.shape[:2]
         if height % 2 or width % 2:  # the codec has even sides only, and OpenCV would cut the last row or column off
             picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
@@ -148,7 +166,14 @@ class VideoResults:
                 raise OSError(f"{self.overlay_path}: OpenCV cannot write a video of {width} x {height} pixels here")
         if self._overlay_size != (width, height):
             raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {width} x {height} pixels")
-        self._overlay.write(picture)
+        if self._pace is None:
+            self._overlay.write(picture)
+            return
+        count = self._pace.count_until(seconds)
+        if self._waiting is not None:
+            for _ in range(count):
+                self._overlay.write(self._waiting)
+        self._waiting = picture
 
     def _check_overlay(self) -> None:
         """Read the overlay, because OpenCV says nothing where the disk is full."""
