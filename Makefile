@@ -10,7 +10,7 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: env
-env: ## Make .venv with every package pinned (once; about 6 GB)
+env: ## Make .venv with every package pinned (once; about 7 GB)
 	@PYTHON="$(PYTHON)" tools/make_env.sh
 
 .PHONY: demo

@@ -15,8 +15,13 @@ files of your own:
 
     --cfg-options model.backbone.high_pretrained=None model.backbone.low_pretrained=None
 
-Adam and a cosine in place of that: see ``efficientpose_rt_lspet_finetune.py``. Weights averaged over time, gradients
-accumulated over 4 batches, and a loss of the 8 hardest keypoints:
+Adam, or AdamW, and a cosine in place of that are a line each in a config of your own, as in
+``efficientpose_rt_lspet_finetune.py``:
+
+    optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4), paramwise_cfg=None)
+    param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True)]
+
+Weights averaged over time, gradients accumulated over 4 batches, and a loss of the 8 hardest keypoints:
 
     --cfg-options default_hooks.ema.type=EMAHook
     --cfg-options optim_wrapper.accumulative_counts=4

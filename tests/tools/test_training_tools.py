@@ -92,6 +92,19 @@ def test_another_schedule_is_drawn_without_the_paper_s_marks(run_tool, tmp_path)
     assert out.read_text().startswith("<?xml")
 
 
+def test_the_recipe_s_lines_for_adam_and_a_cosine_are_drawn(run_tool, tmp_path):
+    text = config_path("_base_/schedule.py").read_text()
+    lines = re.findall(r"^    ((?:optim_wrapper|param_scheduler) = .*_?(?:AdamW|Cosine).*)$", text, flags=re.MULTILINE)
+    assert len(lines) == 2
+    config = tmp_path / "adam.py"
+    config.write_text("\n".join([f'_base_ = ["{config_path("efficientpose_rt_mpii.py")}"]', *lines, ""]))
+    assert Config.fromfile(config).optim_wrapper.optimizer == dict(type="AdamW", lr=1e-3, weight_decay=1e-4)
+    arguments = (config, "--out", tmp_path / "s.svg", "--cfg-options", "train_dataloader.batch_size=5000")
+    code, printed, _ = run_tool("analysis/plot_schedules.py", *arguments)
+    assert code == 0
+    assert "λ: first 0.001, highest 0.001 (epoch 0.00), last " in printed
+
+
 def test_a_picture_of_no_known_kind_is_refused(run_tool, tmp_path):
     config, out = config_path("efficientpose_rt_mpii.py"), tmp_path / "s.xyz"
     code, _, errors = run_tool("analysis/plot_schedules.py", config, "--epoch-length", 1, "--out", out)
