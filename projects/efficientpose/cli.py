@@ -4,38 +4,67 @@ Exit status: 0 if everything worked, 1 if some input could not be used, 2 if not
 """
 
 import argparse
+import contextlib
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 import efficientpose
 from efficientpose.commands import benchmark, export, measure, predict
-from efficientpose.commands.console import INTERRUPTED, NOTHING_DONE, UsageError, quiet_imports
+from efficientpose.commands.console import INTERRUPTED, NOTHING_DONE, UsageError, find_remedy, quiet_imports
 from efficientpose.variants import VARIANTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = _build_parser().parse_args(arguments)
-    warnings.filterwarnings("ignore", module=r"mmdet|mmpose|mmcv|mmengine|mmpretrain")
-    run: Callable[[argparse.Namespace], int] = options.run
+    with _interruptible() as interrupts:
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            pass
+        except ImportError:
+            if not interrupts:  # NumPy makes an ImportError of an interrupt while it is imported
+                raise
+    print("efficientpose: interrupted; what was done so far is written", file=sys.stderr)
+    return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Let SIGTERM do what Ctrl-C does, so that what was done is written; yield the signals that came."""
+    came: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was done is written
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, interrupt)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background of a script it is ignored
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _build_parser().parse_args(arguments)
+        warnings.filterwarnings("ignore", module=r"mmdet|mmpose|mmcv|mmengine|mmpretrain")
+        run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
     except ModuleNotFoundError as error:
-        needed = f'this command needs {error.name}: pip install "efficientpose[mmpose]", or make env in a checkout'
-        print(f"efficientpose: {needed}", file=sys.stderr)
-        return NOTHING_DONE
+        print(f"efficientpose: this command needs {error.name}: {find_remedy(error.name or '')}", file=sys.stderr)
     except (UsageError, ValueError, OSError) as error:
         print(f"efficientpose: {error}", file=sys.stderr)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        print("efficientpose: interrupted; what was done so far is written", file=sys.stderr)
-        return INTERRUPTED
+    return NOTHING_DONE
 
 
 def _build_parser() -> argparse.ArgumentParser:

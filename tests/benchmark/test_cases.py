@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from efficientpose.benchmark.cases import Plan
+from efficientpose.benchmark.cases import ENGINES, Plan
+from efficientpose.export.files import INT8_FORMATS
 
 
 def test_what_does_not_go_together_is_left_out_and_said():
@@ -42,3 +43,7 @@ def test_bad_plans(settings, message):
 def test_int8_files_of_a_folder():
     plan = Plan(variants=["rt"], engines=["onnxruntime"], precisions=["int8"], models=Path("models"))
     assert [case.precision for case in plan.cases("rt", 1)] == ["int8"]
+
+
+def test_int8_is_measured_where_it_can_be_exported():
+    assert {kind.format for kind in ENGINES.values() if "int8" in kind.precisions} == set(INT8_FORMATS)

@@ -51,6 +51,26 @@ def test_from_beginning_to_end(tmp_path, capsys, monkeypatch):
         assert "GPU: skipped, PyTorch finds no CUDA device." in printed
 
 
+def test_int8_files_of_a_folder_with_the_default_engines(untrained_checkpoint, tmp_path, capsys):
+    """Of files that are no int8, as the benchmark goes by their names; without a peak nothing is said of one."""
+    for package in ("onnx", "onnxruntime", "openvino"):
+        pytest.importorskip(package)
+    models = tmp_path / "models"
+    export = ["export", "--model", "rt", "--weights", untrained_checkpoint, "--to", "onnx,openvino", "--out", models]
+    assert main([*map(str, export)]) == 0
+    for path in models.iterdir():
+        path.rename(path.with_stem("efficientpose_rt_int8"))
+    arguments = ["--precision", "int8", "--models-dir", models, "--random-weights", "--rounds", 1, "--threads", 1]
+    status, printed, error = run(capsys, *arguments, "--json", tmp_path / "numbers.json")
+    assert status == 0, error
+    document = json.loads((tmp_path / "numbers.json").read_text())
+    rows = [(row["engine"], row["precision"]) for row in document["rows"]]
+    assert rows == [("onnxruntime", "int8"), ("openvino", "int8")]
+    assert "litert does not compute in int8" in document["notes"]
+    assert document["peak_gflops"] == {}
+    assert "GFLOP/s" not in printed
+
+
 def test_an_exported_file_that_computes_something_else_is_not_measured(capsys, monkeypatch):
     from efficientpose.export import files
 

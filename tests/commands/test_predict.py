@@ -13,6 +13,7 @@ import pytest
 
 from efficientpose.cli import main
 from efficientpose.commands.estimators import parse_model
+from efficientpose.runtime.video_job import VideoResult
 
 
 @pytest.fixture
@@ -61,6 +62,14 @@ assert not {{name for name in sys.modules if name.split(".")[0] in ("torch", "mm
     assert np.shape(document["images"][0]["instances"][0]["keypoints"]) == (16, 3)
     assert [line["frame"] for line in read_lines(tmp_path / "out" / "clip_pose.jsonl")] == list(range(12))
     assert count_frames(tmp_path / "out" / "clip_pose.mp4") == 12
+
+
+def test_a_file_without_pafs_is_refused_where_they_are_to_be_drawn(model, picture, tmp_path, capsys):
+    arguments = ["predict", str(picture), "--model", str(model), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--draw", "heatmaps,pafs"]) == 2
+    error = capsys.readouterr().err
+    assert f"{model} has no part affinity fields to draw: export it again with efficientpose export --pafs" in error
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_variant_on_torch_takes_videos_too(untrained_checkpoint, make_video, tmp_path):
@@ -240,3 +249,12 @@ def test_everybody_in_one_pass_with_released_weights(shared, tmp_path, monkeypat
     assert image["instances"]
     for person in image["instances"]:
         assert sum(score > 0 for _, _, score in person["keypoints"]) >= 4
+
+
+def test_what_a_camera_missed_is_told_and_is_no_failure(model, tmp_path, capsys, monkeypatch):
+    note = "camera 0: 5.0 of the 30.0 frames a second that it promises were answered"
+    result = VideoResult(num_frames=2, files=(tmp_path / "camera0_pose.csv",), errors=(), notes=(note,))
+    monkeypatch.setattr("efficientpose.runtime.video.open_camera", lambda number: None)
+    monkeypatch.setattr("efficientpose.commands.predict._predict_video", lambda *_, **__: result)
+    assert main(["predict", "--camera", "0", "--model", str(model), "--out", str(tmp_path / "out")]) == 0
+    assert note in capsys.readouterr().out

@@ -36,11 +36,6 @@ def export(network, crops, folder, kind, name="rt", **options):
     return exported
 
 
-def crops_for(network):
-    width, height = network.head.decoder.input_size
-    return np.random.default_rng(0).integers(0, 256, (2, height, width, 3), np.uint8)
-
-
 @pytest.mark.parametrize("kind", ALL_FORMATS)
 @pytest.mark.parametrize("options", [{}, dict(outputs="full", pafs=True, normalise_inside=True)], ids=["plain", "all"])
 def test_parity(rt, rt_crops, tmp_path, kind, options):
@@ -57,9 +52,10 @@ SLOW = (pytest.param(variant, marks=pytest.mark.slow) for variant in ("i", "ii",
 
 @pytest.mark.parametrize("kind", ALL_FORMATS)
 @pytest.mark.parametrize("variant", ["rt_lite", *SLOW])
-def test_parity_of_other_variants(make_network, tmp_path, kind, variant):
+def test_parity_of_other_variants(make_network, crops_for, tmp_path, kind, variant):
     network = make_network(variant)
     exported = export(network, crops_for(network), tmp_path, kind, name=variant)
+    print(exported)
     assert exported.agreement.is_good, exported
 
 
@@ -129,6 +125,17 @@ def test_zero_weights_are_noticed(rt, rt_crops, tmp_path, kind, monkeypatch):
     assert not exported.agreement.is_good
     assert exported.path.name.endswith(".failed")
     assert all(path.name.endswith(".failed") for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ALL_FORMATS)
+@pytest.mark.parametrize("fault", ["swapped", "negated"])
+def test_a_wrong_stem_is_noticed(rt, rt_crops, tmp_path, kind, fault, break_stem, monkeypatch):
+    """A network once agreed whatever its stem was: its maps hardly depended on the crop."""
+    monkeypatch.setattr(files, "deploy", lambda network, options: break_stem(deploy(network, options), fault))
+    exported = export(rt, rt_crops, tmp_path, kind)
+    assert exported.agreement.difference > 0.05
+    assert not exported.agreement.is_constant
+    assert exported.path.name.endswith(".failed")
 
 
 class DiffersForSomeBatches:

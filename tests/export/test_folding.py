@@ -1,6 +1,5 @@
 """A folded network computes what the MMPose model does."""
 
-import numpy as np
 import pytest
 import torch
 from mmcv.cnn import ConvModule
@@ -9,7 +8,7 @@ from mmpretrain.models.utils import InvertedResidual
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from efficientpose.export.check import expect, feed
+from efficientpose.export.check import compare, expect, feed
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.folding import fold_bottleneck, fold_conv, fold_upsampler, same_pads
 from efficientpose.export.layers import PaddedConv2d, Pads
@@ -104,34 +103,60 @@ VARIANTS = ["rt", "i", "ii", "rt_lite", "ii_lite", *SLOW]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_networks(make_network, variant):
+def test_networks(make_network, crops_for, break_stem, variant):
     network = make_network(variant)
-    width, height = network.head.decoder.input_size
-    images = torch.randn(1, 3, height, width)
+    images = torch.from_numpy(feed(network, crops_for(network)[:1], ExportOptions()))
     with torch.no_grad():
         maps = network(images, None, mode="tensor")
-        heatmaps, pafs = deploy(network, ExportOptions(pafs=True))(images)
-    close(heatmaps, maps.heatmaps[-1])
-    close(pafs, maps.pafs)
+        deployed = deploy(network, ExportOptions(pafs=True))
+        heatmaps, pafs = deployed(images)
+        close(heatmaps, maps.heatmaps[-1])
+        close(pafs, maps.pafs)
+        for number in range(len(deployed.branches)):
+            (broken,) = break_stem(deploy(network, ExportOptions()), "swapped", number)(images)
+            assert (broken - heatmaps).abs().max() > 0.01 * heatmaps.abs().max()
 
 
 @pytest.mark.parametrize("upsampling", ["bilinear", "transposed_conv"])
-def test_full_maps(make_network, upsampling):
+def test_full_maps(make_network, crops_for, upsampling):
     network = make_network("rt", upsampling)
-    images = torch.randn(2, 3, 224, 224)
+    images = torch.from_numpy(feed(network, crops_for(network), ExportOptions()))
     with torch.no_grad():
         close(deploy(network, ExportOptions(outputs="full"))(images)[0], network(images, None, mode="tensor").final)
 
 
+INSIDE = [ExportOptions(normalise_inside=True), ExportOptions(layout="rtmlib")]
+
+
 @pytest.mark.parametrize("variant", ["rt", "i", "rt_lite"])
-@pytest.mark.parametrize("options", [ExportOptions(normalise_inside=True), ExportOptions(layout="rtmlib")])
-def test_normalisation_inside(make_network, variant, options):
+@pytest.mark.parametrize("options", INSIDE)
+def test_normalisation_inside(make_network, crops_for, variant, options):
     network = make_network(variant)
-    width, height = network.head.decoder.input_size
-    crops = np.random.default_rng(1).integers(0, 256, (1, height, width, 3), np.uint8)
+    crops = crops_for(network)
     with torch.no_grad():
         (ours,) = deploy(network, options)(torch.from_numpy(feed(network, crops, options)))
     close(ours, torch.from_numpy(expect(network, crops, options)[0]))
+
+
+@pytest.mark.parametrize("fault", ["swapped", "negated", "not shifted"])
+@pytest.mark.parametrize("variant", ["rt", "i", "rt_lite"])
+@pytest.mark.parametrize("options", INSIDE)
+def test_wrong_normalisation_is_noticed(make_network, crops_for, break_stem, variant, options, fault):
+    network = make_network(variant)
+    crops = crops_for(network)
+    deployed = deploy(network, options)
+    if fault == "not shifted":
+        deployed.normalise = None
+    else:
+        break_stem(deployed, fault)
+    with torch.no_grad():
+        given = deployed(torch.from_numpy(feed(network, crops, options)))
+    agreement = compare(
+        expect(network, crops, options), [(given[0].numpy(),)], decoder=network.head.decoder, options=options
+    )
+    print(f"{variant}, {fault}: {agreement}")
+    assert agreement.difference > 0.01
+    assert not agreement.is_good
 
 
 def test_only_what_the_outputs_need_remains(rt):

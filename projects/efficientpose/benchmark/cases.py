@@ -28,7 +28,7 @@ class EngineKind(NamedTuple):
 ENGINES: Final = {
     "onnxruntime": EngineKind("onnx", ".onnx", ("float32", "int8")),
     "openvino": EngineKind("openvino", ".xml", ("float32", "bf16", "float16", "int8")),
-    "litert": EngineKind("litert", ".tflite", ("float32", "int8")),
+    "litert": EngineKind("litert", ".tflite", ("float32",)),
     "torch": EngineKind(None, "", ("float32",)),
     "torch-fast": EngineKind(None, "", ("float32", "bf16")),
     "torch-compile": EngineKind(None, "", ("float32", "bf16")),

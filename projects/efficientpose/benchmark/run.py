@@ -81,8 +81,9 @@ def _measure_variant(variant: Variant, plan: Plan, *, picture: Path, folder: Pat
                 peak=_find_highest(rates),
                 shifts=find_shifts(contenders, crops, side=variant.resolution, picture_size=picture_size),
             )
-        known = report.peak.setdefault(threads, {})
-        known |= {product: max(rate.wall, known.get(product, 0.0)) for product, rate in rates.items()}
+        if rates:
+            known = report.peak.setdefault(threads, {})
+            known |= {product: max(rate.wall, known.get(product, 0.0)) for product, rate in rates.items()}
 
 
 @contextlib.contextmanager

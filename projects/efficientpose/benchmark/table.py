@@ -91,6 +91,7 @@ def _describe_pictures(rows: list[Row]) -> list[str]:
             farthest[row.case.variant] = row
     return [
         f"{variant}: in the picture itself keypoints are {row.picture_shift_median:.2f} (median) to "
-        f"{row.picture_shift:.2f} (largest) input px from the released pipeline's, which scales it with another filter."
+        f"{row.picture_shift:.2f} (largest) input px from the released pipeline's: two ways to shrink it round "
+        "differently, and joints that score low may jump."
         for variant, row in farthest.items()
     ]

@@ -3,10 +3,29 @@
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from typing import Final
 
 SOME_FAILED = 1
 NOTHING_DONE = 2
 INTERRUPTED = 130  # as shells have it after Ctrl-C
+
+EXTRA_MODULES: Final = {
+    "runtime": ("rich", "onnxruntime"),
+    "openvino": ("openvino",),
+    "litert": ("ai_edge_litert",),
+    "movement": ("scipy", "pandas", "matplotlib", "tables", "ezc3d"),
+    "export": ("onnx", "flatbuffers"),
+}
+"""Extras of the package, and the modules that each brings; setup.py has their packages."""
+
+
+def find_remedy(module: str) -> str:
+    """Return, in words, how to install a module that is missing, such as "mmcv.cnn"."""
+    package = module.partition(".")[0]
+    for extra, modules in EXTRA_MODULES.items():
+        if package in modules:
+            return f'pip install "efficientpose[{extra}]"'
+    return "install PyTorch and MMPose, see requirements/mminstall.txt, or make env in a checkout"
 
 
 def exit_status(*, num_failed: int, num_tried: int) -> int:

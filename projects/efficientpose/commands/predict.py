@@ -56,6 +56,7 @@ def predict(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.out} holds pictures to read; choose another folder to write to with --out")
     boxes = read_people_boxes(options, [*pictures, *videos, *_camera_names(options)])
     estimator = load_estimator(options)
+    _check_maps(estimator, options.model, draw_maps)
     detector = load_person_detector(options, estimator)
     statuses = [SOME_FAILED] if num_missing else []
     if pictures:
@@ -102,6 +103,15 @@ def _check_options(
         raise UsageError(f"--threads takes 1 or more, not {options.threads}")
     if draw_maps and not pictures:
         raise UsageError("--draw is for pictures")
+
+
+def _check_maps(estimator: "Estimator", model: str | Path, draw_maps: frozenset[str]) -> None:
+    metadata = getattr(estimator, "metadata", None)  # exported files have it
+    if "pafs" in draw_maps and metadata is not None and not metadata.has_pafs:
+        raise UsageError(
+            f"{model} has no part affinity fields to draw: export it again with efficientpose export --pafs, or leave "
+            '"pafs" out of --draw'
+        )
 
 
 def _camera_names(options: argparse.Namespace) -> list[Path]:
@@ -164,6 +174,8 @@ def _predict_videos(
             continue
         for message in result.errors:
             print(f"efficientpose: {message}", file=sys.stderr)
+        for note in result.notes:
+            print(note)
         print(f"{result.num_frames} frames: {', '.join(map(str, result.files)) or 'nothing written'}")
         statuses.append(NOTHING_DONE if not result.num_frames else SOME_FAILED if result.errors else 0)
     return statuses

@@ -22,12 +22,15 @@ def load_pixels(image: str | Path | np.ndarray) -> np.ndarray:
     return read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
 
 
-def check_pixels(image: np.ndarray) -> np.ndarray:
+def check_pixels(image: object) -> np.ndarray:
     """Return a picture as it is.
 
     Raises:
         ValueError: If it is not (H, W, 3) uint8.
     """
+    if not isinstance(image, np.ndarray):
+        hint = "; cv2.imread gives None for a file that it cannot read" if image is None else ""
+        raise ValueError(f"a picture is a file's path, or (height, width, 3) uint8, BGR; got {image!r:.80}{hint}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
     return image

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from efficientpose.skeleton import Limb, Skeleton
 
@@ -15,6 +15,13 @@ extra file."""
 FORMAT = 1
 
 Layout = Literal["nchw", "nhwc"]
+Precision = Literal["float32", "float16", "int8"]
+
+MAX_SIGMA: Final = 0.5
+"""Peaks wider than half the input are none."""
+
+MAX_BLUR_SIGMA: Final = 16.0
+"""Pixels; a wider blur would join what lies two cells of the heatmaps apart."""
 
 
 class MetadataError(ValueError):
@@ -39,7 +46,7 @@ class ModelMetadata:
         has_pafs: Whether there is a second output, the part affinity fields, (B, 2L, H / 8, W / 8).
         sigma: Width of the heatmaps' peaks, as a fraction of the input.
         blur_sigma: Blur before the peak is looked for, pixels.
-        precision: Type of the weights: "float32", "float16" or "int8".
+        precision: Type of the weights.
         weights: Where the weights come from, in words.
 
     Outputs are always (B, channels, height, width), whatever the input's layout.
@@ -58,7 +65,7 @@ class ModelMetadata:
     has_pafs: bool
     sigma: float
     blur_sigma: float
-    precision: str
+    precision: Precision
     weights: str
 
     @property
@@ -83,7 +90,8 @@ class ModelMetadata:
         """
         if not text:
             raise MetadataError(
-                f"{source}: this model file does not say how to use it; export it with efficientpose export"
+                f"{source}: this model file does not say how to use it; export it with efficientpose export, in our "
+                "own layout (without --layout rtmlib)"
             )
         try:
             entries = json.loads(text)
@@ -102,12 +110,27 @@ class ModelMetadata:
         return metadata
 
     def _check(self, source: str) -> None:
+        if (fault := self._find_fault()) is not None:
+            raise MetadataError(f"{source}: its entry {METADATA_KEY!r} is unusable: {fault}; export the model again")
         try:
             fits = self._hangs_together()
         except (TypeError, ValueError):  # an entry of another type, or a list of another length
             fits = False
         if not fits:
             raise MetadataError(f"{source}: its entry {METADATA_KEY!r} does not hang together: {self}")
+
+    def _find_fault(self) -> str | None:
+        """Return which entry by itself cannot be right, and what would be; None if each can."""
+        for name in ("variant", "version", "weights"):
+            if not isinstance(value := getattr(self, name), str):
+                return f"{name} is {value!r}, and must be a text"
+        if self.precision not in get_args(Precision):
+            return f"precision is {self.precision!r}, and must be one of {', '.join(get_args(Precision))}"
+        if not (_is_number(self.sigma) and 0 < self.sigma <= MAX_SIGMA):
+            return f"sigma is {self.sigma!r}, and must be a fraction of the input above 0, at most {MAX_SIGMA:g}"
+        if not (_is_number(self.blur_sigma) and 0 <= self.blur_sigma <= MAX_BLUR_SIGMA):
+            return f"blur_sigma is {self.blur_sigma!r}, and must be pixels, 0 to {MAX_BLUR_SIGMA:g}"
+        return None
 
     def _hangs_together(self) -> bool:
         num_keypoints = len(self.keypoint_names)
@@ -117,7 +140,7 @@ class ModelMetadata:
         return (
             self.input_layout in get_args(Layout)
             and self.heatmap_stride in (1, 8)
-            and all(isinstance(name, str) for name in (self.variant, *self.keypoint_names))
+            and all(isinstance(name, str) for name in self.keypoint_names)
             and all(isinstance(number, int) for number in (width, height, *indices))
             and min(width, height) > 0
             and len(self.flip_indices) == num_keypoints
@@ -126,8 +149,11 @@ class ModelMetadata:
             and len(scales) in (0, 3)
             and all(math.isfinite(mean) and 0 < std < math.inf for mean, std in scales)
             and isinstance(self.has_pafs, bool)
-            and 0 <= self.blur_sigma < math.inf
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
