@@ -197,6 +197,7 @@ def test_rt_on_a_tiny_mpii(recorded, tmp_path, monkeypatch):
         if step.type.endswith("Affine"):
             step.input_size = (48, 48)
     config.model.head.decoder.input_size = (48, 48)
+    config.model.backbone.high_pretrained = None  # it would be fetched
     config.optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=1e-3, momentum=0.9))
     config.default_hooks.sigma = dict(type="ShrinkingSigmaHook", sigma_start=0.3, sigma_end=0.05, num_levels=4)
     config.custom_hooks = [dict(type="RecordSteps")]

@@ -24,6 +24,7 @@ def tiny_model(**head):
     model = Config.fromfile(mpii_config_path("rt")).model
     model.head.update(dict(channels=4) | head)
     model.head.decoder.input_size = STUDENT_SIZE
+    model.backbone.high_pretrained = None  # it would be fetched
     return model
 
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner import load_state_dict
 from mmpose.apis import MMPoseInferencer, init_model
+from mmpose.registry import MODELS
 from torch import nn
 
-from efficientpose.locations import mpii_config_path
-from efficientpose.models.build import build_network
+from efficientpose.locations import config_path, mpii_config_path
 from efficientpose.models.state_dicts import StateDictError, load_strictly
 
 
@@ -54,7 +56,8 @@ def test_mmpose_refuses_another_variants_checkpoint(untrained_checkpoint: Path) 
 
 def test_maps_are_small_at_the_start_of_training() -> None:
     torch.manual_seed(0)
-    network = build_network("rt")
+    init_default_scope("mmpose")
+    network = MODELS.build(Config.fromfile(config_path("efficientpose_rt_synthetic.py")).model)  # from random weights
     network.init_weights()
     maps = network(torch.randn(2, 3, 64, 64), None, mode="tensor")
     for each in (maps.pafs, *maps.heatmaps, maps.full_heatmaps):

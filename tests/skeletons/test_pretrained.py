@@ -33,6 +33,7 @@ def build(names=NAMES, limbs=LIMB_NAMES, *, variant="rt", init_cfg=None, **head)
     config.model.head.decoder.limbs = [(names.index(a), names.index(b)) for a, b in limbs]
     config.model.head.update(head)
     config.model.init_cfg = init_cfg
+    config.model.backbone.update(high_pretrained=None, low_pretrained=None)  # they would be fetched
     init_default_scope("mmpose")
     return MODELS.build(config.model)
 
