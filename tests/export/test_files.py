@@ -8,6 +8,8 @@ from efficientpose.export import engines, files
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import FORMATS, check_formats, export_files
 from efficientpose.export.graph import trace
+from efficientpose.locations import starter_checkpoint
+from efficientpose.models.build import build_network
 from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
 from efficientpose.skeleton import KEYPOINT_NAMES
 from efficientpose.weights.convert import convert_file
@@ -21,6 +23,14 @@ RELEASED = {
     "i_lite": "keras/EfficientPoseI_LITE.h5",
     "ii_lite": "tflite/EfficientPoseII_LITE.tflite",
 }
+
+
+@pytest.fixture(scope="module")
+def starter():
+    """A trained network: rounding does not decide between two peaks of its maps, as it may between random ones."""
+    network = build_network("rt").eval()
+    network.load_state_dict(torch.load(starter_checkpoint(), weights_only=True)["state_dict"])
+    return network
 
 
 def needs(kind):
@@ -80,10 +90,11 @@ def test_released_weights_on_real_crops(shared, make_network, tmp_path, variant,
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino", "litert"])
-def test_half_precision_halves_the_file(rt, rt_crops, tmp_path, kind):
-    single = export(rt, rt_crops, tmp_path, kind)
-    half = export(rt, rt_crops, tmp_path, kind, precision="float16")
+def test_half_precision_halves_the_file(starter, rt_crops, tmp_path, kind):
+    single = export(starter, rt_crops, tmp_path, kind)
+    half = export(starter, rt_crops, tmp_path, kind, precision="float16")
     assert 1e-5 < half.agreement.difference < 1e-2
+    assert half.agreement.is_good
     sizes = [(path.with_suffix(".bin") if kind == "openvino" else path).stat().st_size for _, path, _ in (half, single)]
     assert sizes[0] < 0.6 * sizes[1]
 

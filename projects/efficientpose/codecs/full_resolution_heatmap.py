@@ -13,7 +13,14 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
-from efficientpose.codecs.targets import keypoint_weights, limb_weights, render_heatmaps, render_pafs
+from efficientpose.codecs.targets import (
+    SeparableMaps,
+    keypoint_weights,
+    limb_weights,
+    render_heatmaps,
+    render_pafs,
+    separate_heatmaps,
+)
 from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
 from efficientpose.runtime.peaks_refinement import RefinedAxis, find_dense_offset, make_refined_axis
 from efficientpose.skeleton import LIMBS
@@ -29,14 +36,14 @@ class Targets(NamedTuple):
 
     Attributes:
         heatmaps: (B, K, h / 8, w / 8).
-        full_heatmaps: (B, K, h, w); None if not asked for.
+        full_heatmaps: (B, K, h, w), or the columns and rows that make them; None if not asked for.
         pafs: (B, 2L, h / 8, w / 8); None if not asked for.
         keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
         limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
     """
 
     heatmaps: Tensor
-    full_heatmaps: Tensor | None
+    full_heatmaps: Tensor | SeparableMaps | None
     pafs: Tensor | None
     keypoint_weights: Tensor
     limb_weights: Tensor | None
@@ -73,6 +80,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
 
     label_mapping_table = dict(keypoint_weights="keypoint_weights")
     field_mapping_table = dict(heatmaps="heatmaps")
+    separable = True  # render leaves Gaussians as columns and rows, if asked to
 
     def __init__(
         self,
@@ -137,7 +145,13 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         return stride
 
     def render(
-        self, keypoints: Tensor, labelled: Tensor, *, with_pafs: bool = True, with_full_heatmaps: bool = True
+        self,
+        keypoints: Tensor,
+        labelled: Tensor,
+        *,
+        with_pafs: bool = True,
+        with_full_heatmaps: bool = True,
+        separably: bool = False,
     ) -> Targets:
         """Draw the targets of a batch on the keypoints' device.
 
@@ -146,15 +160,17 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             labelled: (B, K), nonzero where labelled.
             with_pafs: Whether to draw part affinity fields.
             with_full_heatmaps: Whether to draw heatmaps at full resolution.
+            separably: Whether to leave those as their columns and rows.
         """
         weights = keypoint_weights(keypoints, labelled, input_size=self.input_size)
         finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, torch.zeros_like(keypoints))
         width, height = self.input_size
         coarse = (height // STRIDE, width // STRIDE)
-        draw_heatmaps = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
+        draw_full = separate_heatmaps if separably else render_heatmaps
+        draw_full = partial(draw_full, finite, map_shape=(height, width), stride=1, sigma=self.sigma_pixels)
         return Targets(
-            heatmaps=draw_heatmaps(map_shape=coarse, stride=STRIDE),
-            full_heatmaps=draw_heatmaps(map_shape=(height, width), stride=1) if with_full_heatmaps else None,
+            heatmaps=render_heatmaps(finite, map_shape=coarse, stride=STRIDE, sigma=self.sigma_pixels),
+            full_heatmaps=draw_full() if with_full_heatmaps else None,
             pafs=self._render_pafs(finite) if with_pafs else None,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,

@@ -6,6 +6,7 @@ pixels.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +17,35 @@ def cell_centres(num_cells: int, *, stride: int, device: torch.device | None = N
     return torch.arange(num_cells, device=device, dtype=torch.float32) * stride + (stride - 1) / 2
 
 
+class SeparableMaps(NamedTuple):
+    """Maps that are outer products of a column and a row each, as those of a Gaussian are.
+
+    Attributes:
+        columns: (B, K, height).
+        rows: (B, K, width).
+    """
+
+    columns: Tensor
+    rows: Tensor
+
+    def multiply(self) -> Tensor:
+        """Return the maps, (B, K, height, width)."""
+        return self.columns.unsqueeze(-1) * self.rows.unsqueeze(-2)
+
+
+def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> SeparableMaps:
+    """Return what :func:`render_heatmaps` draws, before the columns and rows are multiplied; arguments as there."""
+    height, width = map_shape
+    columns = cell_centres(width, stride=stride, device=keypoints.device)
+    rows = cell_centres(height, stride=stride, device=keypoints.device)
+    return SeparableMaps(
+        columns=torch.exp(-(((rows - keypoints[..., 1:2]) / sigma) ** 2)),
+        rows=torch.exp(-(((columns - keypoints[..., 0:1]) / sigma) ** 2)),
+    )
+
+
 def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> Tensor:
     """Draw exp(-d² / sigma²) around each keypoint, d being the distance in input pixels (no factor 2, Eq. 4).
-
-    A Gaussian separates, so a map is the outer product of a column and a row.
 
     Args:
         keypoints: (B, K, 2), finite.
@@ -30,12 +56,7 @@ def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: in
     Returns:
         (B, K, height, width) in [0, 1].
     """
-    height, width = map_shape
-    columns = cell_centres(width, stride=stride, device=keypoints.device)
-    rows = cell_centres(height, stride=stride, device=keypoints.device)
-    along_x = torch.exp(-(((columns - keypoints[..., 0:1]) / sigma) ** 2))
-    along_y = torch.exp(-(((rows - keypoints[..., 1:2]) / sigma) ** 2))
-    return along_y.unsqueeze(-1) * along_x.unsqueeze(-2)
+    return separate_heatmaps(keypoints, map_shape=map_shape, stride=stride, sigma=sigma).multiply()
 
 
 def render_pafs(

@@ -92,8 +92,8 @@ class TargetsFromLoader:
         self.paf_energy = codec.paf_energy
         self.samples: Sequence[PoseDataSample] = ()
 
-    def render(self, *_: torch.Tensor, with_pafs: bool, with_full_heatmaps: bool) -> Targets:
-        """Return the samples' maps; the keypoints are not looked at."""
+    def render(self, *_: torch.Tensor, with_pafs: bool, with_full_heatmaps: bool, **__: bool) -> Targets:
+        """Return the samples' maps as they came; the keypoints are not looked at."""
         fields = [sample.gt_fields for sample in self.samples]
         coarse, full, pafs = (torch.stack([levels.heatmaps for levels in level]) for level in zip(*fields, strict=True))
         labels = [sample.gt_instance_labels for sample in self.samples]

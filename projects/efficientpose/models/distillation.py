@@ -171,11 +171,12 @@ class PoseMapDistiller(TopdownPoseEstimator):
         Raises:
             RuntimeError: If there should be a teacher and :meth:`init_weights` was not called.
         """
-        maps = self.head.forward(self.extract_feat(inputs))
+        features = self.extract_feat(inputs)
+        if self.teacher_share == 0:
+            return self.head.loss(features, data_samples)
+        maps = self.head.forward(features)
         truth = self.head.draw_targets(maps, data_samples)
         losses = self.head.compare(maps, truth)
-        if self.teacher_share == 0:
-            return losses
         taught = self.head.compare(maps, self._replace_by_teacher(truth, inputs))
         return {name: (1 - self.teacher_share) * loss for name, loss in losses.items()} | {
             name.replace("loss_", "loss_teacher_", 1): self.teacher_share * loss for name, loss in taught.items()

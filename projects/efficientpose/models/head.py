@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
-import numpy as np
 import torch
 from mmengine.model import normal_init
 from mmengine.structures import InstanceData, PixelData
@@ -14,9 +13,11 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from efficientpose.models.crop_truth import stack_crops
 from efficientpose.models.head_settings import check_limbs, read_keypoint_weights, read_pass_weights
 from efficientpose.models.layers import DetectionPass
 from efficientpose.models.map_counts import explain_map_counts
+from efficientpose.models.separable_loss import find_separable_loss, is_mean_square
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
 
@@ -153,11 +154,14 @@ class EfficientPoseHead(BaseHead):
 
     def forward(self, feats: tuple[Tensor, ...]) -> PoseMaps:
         """Predict all maps from the neck's features, ((B, in_channels, H, W),)."""
+        maps = self._predict_before_upsampling(feats)
+        return maps if self.upsampler is None else maps._replace(full_heatmaps=self.upsampler(maps.heatmaps[-1]))
+
+    def _predict_before_upsampling(self, feats: tuple[Tensor, ...]) -> PoseMaps:
         features = self._pass_features(feats[-1])
         maps = [each.predict(feature) for each, feature in zip(self.passes, features, strict=True)]
         pafs = None if self.paf_pass is None else maps.pop(0)
-        full_heatmaps = None if self.upsampler is None else self.upsampler(maps[-1])
-        return PoseMaps(pafs=pafs, heatmaps=tuple(maps), full_heatmaps=full_heatmaps)
+        return PoseMaps(pafs=pafs, heatmaps=tuple(maps), full_heatmaps=None)
 
     def forward_coarse(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Predict only the last pass's heatmaps, (B, K, H, W) at stride 8: what sparse decoding needs."""
@@ -172,6 +176,12 @@ class EfficientPoseHead(BaseHead):
     def decodes_sparsely(self) -> bool:
         """Whether keypoints are read off the heatmaps at stride 8 as if they were upsampled."""
         return isinstance(self.upsampler, BilinearUpsampler) and getattr(self.decoder, "sparse", False)
+
+    @property
+    def learns_separably(self) -> bool:
+        """Whether the upsampled heatmaps' loss needs neither them nor their targets, but only factors of both."""
+        is_linear = isinstance(self.upsampler, BilinearUpsampler) and getattr(self.decoder, "separable", False)
+        return is_linear and is_mean_square(self.loss_module)
 
     def _check_input_size(self, samples: Sequence[PoseDataSample]) -> None:
         """Refuse crops of another size than the decoder's; their keypoints would come out in a wrong frame."""
@@ -244,7 +254,7 @@ class EfficientPoseHead(BaseHead):
         Returns:
             As :meth:`compare`.
         """
-        maps = self.forward(feats)
+        maps = self._predict_before_upsampling(feats) if self.learns_separably else self.forward(feats)
         return self.compare(maps, self.draw_targets(maps, batch_data_samples))
 
     def draw_targets(self, maps: PoseMaps, batch_data_samples: Sequence[PoseDataSample]) -> Any:
@@ -252,12 +262,15 @@ class EfficientPoseHead(BaseHead):
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(batch_data_samples)
-        keypoints, labelled = _stack_truth(batch_data_samples, device=maps.final.device)
+        keypoints, labelled = stack_crops(batch_data_samples, device=maps.final.device)
+        # Of maps still to be upsampled, the loss needs only their columns and rows.
+        separably = maps.full_heatmaps is None and self.learns_separably
         return self.decoder.render(
             keypoints,
             labelled,
             with_pafs=maps.pafs is not None,
-            with_full_heatmaps=maps.full_heatmaps is not None,
+            with_full_heatmaps=separably or maps.full_heatmaps is not None,
+            separably=separably,
         )
 
     def compare(self, maps: PoseMaps, target: Any) -> dict[str, Tensor]:
@@ -278,23 +291,10 @@ class EfficientPoseHead(BaseHead):
         for number, (heatmaps, weight) in enumerate(zip(maps.heatmaps, self.heatmap_weights, strict=True), start=1):
             loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
             losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss
-        if maps.full_heatmaps is not None:
-            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
+        if target.full_heatmaps is not None:
+            if maps.full_heatmaps is None:
+                loss = find_separable_loss(self.loss_module, maps.heatmaps[-1], target.full_heatmaps, keypoint_weights)
+            else:
+                loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
             losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * loss
         return losses
-
-
-def _stack_truth(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return a batch's keypoints (B, K, 2) in the input frame and where they are labelled (B, K)."""
-    if "transformed_keypoints" not in samples[0].gt_instances:
-        raise ValueError(
-            "the training pipeline must end in PackPoseInputs(pack_transformed=True), so that samples carry keypoints "
-            "in the input frame"
-        )
-    keypoints = np.concatenate([sample.gt_instances.transformed_keypoints for sample in samples])
-    visible = np.concatenate([sample.gt_instances.keypoints_visible for sample in samples])
-    labelled = visible[..., 0] if visible.ndim == 3 else visible
-    return (
-        torch.as_tensor(keypoints[..., :2], dtype=torch.float32, device=device),
-        torch.as_tensor(labelled, dtype=torch.float32, device=device),
-    )
