@@ -76,6 +76,7 @@ def test_times_of_decoding(run_tool, make_model, tmp_path):
     rows = [line.strip("| ").split(" | ") for line in said.splitlines()[-5:]]
     assert [row[0] for row in rows] == [f"EfficientPose {name}" for name in ("RT", "I", "II", "III", "IV")]
     assert [int(row[1]) for row in rows] == [224, 256, 368, 480, 600]
+    assert all(float(value) > 0 for row in rows for value in row[2:5])
 
 
 def test_both_decoders_find_a_hand_made_peak():
@@ -83,6 +84,7 @@ def test_both_decoders_find_a_hand_made_peak():
     heatmaps[0, 5, 9], heatmaps[1, 20, 3] = 1.0, 0.5
     times = measure_decoding(heatmaps, resolution=224, blur_sigma=1.0, rounds=2)
     assert times.same
+    assert 0 < times.repeated.wall.median
     assert times.sparse.wall.median < times.dense.wall.median
 
 
