@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from efficientpose.benchmark.costs import Latency, Memory
 from efficientpose.variants import get_variant
@@ -33,8 +34,9 @@ def draw_costs(latencies: Sequence[Latency], memories: Sequence[Memory], *, titl
         memory_axes.plot(batches, peaks, color=colour, marker=".", label=label)
     time_axes.set(xlabel="side of the input, pixels (large dot: as published)", ylabel="network, ms a crop")
     time_axes.set_yscale("log")
-    for axis_part in (time_axes.yaxis.set_major_formatter, time_axes.yaxis.set_minor_formatter):
-        axis_part("{x:g}")
+    time_axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    time_axes.yaxis.set_major_formatter("{x:g}")
+    time_axes.yaxis.set_minor_formatter(NullFormatter())
     memory_axes.set(xlabel="batch (0: loaded, not run)", ylabel="largest resident set, MiB")
     memory_axes.set_ylim(bottom=0)
     for axes in (time_axes, memory_axes):
