@@ -117,3 +117,11 @@ def test_a_first_call_in_inference_mode_leaves_training_possible(keypoints):
         find_mean_squares(maps, target)
     find_mean_squares(maps, target).sum().backward()
     assert maps.grad.abs().sum() > 0
+
+
+def test_maps_that_are_not_upsampled_have_no_loss_against_dense_targets(make_head, features, samples):
+    """Two people: a dense target of them must not be taken for columns and rows."""
+    with_all = make_head()
+    targets = with_all.draw_targets(with_all(features()), samples())
+    head = make_head(upsampling=None)
+    assert "loss_full_heatmaps" not in head.compare(head(features()), targets)

@@ -166,11 +166,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, torch.zeros_like(keypoints))
         width, height = self.input_size
         coarse = (height // STRIDE, width // STRIDE)
-        draw_full = separate_heatmaps if separably else render_heatmaps
-        draw_full = partial(draw_full, finite, map_shape=(height, width), stride=1, sigma=self.sigma_pixels)
+        draw = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
+        draw_full = partial(separate_heatmaps, finite, sigma=self.sigma_pixels) if separably else draw
         return Targets(
-            heatmaps=render_heatmaps(finite, map_shape=coarse, stride=STRIDE, sigma=self.sigma_pixels),
-            full_heatmaps=draw_full() if with_full_heatmaps else None,
+            heatmaps=draw(map_shape=coarse, stride=STRIDE),
+            full_heatmaps=draw_full(map_shape=(height, width), stride=1) if with_full_heatmaps else None,
             pafs=self._render_pafs(finite) if with_pafs else None,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,

@@ -36,11 +36,11 @@ class SeparableMaps(NamedTuple):
 def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> SeparableMaps:
     """Return what :func:`render_heatmaps` draws, before the columns and rows are multiplied; arguments as there."""
     height, width = map_shape
-    columns = cell_centres(width, stride=stride, device=keypoints.device)
-    rows = cell_centres(height, stride=stride, device=keypoints.device)
+    x = cell_centres(width, stride=stride, device=keypoints.device)
+    y = cell_centres(height, stride=stride, device=keypoints.device)
     return SeparableMaps(
-        columns=torch.exp(-(((rows - keypoints[..., 1:2]) / sigma) ** 2)),
-        rows=torch.exp(-(((columns - keypoints[..., 0:1]) / sigma) ** 2)),
+        columns=torch.exp(-(((y - keypoints[..., 1:2]) / sigma) ** 2)),
+        rows=torch.exp(-(((x - keypoints[..., 0:1]) / sigma) ** 2)),
     )
 
 

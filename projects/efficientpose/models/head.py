@@ -254,17 +254,16 @@ class EfficientPoseHead(BaseHead):
         Returns:
             As :meth:`compare`.
         """
-        maps = self._predict_before_upsampling(feats) if self.learns_separably else self.forward(feats)
-        return self.compare(maps, self.draw_targets(maps, batch_data_samples))
+        separably = self.learns_separably
+        maps = self._predict_before_upsampling(feats) if separably else self.forward(feats)
+        return self.compare(maps, self.draw_targets(maps, batch_data_samples, separably=separably))
 
-    def draw_targets(self, maps: PoseMaps, batch_data_samples: Sequence[PoseDataSample]) -> Any:
+    def draw_targets(self, maps: PoseMaps, samples: Sequence[PoseDataSample], *, separably: bool = False) -> Any:
         """Draw what ``maps`` should be, from samples as :meth:`loss` takes them: the codec's ``Targets``."""
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
-        self._check_input_size(batch_data_samples)
-        keypoints, labelled = stack_crops(batch_data_samples, device=maps.final.device)
-        # Of maps still to be upsampled, the loss needs only their columns and rows.
-        separably = maps.full_heatmaps is None and self.learns_separably
+        self._check_input_size(samples)
+        keypoints, labelled = stack_crops(samples, device=maps.final.device)
         return self.decoder.render(
             keypoints,
             labelled,
@@ -291,10 +290,11 @@ class EfficientPoseHead(BaseHead):
         for number, (heatmaps, weight) in enumerate(zip(maps.heatmaps, self.heatmap_weights, strict=True), start=1):
             loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
             losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss
-        if target.full_heatmaps is not None:
-            if maps.full_heatmaps is None:
-                loss = find_separable_loss(self.loss_module, maps.heatmaps[-1], target.full_heatmaps, keypoint_weights)
-            else:
-                loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
-            losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * loss
+        full_scale = self.full_heatmap_weight * heatmap_scale
+        if maps.full_heatmaps is not None:
+            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
+            losses["loss_full_heatmaps"] = full_scale * loss
+        elif isinstance(target.full_heatmaps, tuple):  # columns and rows, for maps that need not be upsampled
+            loss = find_separable_loss(self.loss_module, maps.heatmaps[-1], target.full_heatmaps, keypoint_weights)
+            losses["loss_full_heatmaps"] = full_scale * loss
         return losses
