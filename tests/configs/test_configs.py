@@ -52,6 +52,9 @@ OTHERS = [
 ]
 
 
+PROGRESSIVE = "efficientpose_rt_progressive_synthetic.py"
+
+
 def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text()))
 
@@ -77,6 +80,7 @@ def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
     tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
+    tested_elsewhere.add(PROGRESSIVE)
     tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
     tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in VARIANTS for other in ("coco", "halpe26")}
     assert (
@@ -165,6 +169,18 @@ def test_ablation_differs_from_its_variant_in_the_model_alone(name):
     assert full.pop("model") != ablation.pop("model")
     assert (full["train_cfg"].pop("max_epochs"), ablation["train_cfg"].pop("max_epochs")) == (200, 100)
     assert ablation == full
+
+
+def test_progressive_config_differs_in_the_crops_growth_alone():
+    config, plain = (
+        Config.fromfile(config_path(name)).to_dict() for name in (PROGRESSIVE, "efficientpose_rt_synthetic.py")
+    )
+    (augmentation,) = config["model"]["data_preprocessor"].pop("batch_augments")
+    assert augmentation["type"] == "ProgressiveResizing"
+    assert augmentation["input_sizes"] == config.pop("input_sizes")
+    assert augmentation["input_sizes"][-1] == plain.pop("input_size") == config.pop("input_size", (224, 224))
+    assert config == plain
+    assert f"tools/train.py configs/{PROGRESSIVE}" in docstring(config_path(PROGRESSIVE))
 
 
 @pytest.mark.parametrize("name", ["rt", "i"])

@@ -148,6 +148,27 @@ def test_options_of_the_command_line_train_and_test(overrides, mpii, tmp_path):
     check_run(make_runner("efficientpose_i_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
 
 
+def test_crops_grow_over_the_epochs_and_are_whole_in_validation(mpii, tmp_path):
+    sizes = [(32, 32), (40, 40), (48, 48)]
+    runner = make_runner(
+        "efficientpose_rt_progressive_synthetic.py",
+        mpii,
+        tmp_path / "run",
+        input_size=SMALL,
+        overrides={
+            "train_cfg.max_epochs": 3,
+            "model.data_preprocessor.batch_augments": [dict(type="ProgressiveResizing", input_sizes=sizes)],
+        },
+    )
+    seen = []
+    runner.model.backbone.register_forward_pre_hook(
+        lambda backbone, inputs: seen.append((backbone.training, tuple(inputs[0].shape[-2:])))
+    )
+    runner.train()
+    assert [size for training, size in seen if training] == sizes
+    assert {size for training, size in seen if not training} == {SMALL}
+
+
 def test_input_that_is_not_square_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("efficientpose_i_mpii.py", mpii, tmp_path, input_size=(48, 72)))
 

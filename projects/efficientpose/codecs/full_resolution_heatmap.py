@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import (
-    SeparableMaps,
+    Targets,
     keypoint_weights,
     limb_weights,
     render_heatmaps,
@@ -29,24 +28,6 @@ STRIDE = 8
 
 TYPICAL_LIMB = 0.2
 """Length of a limb in a crop of one person, as a fraction of the crop's side."""
-
-
-class Targets(NamedTuple):
-    """What the network should output for a batch, and how much each map counts.
-
-    Attributes:
-        heatmaps: (B, K, h / 8, w / 8).
-        full_heatmaps: (B, K, h, w), or the columns and rows that make them; None if not asked for.
-        pafs: (B, 2L, h / 8, w / 8); None if not asked for.
-        keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
-        limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
-    """
-
-    heatmaps: Tensor
-    full_heatmaps: Tensor | SeparableMaps | None
-    pafs: Tensor | None
-    keypoint_weights: Tensor
-    limb_weights: Tensor | None
 
 
 @KEYPOINT_CODECS.register_module()
@@ -116,6 +97,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.subpixel = subpixel
         self.encode_pafs = encode_pafs
 
+    def resized(self, input_size: tuple[int, int]) -> "FullResolutionHeatmap":
+        """Return this codec, at its present sigma, for an input of another (width, height)."""
+        names = ("sigma", "limbs", "limb_half_width", "blur_sigma", "sparse", "subpixel", "encode_pafs")
+        return type(self)(input_size=input_size, **{name: getattr(self, name) for name in names})
+
     @property
     def sigma_pixels(self) -> float:
         """Width of the Gaussian in input pixels, the same at every stride."""
@@ -174,6 +160,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             pafs=self._render_pafs(finite) if with_pafs else None,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
+            heatmap_energy=self.heatmap_energy,
+            paf_energy=self.paf_energy,
         )
 
     def _render_pafs(self, keypoints: Tensor) -> Tensor:
@@ -206,6 +194,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             pafs=draw_pafs(keypoints, labelled, self.limbs, half_width=half_width),
             keypoint_weights=find_known(labelled, boxes),
             limb_weights=find_known(limbs_labelled, boxes),
+            heatmap_energy=self.heatmap_energy,
+            paf_energy=self.paf_energy,
         )
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -33,6 +33,28 @@ class SeparableMaps(NamedTuple):
         return self.columns.unsqueeze(-1) * self.rows.unsqueeze(-2)
 
 
+class Targets(NamedTuple):
+    """What the network should output for a batch, and how much each map counts.
+
+    Attributes:
+        heatmaps: (B, K, h / 8, w / 8).
+        full_heatmaps: (B, K, h, w), or the columns and rows that make them; None if not asked for.
+        pafs: (B, 2L, h / 8, w / 8); None if not asked for.
+        keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
+        limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
+        heatmap_energy: Mean square of a typical heatmap.
+        paf_energy: Mean square of one component of a typical part affinity field.
+    """
+
+    heatmaps: Tensor
+    full_heatmaps: Tensor | SeparableMaps | None
+    pafs: Tensor | None
+    keypoint_weights: Tensor
+    limb_weights: Tensor | None
+    heatmap_energy: float
+    paf_energy: float
+
+
 def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> SeparableMaps:
     """Return what :func:`render_heatmaps` draws, before the columns and rows are multiplied; arguments as there."""
     height, width = map_shape

@@ -103,6 +103,8 @@ class TargetsFromLoader:
             pafs=pafs if with_pafs else None,
             keypoint_weights=torch.cat([each.keypoint_weights for each in labels]),
             limb_weights=torch.cat([each.limb_weights for each in labels]) if with_pafs else None,
+            heatmap_energy=self.heatmap_energy,
+            paf_energy=self.paf_energy,
         )
 
 

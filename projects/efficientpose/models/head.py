@@ -264,7 +264,8 @@ class EfficientPoseHead(BaseHead):
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(samples)
         keypoints, labelled = stack_crops(samples, device=maps.final.device)
-        return self.decoder.render(
+        shrunk_to = samples[0].metainfo.get("shrunk_to")  # by ProgressiveResizing
+        return (self.decoder if shrunk_to is None else self.decoder.resized(shrunk_to)).render(
             keypoints,
             labelled,
             with_pafs=maps.pafs is not None,
@@ -280,8 +281,7 @@ class EfficientPoseHead(BaseHead):
         keypoint_weights = (target.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
         heatmap_scale, paf_scale = 1.0, 1.0
         if self.relative_loss:
-            assert self.decoder is not None  # noqa: S101 - it drew the targets
-            heatmap_scale, paf_scale = 1 / self.decoder.heatmap_energy, 1 / self.decoder.paf_energy
+            heatmap_scale, paf_scale = 1 / target.heatmap_energy, 1 / target.paf_energy
         losses = {}
         if maps.pafs is not None:
             weights = target.limb_weights.repeat_interleave(2, dim=1)
