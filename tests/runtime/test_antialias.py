@@ -143,3 +143,16 @@ def test_in_mmpose_keypoints_move_with_what_is_seen(factor, rotation):
     plain = TopdownAffine(input_size=(64, 64)).transform(results)["transformed_keypoints"]
     shift = np.linalg.norm(plain - found["transformed_keypoints"], axis=2)  # towards the middle of the areas
     np.testing.assert_allclose(shift, np.sqrt(2) * max(0, (factor - 1) / 2 / factor), atol=1e-4)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 30.0, -45.0, 90.0, 135.0])
+@pytest.mark.parametrize("factor", [1.6, 4.5])
+def test_all_of_a_turned_crop_is_seen_that_is_not_square(factor, rotation):
+    results = dict(
+        img=np.full((800, 800, 3), 255, np.uint8),
+        bbox_center=np.full((1, 2), 400, np.float32),
+        bbox_scale=np.array([[24, 96]], np.float32) * factor,
+        bbox_rotation=np.array([rotation], np.float32),
+    )
+    crop = AntialiasedAffine(input_size=(24, 96)).transform(results)["img"]
+    np.testing.assert_array_equal(crop, 255)

@@ -83,7 +83,9 @@ class AntialiasedAffine(TopdownAffine):
         if factor <= 1:
             return super().transform(results)
         region = region.aligned((width, height))
-        reach = size / 2 * (np.sqrt(2) if np.any(results.get("bbox_rotation", 0)) else 1)
+        angle = np.deg2rad(np.ravel(results.get("bbox_rotation", 0.0))[0])
+        along, across = np.abs((np.cos(angle), np.sin(angle)))
+        reach = np.array(((along, across), (across, along))) @ size / 2  # of the turned rectangle, right and down
         smoothed = smooth(
             results["img"], corners=np.stack((region.centre - reach, region.centre + reach)), factor=factor
         )
