@@ -21,6 +21,7 @@ from mmengine.hooks.test_time_aug_hook import build_runner_with_tta
 from mmengine.runner import Runner
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
+from efficientpose.engine.cpu_processes import join_cpu_processes
 from efficientpose.inference.testing import DEFAULT_SCALES, set_flip_test, set_multi_scale_test, set_submission
 
 
@@ -85,6 +86,7 @@ def main() -> None:
     arguments = mmpose_tool["parse_args"]()
     config = mmpose_tool["merge_args"](Config.fromfile(arguments.config), arguments)
     try:
+        join_cpu_processes(arguments.launcher)
         is_multi_scale = apply(options, config)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
-from efficientpose.engine.cpu_processes import join_cpu_processes
+from efficientpose.engine.cpu_processes import join_cpu_processes, read_launcher, read_slurm
 
 NUM_PROCESSES = 2
 
@@ -82,8 +82,8 @@ def run_in_processes(body):
             try:
                 os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(NUM_PROCESSES)}
                 os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-                assert join_cpu_processes()
-                assert not join_cpu_processes()  # it is in a group already
+                assert join_cpu_processes("pytorch")
+                assert not join_cpu_processes("pytorch")  # it is in a group already
                 body()
                 status = 0
             except BaseException:
@@ -132,8 +132,49 @@ def test_they_would_not_with_statistics_of_their_own(compare):
     assert min(compare("BN")) > 1e-2
 
 
-def test_one_process_joins_no_group(monkeypatch):
-    for world_size in ("1", None):
-        monkeypatch.setenv("WORLD_SIZE", world_size) if world_size else monkeypatch.delenv("WORLD_SIZE", raising=False)
-        assert not join_cpu_processes()
+@pytest.mark.parametrize("launcher", ["none", "mpi"])
+def test_without_a_launcher_of_its_own_a_process_joins_no_group(launcher):
+    assert not join_cpu_processes(launcher)
     assert not distributed.is_initialized()
+
+
+def test_processes_that_would_each_train_alone_are_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match=r"started 2 processes, .*: add --launcher pytorch"):
+        join_cpu_processes("none")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert not join_cpu_processes("none")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], "none"), (["a.py", "--launcher", "slurm", "--amp"], "slurm"), (["--launcher=pytorch"], "pytorch")],
+)
+def test_launcher_is_read_as_mmpose_s_tools_read_it(arguments, expected):
+    assert read_launcher(arguments) == expected
+
+
+SLURM = dict(SLURM_PROCID="5", SLURM_NTASKS="8", SLURM_NODELIST="node7", SLURM_LOCALID="1")
+
+
+def test_slurm_s_variables_become_torchrun_s():
+    expected = dict(RANK="5", LOCAL_RANK="1", WORLD_SIZE="8", MASTER_ADDR="node7", MASTER_PORT="29500")
+    assert read_slurm(SLURM) == expected
+    named = dict(MASTER_ADDR="10.0.0.1", MASTER_PORT="1234")
+    assert read_slurm(SLURM | named) == expected | named
+
+
+def test_several_nodes_are_unfolded_by_slurm_itself(monkeypatch, tmp_path):
+    script = tmp_path / "scontrol"
+    script.write_text('#!/bin/sh\n[ "$*" = "show hostnames node[03-05]" ] && printf "node03\\nnode04\\nnode05\\n"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert read_slurm(SLURM | dict(SLURM_NODELIST="node[03-05]"))["MASTER_ADDR"] == "node03"
+    with pytest.raises(ValueError, match=r"cannot unfold the nodes 'a,b' .*: name one in MASTER_ADDR"):
+        read_slurm(SLURM | dict(SLURM_NODELIST="a,b"))
+
+
+def test_slurm_without_srun_is_refused_by_name():
+    with pytest.raises(ValueError, match="SLURM_PROCID, SLURM_NTASKS not set: start it with srun"):
+        read_slurm(dict(SLURM_NODELIST="node7"))

@@ -17,14 +17,18 @@ OPTIONS = [
 """Alternatives that the docstring of the schedule names."""
 
 
+def find_free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_config, tmp_path, repository):
     config = make_config(tmp_path / "work")
     schedule = (repository / "configs" / "_base_" / "schedule.py").read_text()
     assert all(option in schedule for option in OPTIONS)
     config.visualizer.vis_backends = [dict(type="LocalVisBackend")]
     config.dump(tmp_path / "tiny.py")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = find_free_port()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     command = [*torchrun, repository / "tools" / "train.py", tmp_path / "tiny.py", "--launcher", "pytorch"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -44,3 +48,47 @@ def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_con
     # eight people, four a process: one step an epoch; a rate of 0.01 for batches of 16 is half of it for 8
     assert [step["step"] for step in steps if "loss" in step] == [1, 2]
     assert steps[0]["lr"] == 0.005
+
+
+def test_slurm_s_tasks_train_and_test_together_on_processors(make_config, tmp_path, repository):
+    """Two tasks with the variables that srun gives them; there is no Slurm here."""
+    config = make_config(tmp_path / "work")
+    config.visualizer.vis_backends = [dict(type="LocalVisBackend")]
+    config.dump(tmp_path / "tiny.py")
+
+    def run_tasks(tool, *arguments):
+        shared = dict(
+            OMP_NUM_THREADS="1", SLURM_NTASKS="2", SLURM_NODELIST="localhost", MASTER_PORT=str(find_free_port())
+        )
+        tasks = [
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    str(repository / "tools" / tool),
+                    str(tmp_path / "tiny.py"),
+                    *arguments,
+                    "--launcher=slurm",
+                ],
+                env=os.environ | shared | dict(SLURM_PROCID=str(number), SLURM_LOCALID=str(number)),
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
+            )
+            for number in range(2)
+        ]
+        for task in tasks:
+            _, errors = task.communicate(timeout=120)
+            assert task.returncode == 0, errors[-3000:]
+
+    run_tasks("train.py")
+    checkpoint = tmp_path / "work" / "epoch_2.pth"
+    assert torch.load(checkpoint, weights_only=False)["meta"]["iter"] == 2  # eight people, four a task
+    run_tasks("test.py", str(checkpoint), "--out", str(tmp_path / "scores.json"))
+    assert json.loads((tmp_path / "scores.json").read_text())["PCKh@0.5"] >= 0
+
+
+def test_torchrun_without_the_launcher_is_told_what_is_missing(repository):
+    environment = os.environ | dict(TORCHELASTIC_RUN_ID="none", WORLD_SIZE="2", RANK="0")
+    command = [sys.executable, str(repository / "tools" / "train.py"), "any.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    assert (result.returncode, "add --launcher pytorch" in result.stderr) == (1, True)
