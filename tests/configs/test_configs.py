@@ -175,10 +175,9 @@ def test_progressive_config_differs_in_the_crops_growth_alone():
     config, plain = (
         Config.fromfile(config_path(name)).to_dict() for name in (PROGRESSIVE, "efficientpose_rt_synthetic.py")
     )
-    (augmentation,) = config["model"]["data_preprocessor"].pop("batch_augments")
-    assert augmentation["type"] == "ProgressiveResizing"
-    assert augmentation["input_sizes"] == config.pop("input_sizes")
-    assert augmentation["input_sizes"][-1] == plain.pop("input_size") == config.pop("input_size", (224, 224))
+    growing = config["default_hooks"].pop("input_size")
+    assert growing.pop("type") == "ProgressiveResizingHook"
+    assert growing["input_sizes"][-1] == plain["input_size"]
     assert config == plain
     assert f"tools/train.py configs/{PROGRESSIVE}" in docstring(config_path(PROGRESSIVE))
 

@@ -157,7 +157,7 @@ def test_crops_grow_over_the_epochs_and_are_whole_in_validation(mpii, tmp_path):
         input_size=SMALL,
         overrides={
             "train_cfg.max_epochs": 3,
-            "model.data_preprocessor.batch_augments": [dict(type="ProgressiveResizing", input_sizes=sizes)],
+            "default_hooks.input_size.input_sizes": sizes,
         },
     )
     seen = []

@@ -40,3 +40,15 @@ def test_a_resumed_run_ends_with_the_same_bits_as_a_plain_student(make_runner, t
     plain = MODELS.build(Config.fromfile(mpii_config_path("rt")).model)
     assert expected.keys() == plain.state_dict().keys()
     load_checkpoint(plain, str(tmp_path / "whole" / "epoch_2.pth"), strict=True)
+
+
+def test_a_student_of_crops_that_grow_is_taught_at_their_size(make_runner, untrained_checkpoint):
+    """Drawn and taught targets, whose sizes must be the shrunk maps', make up the losses."""
+    growing = dict(type="ProgressiveResizingHook", input_sizes=[(16, 16), (32, 32)])
+    runner = make_runner(settings_of(untrained_checkpoint) | {"default_hooks.input_size": growing})
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    steps, _ = scalars["train/loss_teacher_full_heatmaps"].data
+    assert len(steps) == 4
+    assert torch.tensor(steps).isfinite().all()
+    assert (torch.tensor(steps) > 0).all()

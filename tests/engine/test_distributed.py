@@ -138,13 +138,25 @@ def test_without_a_launcher_of_its_own_a_process_joins_no_group(launcher):
     assert not distributed.is_initialized()
 
 
-def test_processes_that_would_each_train_alone_are_refused(monkeypatch):
+def test_processes_that_would_each_run_alone_are_refused(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match=r"started 2 processes, .*: add --launcher pytorch"):
+    with pytest.raises(ValueError, match=r"torchrun started 2 processes, .*: add --launcher pytorch"):
         join_cpu_processes("none")
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert not join_cpu_processes("none")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
+    with pytest.raises(ValueError, match=r"srun started 3 processes, .*: add --launcher slurm"):
+        join_cpu_processes("none")
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="MMEngine's launchers are left to themselves with a GPU")
+def test_a_launcher_that_did_not_start_the_process_is_refused(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ValueError, match=r"--launcher pytorch, but RANK.* not set: start it with torchrun"):
+        join_cpu_processes("pytorch")
+    with pytest.raises(ValueError, match=r"SLURM_STEP_NUM_TASKS not set: start it with srun"):
+        join_cpu_processes("slurm")
 
 
 @pytest.mark.parametrize(
@@ -155,11 +167,14 @@ def test_launcher_is_read_as_mmpose_s_tools_read_it(arguments, expected):
     assert read_launcher(arguments) == expected
 
 
-SLURM = dict(SLURM_PROCID="5", SLURM_NTASKS="8", SLURM_NODELIST="node7", SLURM_LOCALID="1")
+BATCH_SCRIPT = dict(
+    SLURM_PROCID="0", SLURM_NTASKS="8", SLURM_NODELIST="node7", SLURM_LOCALID="0", SLURM_JOB_ID="123456"
+)
+SLURM = BATCH_SCRIPT | dict(SLURM_PROCID="5", SLURM_LOCALID="1", SLURM_STEP_NUM_TASKS="8")
 
 
 def test_slurm_s_variables_become_torchrun_s():
-    expected = dict(RANK="5", LOCAL_RANK="1", WORLD_SIZE="8", MASTER_ADDR="node7", MASTER_PORT="29500")
+    expected = dict(RANK="5", LOCAL_RANK="1", WORLD_SIZE="8", MASTER_ADDR="node7", MASTER_PORT="23456")
     assert read_slurm(SLURM) == expected
     named = dict(MASTER_ADDR="10.0.0.1", MASTER_PORT="1234")
     assert read_slurm(SLURM | named) == expected | named
@@ -175,6 +190,6 @@ def test_several_nodes_are_unfolded_by_slurm_itself(monkeypatch, tmp_path):
         read_slurm(SLURM | dict(SLURM_NODELIST="a,b"))
 
 
-def test_slurm_without_srun_is_refused_by_name():
-    with pytest.raises(ValueError, match="SLURM_PROCID, SLURM_NTASKS not set: start it with srun"):
-        read_slurm(dict(SLURM_NODELIST="node7"))
+def test_a_batch_script_without_srun_is_refused_instead_of_waiting_for_others():
+    with pytest.raises(ValueError, match="--launcher slurm, but SLURM_STEP_NUM_TASKS not set: start it with srun"):
+        read_slurm(BATCH_SCRIPT)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import pytest
 import torch
 
 OPTIONS = [
@@ -56,39 +57,46 @@ def test_slurm_s_tasks_train_and_test_together_on_processors(make_config, tmp_pa
     config.visualizer.vis_backends = [dict(type="LocalVisBackend")]
     config.dump(tmp_path / "tiny.py")
 
+    def command_of(tool, *arguments):
+        return [sys.executable, str(repository / "tools" / tool), str(tmp_path / "tiny.py"), *arguments]
+
     def run_tasks(tool, *arguments):
-        shared = dict(
-            OMP_NUM_THREADS="1", SLURM_NTASKS="2", SLURM_NODELIST="localhost", MASTER_PORT=str(find_free_port())
-        )
+        shared = os.environ | dict(OMP_NUM_THREADS="1", SLURM_STEP_NUM_TASKS="2", SLURM_NODELIST="localhost")
+        shared["MASTER_PORT"] = str(find_free_port())
         tasks = [
             subprocess.Popen(
-                [
-                    sys.executable,
-                    str(repository / "tools" / tool),
-                    str(tmp_path / "tiny.py"),
-                    *arguments,
-                    "--launcher=slurm",
-                ],
-                env=os.environ | shared | dict(SLURM_PROCID=str(number), SLURM_LOCALID=str(number)),
+                [*command_of(tool, *arguments), "--launcher=slurm"],
+                env=shared | dict(SLURM_PROCID=str(number), SLURM_LOCALID=str(number)),
                 stderr=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 text=True,
             )
             for number in range(2)
         ]
-        for task in tasks:
-            _, errors = task.communicate(timeout=120)
-            assert task.returncode == 0, errors[-3000:]
+        try:
+            for task in tasks:
+                _, errors = task.communicate(timeout=120)
+                assert task.returncode == 0, errors[-3000:]
+        finally:
+            for task in tasks:
+                task.kill()
 
     run_tasks("train.py")
     checkpoint = tmp_path / "work" / "epoch_2.pth"
     assert torch.load(checkpoint, weights_only=False)["meta"]["iter"] == 2  # eight people, four a task
-    run_tasks("test.py", str(checkpoint), "--out", str(tmp_path / "scores.json"))
-    assert json.loads((tmp_path / "scores.json").read_text())["PCKh@0.5"] >= 0
+    scores = {name: tmp_path / f"{name}.json" for name in ("together", "alone")}
+    run_tasks("test.py", str(checkpoint), "--out", str(scores["together"]))
+    alone = command_of("test.py", str(checkpoint), "--out", str(scores["alone"]))
+    subprocess.run(alone, check=True, capture_output=True, timeout=120)
+    together, alone = (json.loads(path.read_text()) for path in scores.values())
+    assert together["PCKh@0.5"] == alone["PCKh@0.5"]
+    assert together["AUC"] == alone["AUC"]
 
 
-def test_torchrun_without_the_launcher_is_told_what_is_missing(repository):
+@pytest.mark.parametrize("arguments", [("train.py", "any.py"), ("test.py", "efficientpose_rt_mpii.py", "any.pth")])
+def test_torchrun_without_the_launcher_is_told_what_is_missing(repository, arguments):
     environment = os.environ | dict(TORCHELASTIC_RUN_ID="none", WORLD_SIZE="2", RANK="0")
-    command = [sys.executable, str(repository / "tools" / "train.py"), "any.py"]
+    tool, config, *others = arguments
+    command = [sys.executable, str(repository / "tools" / tool), str(repository / "configs" / config), *others]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert (result.returncode, "add --launcher pytorch" in result.stderr) == (1, True)

@@ -1,5 +1,6 @@
 """Codec between keypoints and the network's maps: one heatmap per keypoint, at full resolution or at a stride."""
 
+import copy
 import math
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -98,9 +99,12 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.encode_pafs = encode_pafs
 
     def resized(self, input_size: tuple[int, int]) -> "FullResolutionHeatmap":
-        """Return this codec, at its present sigma, for an input of another (width, height)."""
-        names = ("sigma", "limbs", "limb_half_width", "blur_sigma", "sparse", "subpixel", "encode_pafs")
-        return type(self)(input_size=input_size, **{name: getattr(self, name) for name in names})
+        """Return this codec, at its present sigma, for an input of another (width, height), a multiple of 8."""
+        other = copy.copy(self)
+        other.__dict__.pop("_peak_finder", None)
+        other.input_size = input_size
+        other.heatmap_size = (input_size[0] // self.heatmap_stride, input_size[1] // self.heatmap_stride)
+        return other
 
     @property
     def sigma_pixels(self) -> float:

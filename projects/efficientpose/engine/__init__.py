@@ -4,6 +4,7 @@ from efficientpose.engine.checkpoints import AtomicCheckpointHook
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.memory_format import ChannelsLastHook
 from efficientpose.engine.nan_guard import NanGuardHook
+from efficientpose.engine.progressive_resizing import ProgressiveResizingHook
 from efficientpose.engine.seeding import EpochSeedHook
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
 from efficientpose.engine.visual_samples import VisualSamplesHook
@@ -14,6 +15,7 @@ __all__ = [
     "DecayingTriangularLR",
     "EpochSeedHook",
     "NanGuardHook",
+    "ProgressiveResizingHook",
     "ShrinkingSigmaHook",
     "VisualSamplesHook",
 ]

@@ -4,12 +4,15 @@ import argparse
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import distributed
 
-DEFAULT_PORT = "29500"  # MMEngine's, where MASTER_PORT names no other
+STEP_SIZE = "SLURM_STEP_NUM_TASKS"
+"""Variable with the number of tasks that srun started; a batch script has not got it."""
+
+FIRST_PORT, NUM_PORTS = 20000, 10000
 
 
 def read_launcher(arguments: Sequence[str]) -> str:
@@ -30,40 +33,59 @@ def join_cpu_processes(launcher: str) -> bool:
         Whether the group was joined here.
 
     Raises:
-        ValueError: If torchrun started several processes and no launcher is named, or srun started none.
+        ValueError: If several processes were started and no launcher is named, or one is named that did not start them.
     """
-    if launcher == "none" and "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
-        raise ValueError(
-            f"torchrun started {os.environ['WORLD_SIZE']} processes, each of which would train alone and write over "
-            "the others: add --launcher pytorch"
-        )
+    if launcher == "none":
+        _refuse_processes_on_their_own()
     if launcher not in ("pytorch", "slurm") or torch.accelerator.is_available() or distributed.is_initialized():
         return False
     if launcher == "slurm":
         os.environ |= read_slurm(os.environ)
+    else:
+        _require(os.environ, ("RANK", "WORLD_SIZE"), launcher="pytorch", started_by="torchrun")
     distributed.init_process_group("gloo")
     return True
 
 
-def read_slurm(variables: dict[str, str] | os._Environ[str]) -> dict[str, str]:
+def _refuse_processes_on_their_own() -> None:
+    torchrun_s = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
+    counts = dict(torchrun=(int(torchrun_s), "pytorch"), srun=(int(os.environ.get(STEP_SIZE, "1")), "slurm"))
+    for program, (count, launcher) in counts.items():
+        if count > 1:
+            raise ValueError(
+                f"{program} started {count} processes, each of which would run alone and write over the others: "
+                f"add --launcher {launcher}"
+            )
+
+
+def _require(variables: Mapping[str, str], names: Sequence[str], *, launcher: str, started_by: str) -> None:
+    missing = [name for name in names if name not in variables]
+    if missing:
+        raise ValueError(f"--launcher {launcher}, but {', '.join(missing)} not set: start it with {started_by}")
+
+
+def read_slurm(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that torchrun would have set, of those that srun set, as MMEngine does.
+
+    The port follows from the job's number, for several jobs share a node without GPUs; ``MASTER_PORT`` names another.
 
     Args:
         variables: The environment.
 
     Raises:
-        ValueError: If they are not a Slurm task's, or its nodes cannot be told.
+        ValueError: If they are not those of srun's tasks (a batch script has some of them too), or the nodes cannot be
+            told.
     """
-    missing = [name for name in ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST") if name not in variables]
-    if missing:
-        raise ValueError(f"--launcher slurm, but {', '.join(missing)} not set: start it with srun")
+    needed = ("SLURM_PROCID", "SLURM_NODELIST", STEP_SIZE)
+    _require(variables, needed, launcher="slurm", started_by="srun")
     task = variables["SLURM_PROCID"]
+    port = FIRST_PORT + int(variables.get("SLURM_JOB_ID", "0")) % NUM_PORTS
     return {
         "RANK": task,
         "LOCAL_RANK": variables.get("SLURM_LOCALID", task),
-        "WORLD_SIZE": variables["SLURM_NTASKS"],
+        "WORLD_SIZE": variables[STEP_SIZE],
         "MASTER_ADDR": variables.get("MASTER_ADDR") or _find_first_node(variables["SLURM_NODELIST"]),
-        "MASTER_PORT": variables.get("MASTER_PORT", DEFAULT_PORT),
+        "MASTER_PORT": variables.get("MASTER_PORT", str(port)),
     }
 
 

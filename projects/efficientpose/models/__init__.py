@@ -7,7 +7,6 @@ from efficientpose.models.head import EfficientPoseHead, PoseMaps
 from efficientpose.models.layers import ESwish
 from efficientpose.models.multi_scale import MultiScaleTester
 from efficientpose.models.neck import CrossResolutionNeck
-from efficientpose.models.progressive_resizing import ProgressiveResizing
 
 __all__ = [
     "CrossResolutionNeck",
@@ -18,5 +17,4 @@ __all__ = [
     "PafPoseEstimator",
     "PoseMapDistiller",
     "PoseMaps",
-    "ProgressiveResizing",
 ]

@@ -264,8 +264,9 @@ class EfficientPoseHead(BaseHead):
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(samples)
         keypoints, labelled = stack_crops(samples, device=maps.final.device)
-        shrunk_to = samples[0].metainfo.get("shrunk_to")  # by ProgressiveResizing
-        return (self.decoder if shrunk_to is None else self.decoder.resized(shrunk_to)).render(
+        shrunk_to = samples[0].metainfo.get("shrunk_to")  # by ShrinkCrops
+        codec = self.decoder if shrunk_to is None else self.decoder.resized(shrunk_to)
+        return codec.render(
             keypoints,
             labelled,
             with_pafs=maps.pafs is not None,
@@ -279,9 +280,8 @@ class EfficientPoseHead(BaseHead):
         They are ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, as far as these maps exist.
         """
         keypoint_weights = (target.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
-        heatmap_scale, paf_scale = 1.0, 1.0
-        if self.relative_loss:
-            heatmap_scale, paf_scale = 1 / target.heatmap_energy, 1 / target.paf_energy
+        energies = (target.heatmap_energy, target.paf_energy) if self.relative_loss else (1.0, 1.0)
+        heatmap_scale, paf_scale = (1 / energy for energy in energies)
         losses = {}
         if maps.pafs is not None:
             weights = target.limb_weights.repeat_interleave(2, dim=1)

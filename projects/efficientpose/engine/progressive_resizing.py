@@ -1,0 +1,120 @@
+"""Train on shrunk crops first: steps are cheap while maps are coarse anyway."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmpose.models import PoseDataPreprocessor
+from torch import nn
+
+from efficientpose.codecs.full_resolution_heatmap import STRIDE
+from efficientpose.models import PafPoseEstimator
+from efficientpose.models.shrunk_crops import ShrinkCrops
+
+_KEY = "input_sizes"
+
+
+@HOOKS.register_module()
+class ProgressiveResizingHook(Hook):
+    """Shrink training's crops to a size that grows in equal parts of the run, as sigma's levels shrink.
+
+    The size of an epoch follows from its number and the run's length alone, so a resumed run goes on exactly;
+    checkpoints carry the sizes, and a run of other sizes refuses to resume from them. Validation sees whole crops, and
+    its scores are low until training does. Crops are shrunk on the device.
+
+    Source: progressive resizing (Howard, fast.ai, 2018) and progressive learning (Tan and Le, EfficientNetV2, 2021,
+    arXiv 2104.00298). The EfficientPose paper has nothing of the kind.
+
+    Args:
+        input_sizes: (width, height) for each part of the run, multiples of 8, each larger than the one before and all
+            of the same shape; the last is the network's own.
+
+    Raises:
+        ValueError: If the sizes are not so.
+    """
+
+    def __init__(self, input_sizes: Sequence[tuple[int, int]]) -> None:
+        wanted = f"input_sizes must be (width, height) for each part of the run, multiples of {STRIDE}"
+        if not all(isinstance(size, Sequence) and len(size) == 2 for size in input_sizes) or not input_sizes:
+            raise ValueError(f"{wanted}, got {input_sizes}")
+        self.input_sizes = [(int(width), int(height)) for width, height in input_sizes]
+        if any(side < STRIDE or side % STRIDE for size in self.input_sizes for side in size):
+            raise ValueError(f"{wanted}, got {self.input_sizes}")
+        if any(max(before) >= max(after) for before, after in pairwise(self.input_sizes)):
+            raise ValueError(f"input_sizes must grow from one to the next, got {self.input_sizes}")
+        whole_width, whole_height = self.input_sizes[-1]
+        for width, height in self.input_sizes:
+            if abs(height * whole_width - width * whole_height) >= STRIDE * whole_width:
+                nearest = (width, round(width * whole_height / whole_width / STRIDE) * STRIDE)
+                raise ValueError(f"input_sizes must be of the same shape, got {self.input_sizes}: try {nearest}")
+
+    def find_size(self, epoch: int, *, num_epochs: int) -> tuple[int, int]:
+        """Return the (width, height) of an epoch, counted from 0, of a run of ``num_epochs``."""
+        return self.input_sizes[epoch * len(self.input_sizes) // num_epochs]
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002 - MMEngine passes it
+        """Add the sizes to the checkpoint (MMEngine's contract)."""
+        checkpoint[_KEY] = self.input_sizes
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the sizes when a run is resumed; a new run may start from any weights (MMEngine's contract).
+
+        Raises:
+            ValueError: If the checkpoint's run had others.
+        """
+        earlier = checkpoint.get(_KEY, "none")
+        if runner._resume and earlier != self.input_sizes:
+            raise ValueError(
+                f"the run to resume had the input_sizes {earlier}, this config has {self.input_sizes}: set them back "
+                "to resume, or start a new run from those weights with load_from"
+            )
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the run can have crops that grow (MMEngine's contract).
+
+        Raises:
+            ValueError: If it is not by epochs, has fewer of them than there are sizes, is of another input size or of
+                scenes, or its data preprocessor is not MMPose's.
+        """
+        network = _unwrap(runner)
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ValueError("crops grow by epochs: give train_cfg by_epoch=True and max_epochs")
+        if runner.max_epochs < len(self.input_sizes):
+            raise ValueError(
+                f"{runner.max_epochs} epochs cannot have the {len(self.input_sizes)} input_sizes {self.input_sizes}: "
+                "train longer, or name fewer"
+            )
+        if isinstance(network, PafPoseEstimator):
+            raise ValueError("ProgressiveResizingHook shrinks crops of one person: leave it out of runs on scenes")
+        if tuple(network.head.decoder.input_size) != self.input_sizes[-1]:
+            raise ValueError(
+                f"the last of the input_sizes {self.input_sizes} must be the network's own, "
+                f"{tuple(network.head.decoder.input_size)}"
+            )
+        if not isinstance(network.data_preprocessor, PoseDataPreprocessor):
+            raise ValueError("crops are shrunk by model.data_preprocessor, which must be MMPose's PoseDataPreprocessor")
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set this epoch's size and log its width (MMEngine's contract)."""
+        size = self.find_size(runner.epoch, num_epochs=runner.max_epochs)
+        self._shrink(runner, None if size == self.input_sizes[-1] else size)
+        runner.message_hub.update_scalar("train/input_width", size[0])
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave crops as they are (MMEngine's contract)."""
+        self._shrink(runner, None)
+
+    def _shrink(self, runner: Runner, size: tuple[int, int] | None) -> None:
+        """Make the data preprocessor shrink crops to a size, after its other augmentations; None leaves them whole."""
+        preprocessor = _unwrap(runner).data_preprocessor
+        others = [each for each in preprocessor.batch_augments or () if not isinstance(each, ShrinkCrops)]
+        every = others if size is None else [*others, ShrinkCrops(size)]
+        preprocessor.batch_augments = nn.ModuleList(every) if every else None
+
+
+def _unwrap(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
