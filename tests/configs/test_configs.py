@@ -52,9 +52,6 @@ OTHERS = [
 ]
 
 
-PROGRESSIVE = "efficientpose_rt_progressive_synthetic.py"
-
-
 def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text()))
 
@@ -80,7 +77,7 @@ def test_every_config_is_tested():
     folder = mpii_config_path("rt").parent
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if path.parent.name != "_base_"}
     tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
-    tested_elsewhere.add(PROGRESSIVE)
+    tested_elsewhere.add("efficientpose_rt_progressive_synthetic.py")  # test_progressive.py
     tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
     tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in VARIANTS for other in ("coco", "halpe26")}
     assert (
@@ -169,17 +166,6 @@ def test_ablation_differs_from_its_variant_in_the_model_alone(name):
     assert full.pop("model") != ablation.pop("model")
     assert (full["train_cfg"].pop("max_epochs"), ablation["train_cfg"].pop("max_epochs")) == (200, 100)
     assert ablation == full
-
-
-def test_progressive_config_differs_in_the_crops_growth_alone():
-    config, plain = (
-        Config.fromfile(config_path(name)).to_dict() for name in (PROGRESSIVE, "efficientpose_rt_synthetic.py")
-    )
-    growing = config["default_hooks"].pop("input_size")
-    assert growing.pop("type") == "ProgressiveResizingHook"
-    assert growing["input_sizes"][-1] == plain["input_size"]
-    assert config == plain
-    assert f"tools/train.py configs/{PROGRESSIVE}" in docstring(config_path(PROGRESSIVE))
 
 
 @pytest.mark.parametrize("name", ["rt", "i"])

@@ -1,6 +1,7 @@
 """A tiny MPII and runs of RT on it, which take a fraction of a second an epoch."""
 
 import json
+import os
 from functools import partial
 
 import cv2
@@ -82,6 +83,14 @@ def mpii(tmp_path_factory):
     root = tmp_path_factory.mktemp("mpii")
     write_tiny_mpii(root)
     return root
+
+
+@pytest.fixture(autouse=True)
+def no_launcher(monkeypatch):
+    """Forget that a launcher started the tests themselves, as in a Slurm job."""
+    for name in os.environ:
+        if name.startswith(("SLURM_", "TORCHELASTIC_", "MASTER_")) or name in {"RANK", "LOCAL_RANK", "WORLD_SIZE"}:
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -28,11 +28,12 @@ def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_con
     schedule = (repository / "configs" / "_base_" / "schedule.py").read_text()
     assert all(option in schedule for option in OPTIONS)
     config.visualizer.vis_backends = [dict(type="LocalVisBackend")]
+    config.default_hooks.input_size = dict(type="ProgressiveResizingHook", input_sizes=[(16, 16), (32, 32)])
     config.dump(tmp_path / "tiny.py")
     port = find_free_port()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
     command = [*torchrun, repository / "tools" / "train.py", tmp_path / "tiny.py", "--launcher", "pytorch"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     result = subprocess.run(
         [*map(str, command), "--auto-scale-lr", "--cfg-options", *OPTIONS],
         capture_output=True,
@@ -49,6 +50,7 @@ def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_con
     # eight people, four a process: one step an epoch; a rate of 0.01 for batches of 16 is half of it for 8
     assert [step["step"] for step in steps if "loss" in step] == [1, 2]
     assert steps[0]["lr"] == 0.005
+    assert [step["input_width"] for step in steps if "loss" in step] == [16, 32]
 
 
 def test_slurm_s_tasks_train_and_test_together_on_processors(make_config, tmp_path, repository):
@@ -61,7 +63,9 @@ def test_slurm_s_tasks_train_and_test_together_on_processors(make_config, tmp_pa
         return [sys.executable, str(repository / "tools" / tool), str(tmp_path / "tiny.py"), *arguments]
 
     def run_tasks(tool, *arguments):
-        shared = os.environ | dict(OMP_NUM_THREADS="1", SLURM_STEP_NUM_TASKS="2", SLURM_NODELIST="localhost")
+        shared = os.environ | dict(
+            OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", SLURM_STEP_NUM_TASKS="2", SLURM_NODELIST="localhost"
+        )
         shared["MASTER_PORT"] = str(find_free_port())
         tasks = [
             subprocess.Popen(

@@ -73,17 +73,21 @@ def test_two_runners_in_one_process_do_not_share_their_size(run, make_runner, tm
     assert seen == [(16, 16)] * 2 + [(32, 32)] * 2
 
 
-def test_other_augmentations_of_batches_stay(run):
-    class Darken(torch.nn.Module):
+def test_other_augmentations_of_batches_stay_and_see_whole_crops(run):
+    widths = []
+
+    class Look(torch.nn.Module):
         def forward(self, inputs, data_samples):
-            return inputs / 2, data_samples
+            widths.append(inputs.shape[-1])
+            return inputs, data_samples
 
     def add(runner):
-        runner.model.data_preprocessor.batch_augments = torch.nn.ModuleList([Darken()])
+        runner.model.data_preprocessor.batch_augments = torch.nn.ModuleList([Look()])
 
     seen, runner = run(prepare=add)
     assert seen[0] == (16, 16)
-    assert [type(each) for each in runner.model.data_preprocessor.batch_augments] == [Darken]
+    assert widths == [32] * 4
+    assert [type(each) for each in runner.model.data_preprocessor.batch_augments] == [Look]
 
 
 def test_a_resumed_run_ends_with_the_same_weights(run, tmp_path):
@@ -98,12 +102,12 @@ def test_a_resumed_run_ends_with_the_same_weights(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("hook", "earlier"),
-    [(None, "none"), (GROWING | dict(input_sizes=[(24, 24), (32, 32)]), r"\[\(24, 24\), \(32, 32\)\]")],
+    [(None, "no crops that grow"), (GROWING | dict(input_sizes=[(24, 24), (32, 32)]), r"\[\(24, 24\), \(32, 32\)\]")],
 )
 def test_a_run_of_other_sizes_is_not_resumed(run, hook, earlier, tmp_path):
     run(hook=hook, work_dir=tmp_path / "earlier")
     start = str(tmp_path / "earlier" / "epoch_1.pth")
-    with pytest.raises(ValueError, match=rf"had the input_sizes {earlier}, this config has .* load_from"):
+    with pytest.raises(ValueError, match=rf"the run to resume had .*{earlier}.*, this config has .* load_from"):
         run(resume=True, load_from=start)
     seen, _ = run(load_from=start)
     assert len(seen) == 4
@@ -120,6 +124,21 @@ def test_a_run_of_other_sizes_is_not_resumed(run, hook, earlier, tmp_path):
 def test_runs_that_cannot_have_crops_that_grow_are_refused(run, overrides, message):
     with pytest.raises(ValueError, match=message):
         run(overrides)
+
+
+def test_a_run_of_another_length_is_not_resumed(run, tmp_path):
+    hooks = {"default_hooks.sigma": dict(_delete_=True, type="ChannelsLastHook")}  # sigma's would refuse it, too
+    run(hooks, work_dir=tmp_path / "earlier")
+    with pytest.raises(ValueError, match=r"'max_epochs': 2.*, this config has .*'max_epochs': 4"):
+        run(hooks | {"train_cfg.max_epochs": 4}, resume=True, load_from=str(tmp_path / "earlier" / "epoch_1.pth"))
+
+
+@pytest.mark.parametrize(
+    ("part", "message"), [("head", "EfficientPoseHead with a decoder"), ("data_preprocessor", "PoseDataPreprocessor")]
+)
+def test_networks_whose_parts_cannot_follow_are_refused(run, part, message):
+    with pytest.raises(ValueError, match=message):
+        run(prepare=lambda runner: setattr(runner.model, part, torch.nn.Identity()))
 
 
 def test_scenes_are_refused(run):

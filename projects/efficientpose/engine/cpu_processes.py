@@ -1,4 +1,4 @@
-"""Training in several processes on a machine without GPUs: MMEngine's launchers would look for one GPU a process."""
+"""Training and testing in several processes without GPUs: MMEngine's launchers would look for one GPU a process."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from torch import distributed
 STEP_SIZE = "SLURM_STEP_NUM_TASKS"
 """Variable with the number of tasks that srun started; a batch script has not got it."""
 
-FIRST_PORT, NUM_PORTS = 20000, 10000
+FIRST_PORT, NUM_PORTS, PRIME = 20000, 10000, 7919  # so that neighbouring jobs' steps do not meet
 
 
 def read_launcher(arguments: Sequence[str]) -> str:
@@ -33,10 +33,13 @@ def join_cpu_processes(launcher: str) -> bool:
         Whether the group was joined here.
 
     Raises:
-        ValueError: If several processes were started and no launcher is named, or one is named that did not start them.
+        ValueError: If torchrun started several processes and no launcher is named, or one is named that started none.
     """
-    if launcher == "none":
-        _refuse_processes_on_their_own()
+    if launcher == "none" and "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1:
+        raise ValueError(
+            f"torchrun started {os.environ['WORLD_SIZE']} processes, each of which would run alone and write over the "
+            "others: add --launcher pytorch"
+        )
     if launcher not in ("pytorch", "slurm") or torch.accelerator.is_available() or distributed.is_initialized():
         return False
     if launcher == "slurm":
@@ -47,17 +50,6 @@ def join_cpu_processes(launcher: str) -> bool:
     return True
 
 
-def _refuse_processes_on_their_own() -> None:
-    torchrun_s = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
-    counts = dict(torchrun=(int(torchrun_s), "pytorch"), srun=(int(os.environ.get(STEP_SIZE, "1")), "slurm"))
-    for program, (count, launcher) in counts.items():
-        if count > 1:
-            raise ValueError(
-                f"{program} started {count} processes, each of which would run alone and write over the others: "
-                f"add --launcher {launcher}"
-            )
-
-
 def _require(variables: Mapping[str, str], names: Sequence[str], *, launcher: str, started_by: str) -> None:
     missing = [name for name in names if name not in variables]
     if missing:
@@ -65,9 +57,10 @@ def _require(variables: Mapping[str, str], names: Sequence[str], *, launcher: st
 
 
 def read_slurm(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that torchrun would have set, of those that srun set, as MMEngine does.
+    """Return the variables that torchrun would have set, of those that srun set.
 
-    The port follows from the job's number, for several jobs share a node without GPUs; ``MASTER_PORT`` names another.
+    They are of the step, of which a job may have several at once. So is the port, for jobs without GPUs share nodes;
+    ``MASTER_PORT`` names another.
 
     Args:
         variables: The environment.
@@ -79,13 +72,14 @@ def read_slurm(variables: Mapping[str, str]) -> dict[str, str]:
     needed = ("SLURM_PROCID", "SLURM_NODELIST", STEP_SIZE)
     _require(variables, needed, launcher="slurm", started_by="srun")
     task = variables["SLURM_PROCID"]
-    port = FIRST_PORT + int(variables.get("SLURM_JOB_ID", "0")) % NUM_PORTS
+    job, step = (int(variables.get(name, "0")) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
+    nodes = variables.get("SLURM_STEP_NODELIST") or variables["SLURM_NODELIST"]
     return {
         "RANK": task,
         "LOCAL_RANK": variables.get("SLURM_LOCALID", task),
         "WORLD_SIZE": variables[STEP_SIZE],
-        "MASTER_ADDR": variables.get("MASTER_ADDR") or _find_first_node(variables["SLURM_NODELIST"]),
-        "MASTER_PORT": variables.get("MASTER_PORT", str(port)),
+        "MASTER_ADDR": variables.get("MASTER_ADDR") or _find_first_node(nodes),
+        "MASTER_PORT": variables.get("MASTER_PORT", str(FIRST_PORT + (job + PRIME * step) % NUM_PORTS)),
     }
 
 

@@ -12,10 +12,10 @@ from mmpose.models import PoseDataPreprocessor
 from torch import nn
 
 from efficientpose.codecs.full_resolution_heatmap import STRIDE
-from efficientpose.models import PafPoseEstimator
+from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 from efficientpose.models.shrunk_crops import ShrinkCrops
 
-_KEY = "input_sizes"
+_KEY = "progressive_resizing"
 
 
 @HOOKS.register_module()
@@ -23,7 +23,7 @@ class ProgressiveResizingHook(Hook):
     """Shrink training's crops to a size that grows in equal parts of the run, as sigma's levels shrink.
 
     The size of an epoch follows from its number and the run's length alone, so a resumed run goes on exactly;
-    checkpoints carry the sizes, and a run of other sizes refuses to resume from them. Validation sees whole crops, and
+    checkpoints carry both, and a run of others refuses to resume from them. Validation sees whole crops, and
     its scores are low until training does. Crops are shrunk on the device.
 
     Source: progressive resizing (Howard, fast.ai, 2018) and progressive learning (Tan and Le, EfficientNetV2, 2021,
@@ -56,21 +56,24 @@ class ProgressiveResizingHook(Hook):
         """Return the (width, height) of an epoch, counted from 0, of a run of ``num_epochs``."""
         return self.input_sizes[epoch * len(self.input_sizes) // num_epochs]
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:  # noqa: ARG002 - MMEngine passes it
-        """Add the sizes to the checkpoint (MMEngine's contract)."""
-        checkpoint[_KEY] = self.input_sizes
+    def _describe(self, runner: Runner) -> dict[str, Any]:
+        return {"input_sizes": self.input_sizes, "max_epochs": runner.max_epochs}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the sizes and the run's length to the checkpoint (MMEngine's contract)."""
+        checkpoint[_KEY] = self._describe(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the sizes when a run is resumed; a new run may start from any weights (MMEngine's contract).
+        """Compare them when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
             ValueError: If the checkpoint's run had others.
         """
-        earlier = checkpoint.get(_KEY, "none")
-        if runner._resume and earlier != self.input_sizes:
+        earlier, own = checkpoint.get(_KEY, "no crops that grow"), self._describe(runner)
+        if runner._resume and earlier != own:
             raise ValueError(
-                f"the run to resume had the input_sizes {earlier}, this config has {self.input_sizes}: set them back "
-                "to resume, or start a new run from those weights with load_from"
+                f"the run to resume had {earlier}, this config has {own}: set that back to resume, or start a new run "
+                "from those weights with load_from"
             )
 
     def before_train(self, runner: Runner) -> None:
@@ -78,7 +81,7 @@ class ProgressiveResizingHook(Hook):
 
         Raises:
             ValueError: If it is not by epochs, has fewer of them than there are sizes, is of another input size or of
-                scenes, or its data preprocessor is not MMPose's.
+                scenes, or its head or data preprocessor cannot follow.
         """
         network = _unwrap(runner)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -90,6 +93,8 @@ class ProgressiveResizingHook(Hook):
             )
         if isinstance(network, PafPoseEstimator):
             raise ValueError("ProgressiveResizingHook shrinks crops of one person: leave it out of runs on scenes")
+        if not isinstance(network.head, EfficientPoseHead) or network.head.decoder is None:
+            raise ValueError("crops can grow where the head draws its targets: an EfficientPoseHead with a decoder")
         if tuple(network.head.decoder.input_size) != self.input_sizes[-1]:
             raise ValueError(
                 f"the last of the input_sizes {self.input_sizes} must be the network's own, "
