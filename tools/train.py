@@ -8,11 +8,12 @@ import sys
 from importlib.resources import files
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu_processes import join_cpu_processes, read_launcher
+from efficientpose.engine.cpu_processes import join_cpu_processes
 
 if __name__ == "__main__":
+    mmpose_tool = runpy.run_path(str(files("mmpose") / ".mim" / "tools" / "train.py"), run_name="mmpose_train")
     try:
-        join_cpu_processes(read_launcher(sys.argv[1:]))
+        join_cpu_processes(mmpose_tool["parse_args"]().launcher)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    runpy.run_path(str(files("mmpose") / ".mim" / "tools" / "train.py"), run_name="__main__")
+    mmpose_tool["main"]()

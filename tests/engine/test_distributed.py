@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
-from efficientpose.engine.cpu_processes import join_cpu_processes, read_launcher, read_slurm
+from efficientpose.engine.cpu_processes import join_cpu_processes, read_slurm
 
 NUM_PROCESSES = 2
 
@@ -153,14 +153,6 @@ def test_a_launcher_that_did_not_start_the_process_is_refused(monkeypatch):
         join_cpu_processes("pytorch")
     with pytest.raises(ValueError, match=r"SLURM_STEP_NUM_TASKS not set: start it with srun"):
         join_cpu_processes("slurm")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [([], "none"), (["a.py", "--launcher", "slurm", "--amp"], "slurm"), (["--launcher=pytorch"], "pytorch")],
-)
-def test_launcher_is_read_as_mmpose_s_tools_read_it(arguments, expected):
-    assert read_launcher(arguments) == expected
 
 
 BATCH_SCRIPT = dict(

@@ -1,6 +1,5 @@
 """Training and testing in several processes without GPUs: MMEngine's launchers would look for one GPU a process."""
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -13,14 +12,6 @@ STEP_SIZE = "SLURM_STEP_NUM_TASKS"
 """Variable with the number of tasks that srun started; a batch script has not got it."""
 
 FIRST_PORT, NUM_PORTS, PRIME = 20000, 10000, 7919  # so that neighbouring jobs' steps do not meet
-
-
-def read_launcher(arguments: Sequence[str]) -> str:
-    """Return the ``--launcher`` that the arguments of MMPose's tools name; ``none`` without one."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--launcher", default="none")
-    launcher: str = parser.parse_known_args(arguments)[0].launcher
-    return launcher
 
 
 def join_cpu_processes(launcher: str) -> bool:

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
+
+from efficientpose.engine.networks import network_of
 
 
 @HOOKS.register_module()
@@ -30,7 +31,7 @@ class NanGuardHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Watch what the network returns (MMEngine's contract)."""
-        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        network = network_of(runner)
 
         def watch(_: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
             if isinstance(output, Mapping):  # losses; otherwise predictions

@@ -5,13 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.models import PoseDataPreprocessor
 from torch import nn
 
 from efficientpose.codecs.full_resolution_heatmap import STRIDE
+from efficientpose.engine.networks import network_of
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 from efficientpose.models.shrunk_crops import ShrinkCrops
 
@@ -83,7 +83,7 @@ class ProgressiveResizingHook(Hook):
             ValueError: If it is not by epochs, has fewer of them than there are sizes, is of another input size or of
                 scenes, or its head or data preprocessor cannot follow.
         """
-        network = _unwrap(runner)
+        network = network_of(runner)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError("crops grow by epochs: give train_cfg by_epoch=True and max_epochs")
         if runner.max_epochs < len(self.input_sizes):
@@ -115,11 +115,7 @@ class ProgressiveResizingHook(Hook):
 
     def _shrink(self, runner: Runner, size: tuple[int, int] | None) -> None:
         """Make the data preprocessor shrink crops to a size, after its other augmentations; None leaves them whole."""
-        preprocessor = _unwrap(runner).data_preprocessor
+        preprocessor = network_of(runner).data_preprocessor
         others = [each for each in preprocessor.batch_augments or () if not isinstance(each, ShrinkCrops)]
         every = others if size is None else [*others, ShrinkCrops(size)]
         preprocessor.batch_augments = nn.ModuleList(every) if every else None
-
-
-def _unwrap(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

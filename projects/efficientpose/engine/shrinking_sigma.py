@@ -1,10 +1,10 @@
 """Shrink the heatmaps' width during training."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from efficientpose.engine.networks import network_of
 from efficientpose.engine.schedules import stepwise_sigma
 
 _LENGTH = "max_epochs"
@@ -70,7 +70,7 @@ class ShrinkingSigmaHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set this epoch's sigma and log it (MMEngine's contract)."""
-        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        network = network_of(runner)
         sigma = stepwise_sigma(
             runner.epoch,
             num_epochs=runner.max_epochs,

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from efficientpose.engine.networks import network_of
 from efficientpose.runtime.drawing import draw_poses
 from efficientpose.runtime.predictions import Pose
 from efficientpose.skeleton import MPII_SKELETON, Limb, Skeleton
@@ -80,7 +80,7 @@ class VisualSamplesHook(Hook):
 
 def _skeleton_of(runner: Runner) -> Skeleton:
     """Return what the validated network predicts; MPII's of one that is not ours, and whose data set is."""
-    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    network = network_of(runner)
     decoder = getattr(getattr(network, "head", None), "decoder", None)
     info = runner.val_dataloader.dataset.metainfo
     numbered, flip_indices = info["keypoint_id2name"], tuple(info["flip_indices"])
