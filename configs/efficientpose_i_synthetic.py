@@ -3,6 +3,8 @@
     python tools/make_synthetic_mpii.py --out data/synthetic_mpii --train 4000 --val 500 --seed 0 --workers 2
     python tools/train.py configs/efficientpose_i_synthetic.py
 
+Expected: no score was measured.
+
 Differs from ``efficientpose_i_mpii.py`` in data, length and the backbone's start alone.
 """
 

@@ -8,7 +8,8 @@ Three things, for the input sizes of RT, I, II and III, with batches and workers
 - The data pipeline, in samples per second: the configs' loader, which carries keypoints only, against the same loader
   with MMPose's ``GenerateTarget`` and our codec, which encodes heatmaps at stride 8 and at full resolution and PAFs, in
   float32. Read, augmented, packed, collated and sent through the worker processes; nothing is done with the batches.
-- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches.
+- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches. Of
+  targets that the head draws, the loss at full resolution is found without drawing or upsampling maps of that size.
 - The memory of the loader's workers: the sum of their largest resident sets.
 
 The two ways take turns in one run and the ratio is the median of the turns', so that other load on the machine counts
@@ -31,6 +32,7 @@ from rich.table import Table
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.atomic import replacing
 from efficientpose.datasets.synthetic.generate import Plan, generate
+from efficientpose.engine.cpu_memory import keep_freed_memory
 from efficientpose.engine.target_benchmark import compare_pipelines, compare_steps, enlarge_pictures
 from efficientpose.locations import mpii_config_path
 
@@ -114,6 +116,7 @@ def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
 def main() -> int:
     """Measure, print the table and write it; return the exit status."""
     arguments = parse_arguments()
+    keep_freed_memory()  # as tools/train.py does
     console = Console()
     try:
         rows = measure_all(arguments, console)

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.engine.divergence import RangeCurve, round_down
-from efficientpose.engine.plots import draw_rate_range, save_figure
+from efficientpose.engine.plots import check_picture_path, draw_rate_range, save_figure
 from efficientpose.engine.rate_range import FirstCycle, Ramp, confirm_max_rate, find_first_cycle, run_range_test
 
 
@@ -79,6 +79,7 @@ def run_first_rises(
 
 def find_max_rate(arguments: argparse.Namespace, console: Console) -> float:
     """Run what the arguments ask for, save the picture and return λmax."""
+    check_picture_path(arguments.out)
     config = Config.fromfile(arguments.config)
     config.merge_from_dict(arguments.cfg_options or {})
     first_cycle = find_first_cycle(config)

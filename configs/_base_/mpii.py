@@ -7,6 +7,8 @@ On a random split as the paper's, which ``tools/dataset_converters/mpii_mat2json
     --cfg-options train_dataloader.dataset.ann_file=annotations/mpii_random_train.json
     val_dataloader.dataset.ann_file=annotations/mpii_random_val.json
     val_dataloader.dataset.headbox_file=data/mpii/annotations/mpii_random_gt_val.mat
+    test_dataloader.dataset.ann_file=annotations/mpii_random_val.json
+    test_dataloader.dataset.headbox_file=data/mpii/annotations/mpii_random_gt_val.mat
 """
 
 _base_ = ["schedule.py"]

@@ -5,11 +5,11 @@ ours, as are momentum 0.9, Nesterov's, weight decay and clipping. What else it l
 synthetic people; each is one line here:
 
 - ``lr``: λmax for batches of 16. Of RT on synthetic people ``tools/lr_range_test.py`` found 0.22, and the lowest loss
-  at 0.09; it finds it for other batches, and ``--auto-scale-lr`` scales it. The head's losses are relative to their
-  targets' energy, so that it serves every sigma: a plain squared error shrinks with sigma², and with it the steps; the
-  same 12,000 samples then taught half as much.
+  at 0.09; it finds it for other batches, and ``--auto-scale-lr`` scales it by the batches of all processes. The head's
+  losses are relative to their targets' energy, so that it serves every sigma: a plain squared error shrinks with
+  sigma², and with it the steps; the same 12,000 samples then taught half as much.
 - ``lr_mult`` of the prediction layers: they are the first to diverge, and would hold the rate of all others down.
-- ``sigma_start`` and ``num_levels``: σ0, and the values that σ takes down to the released networks' 0.05.
+- ``default_hooks.sigma``: σ0, and how many values σ takes down to the released networks' 0.05; Eq. 5 follows.
 
 Backbones start from MMPretrain's ImageNet checkpoints, as the paper's do, which are fetched once. Random weights, or
 files of your own:
@@ -22,22 +22,20 @@ Adam, or AdamW, and a cosine in place of that are a line each in a config of you
     optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4), paramwise_cfg=None)
     param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True)]
 
-Weights averaged over time, gradients accumulated over 4 batches, and a loss of the 8 hardest keypoints:
+Weights averaged over time, gradients accumulated over 4 batches (which ``--auto-scale-lr`` does not count: the batch
+that the rate is for is a fourth, then), and a loss of the 8 hardest keypoints:
 
     --cfg-options default_hooks.ema.type=EMAHook
-    --cfg-options optim_wrapper.accumulative_counts=4
+    --cfg-options optim_wrapper.accumulative_counts=4 auto_scale_lr.base_batch_size=4
     --cfg-options model.head.loss.type=KeypointOHKMMSELoss model.head.loss.use_target_weight=True
 
 Batch norms over the samples of all GPUs instead of each one's own, for few samples a GPU; it is MMEngine's key, and
-converts every batch norm of the network:
+converts every batch norm of the network to PyTorch's SyncBatchNorm, which knows GPUs alone:
 
     --cfg-options sync_bn=torch
 """
 
 _base_ = ["mmpose::_base_/default_runtime.py"]
-
-sigma_start = 0.15
-sigma_end = 0.05
 
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=10)
 val_cfg = dict()
@@ -49,16 +47,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(predict=dict(lr_mult=0.05))),
     clip_grad=dict(max_norm=20.0),
 )
-param_scheduler = [
-    dict(
-        type="DecayingTriangularLR",
-        cycle=3,
-        sigma_start=sigma_start,
-        sigma_end=sigma_end,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    )
-]
+param_scheduler = [dict(type="DecayingTriangularLR", cycle=3, by_epoch=True, convert_to_iter_based=True)]
 auto_scale_lr = dict(base_batch_size=16)
 randomness = dict(seed=0)
 model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)  # processes without a GPU, too
@@ -66,10 +55,11 @@ model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)  # p
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(type="AtomicCheckpointHook", interval=1, max_keep_ckpts=3, save_best="PCKh@0.5", rule="greater"),
-    sigma=dict(type="ShrinkingSigmaHook", sigma_start=sigma_start, sigma_end=sigma_end, num_levels=3),
+    sigma=dict(type="ShrinkingSigmaHook", sigma_start=0.15, sigma_end=0.05, num_levels=3),
     seeds=dict(type="EpochSeedHook"),
     nan_guard=dict(type="NanGuardHook"),
     channels_last=dict(type="ChannelsLastHook"),
+    cpu_memory=dict(type="CpuMemoryHook"),
     visual_samples=dict(type="VisualSamplesHook", interval=10),
 )
 vis_backends = [dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]

@@ -37,4 +37,5 @@ model_wrapper_cfg = dict(type="MMDistributedDataParallel", device_ids=None)  # p
 default_hooks = dict(
     checkpoint=dict(save_best="PCKh@0.5"),
     channels_last=dict(type="ChannelsLastHook"),
+    cpu_memory=dict(type="CpuMemoryHook"),
 )

@@ -57,6 +57,9 @@ LIMBS: Final = (
 )
 NUM_LIMBS: Final = len(LIMBS)
 
+TORSO_DIAGONALS: Final = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
+"""The torso's length is the first of which both ends are labelled, at different places."""
+
 
 def mirror_name(name: str) -> str:
     """Return the name of the same keypoint on the other side of the body (itself for one on the midline)."""

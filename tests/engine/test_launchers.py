@@ -12,6 +12,7 @@ import torch
 OPTIONS = [
     "default_hooks.ema.type=EMAHook",
     "optim_wrapper.accumulative_counts=4",
+    "auto_scale_lr.base_batch_size=4",
     "model.head.loss.type=KeypointOHKMMSELoss",
     "model.head.loss.use_target_weight=True",
 ]
@@ -27,6 +28,7 @@ def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_con
     config = make_config(tmp_path / "work")
     schedule = (repository / "configs" / "_base_" / "schedule.py").read_text()
     assert all(option in schedule for option in OPTIONS)
+    config.train_dataloader.batch_size = 1
     config.visualizer.vis_backends = [dict(type="LocalVisBackend")]
     config.default_hooks.input_size = dict(type="ProgressiveResizingHook", input_sizes=[(16, 16), (32, 32)])
     config.dump(tmp_path / "tiny.py")
@@ -47,10 +49,10 @@ def test_torchrun_trains_on_processors_with_the_schedule_s_alternatives(make_con
     assert "ema_state_dict" in checkpoint
     (log,) = (tmp_path / "work").glob("*/vis_data/scalars.json")
     steps = [json.loads(line) for line in log.read_text().splitlines()]
-    # eight people, four a process: one step an epoch; a rate of 0.01 for batches of 16 is half of it for 8
-    assert [step["step"] for step in steps if "loss" in step] == [1, 2]
+    # eight people, one at a time a process: four batches and one step an epoch, of 8; the rate of 0.01 is for 16
+    assert [step["step"] for step in steps if "loss" in step] == list(range(1, 9))
     assert steps[0]["lr"] == 0.005
-    assert [step["input_width"] for step in steps if "loss" in step] == [16, 32]
+    assert [step["input_width"] for step in steps if "loss" in step] == [16] * 4 + [32] * 4
 
 
 def test_slurm_s_tasks_train_and_test_together_on_processors(make_config, tmp_path, repository):

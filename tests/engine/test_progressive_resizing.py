@@ -19,7 +19,7 @@ BY_ITERATIONS = {
     ("num_epochs", "expected"), [(36, [128] * 12 + [160] * 12 + [224] * 12), (7, [128] * 3 + [160] * 2 + [224] * 2)]
 )
 def test_each_size_has_an_equal_part_of_the_epochs(num_epochs, expected):
-    hook = ProgressiveResizingHook([(side, side) for side in (128, 160, 224)])
+    hook = ProgressiveResizingHook(input_sizes=[(side, side) for side in (128, 160, 224)])
     assert [hook.find_size(epoch, num_epochs=num_epochs)[0] for epoch in range(num_epochs)] == expected
 
 
@@ -37,11 +37,11 @@ def test_each_size_has_an_equal_part_of_the_epochs(num_epochs, expected):
 )
 def test_wrong_sizes_are_refused(sizes, message):
     with pytest.raises(ValueError, match=message):
-        ProgressiveResizingHook(sizes)
+        ProgressiveResizingHook(input_sizes=sizes)
 
 
 def test_a_shape_may_be_rounded_to_multiples_of_8():
-    assert ProgressiveResizingHook([(128, 168), (192, 256)]).input_sizes[0] == (128, 168)
+    assert ProgressiveResizingHook(input_sizes=[(128, 168), (192, 256)]).input_sizes[0] == (128, 168)
 
 
 @pytest.fixture
@@ -102,12 +102,15 @@ def test_a_resumed_run_ends_with_the_same_weights(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("hook", "earlier"),
-    [(None, "no crops that grow"), (GROWING | dict(input_sizes=[(24, 24), (32, 32)]), r"\[\(24, 24\), \(32, 32\)\]")],
+    [
+        (None, "no progressive_resizing"),
+        (GROWING | dict(input_sizes=[(24, 24), (32, 32)]), r"\[\(24, 24\), \(32, 32\)\]"),
+    ],
 )
 def test_a_run_of_other_sizes_is_not_resumed(run, hook, earlier, tmp_path):
     run(hook=hook, work_dir=tmp_path / "earlier")
     start = str(tmp_path / "earlier" / "epoch_1.pth")
-    with pytest.raises(ValueError, match=rf"the run to resume had .*{earlier}.*, this config has .* load_from"):
+    with pytest.raises(ValueError, match=rf"the run to resume had .*{earlier}.*, this config has.* load_from"):
         run(resume=True, load_from=start)
     seen, _ = run(load_from=start)
     assert len(seen) == 4
@@ -129,7 +132,7 @@ def test_runs_that_cannot_have_crops_that_grow_are_refused(run, overrides, messa
 def test_a_run_of_another_length_is_not_resumed(run, tmp_path):
     hooks = {"default_hooks.sigma": dict(_delete_=True, type="ChannelsLastHook")}  # sigma's would refuse it, too
     run(hooks, work_dir=tmp_path / "earlier")
-    with pytest.raises(ValueError, match=r"'max_epochs': 2.*, this config has .*'max_epochs': 4"):
+    with pytest.raises(ValueError, match=r"had a progressive_resizing of max_epochs=2, this config has max_epochs=4: "):
         run(hooks | {"train_cfg.max_epochs": 4}, resume=True, load_from=str(tmp_path / "earlier" / "epoch_1.pth"))
 
 

@@ -40,13 +40,24 @@ EVERYTHING_RANDOM = {
 }
 
 
-def test_resumed_run_ends_with_the_same_bits(make_runner, tmp_path):
-    """Augmentation in workers that live on, dropped paths, averaged weights; the seed is only in the checkpoint."""
-    settings = EVERYTHING_RANDOM
+TWO_BATCHES_LEFT_OVER = {"train_dataloader.batch_size": 1, "optim_wrapper.accumulative_counts": 3}
+"""Of the eight of an epoch, whose gradients no checkpoint holds."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "iterations"),
+    [(EVERYTHING_RANDOM, (3, 5)), (EVERYTHING_RANDOM | TWO_BATCHES_LEFT_OVER, (10, 20))],
+    ids=["plain", "accumulated"],
+)
+def test_resumed_run_ends_with_the_same_bits(make_runner, tmp_path, settings, iterations):
+    """Augmentation in workers that live on, dropped paths, averaged weights; the seed is only in the checkpoint.
+
+    It is stopped in the midst of the second epoch, then of the third.
+    """
     whole = make_runner(settings, work_dir=tmp_path / "whole")
     whole.train()
     stopped = settings | {"randomness.seed": whole.seed}
-    for iteration in (3, 5):  # the second step of the second epoch, then of the third
+    for iteration in iterations:
         custom_hooks = [dict(type=Stop, iteration=iteration)]
         with pytest.raises(KeyboardInterrupt):
             make_runner(stopped, custom_hooks=custom_hooks, work_dir=tmp_path / "stopped", resume=True).train()
@@ -60,3 +71,31 @@ def test_resumed_run_ends_with_the_same_bits(make_runner, tmp_path):
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
     earlier = state_after(EPOCHS - 1, whole.work_dir)
     assert [name for name in expected if name.endswith("weight") and torch.equal(expected[name], earlier[name])] == []
+
+
+CYCLICAL = dict(type="DecayingTriangularLR", cycle=3, by_epoch=True, convert_to_iter_based=True)
+
+
+def test_an_epoch_that_takes_no_step_is_refused(make_runner):
+    runner = make_runner({"optim_wrapper.accumulative_counts": 3})
+    with pytest.raises(ValueError, match=r"epoch of 2 batches takes no step when 3 are accumulated: lower"):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optim_wrapper.optimizer.lr": 0.02}, r"base_values=\[0\.01.*this config has base_values=\[0\.02"),
+        ({"param_scheduler": [CYCLICAL | dict(cycle=2)]}, r"with cycle=6, this config has cycle=4"),
+        ({"default_hooks.sigma.sigma_end": 0.1}, r"sigma_end=0\.05, this config has sigma_end=0\.1"),
+        ({"train_dataloader.batch_size": 2}, r"steps_per_epoch=2, this config has steps_per_epoch=4"),
+    ],
+)
+def test_a_run_of_another_rate_is_not_resumed(make_runner, tmp_path, changes, message):
+    cyclical = {"param_scheduler": [CYCLICAL]}
+    earlier = make_runner(cyclical, work_dir=tmp_path / "earlier")
+    earlier.train()
+    assert earlier.param_schedulers[0].sigma_start == 0.2  # the hook's
+    other = make_runner(cyclical | changes, resume=True, load_from=str(tmp_path / "earlier" / "epoch_1.pth"))
+    with pytest.raises(ValueError, match=message):
+        other.train()

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from efficientpose.engine.schedule_replay import count_people, epoch_length_of, replay_schedules
 from efficientpose.engine.schedules import decaying_triangular_rate, limit_rate
@@ -141,8 +141,19 @@ def test_several_data_sets_are_counted_together(tmp_path):
     assert count_people(config.partly) is None
 
 
-def test_annotations_that_are_no_list_are_refused(tmp_path):
+def test_coco_s_people_and_pictures_are_counted(tmp_path):
+    """Three people of whom one has no keypoint and one is a crowd, on two pictures."""
+    people = [dict(keypoints=[3, 4, 2]), dict(keypoints=[0, 0, 0]), dict(keypoints=[3, 4, 2], iscrowd=1)]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(dict(images=[{}, {}], annotations=people)))
+    assert count_people(ConfigDict(type="CocoDataset", ann_file=str(path), data_mode="topdown")) == 1
+    assert count_people(ConfigDict(type="PeopleDataset", ann_file=str(path), data_mode="bottomup")) == 2
+
+
+def test_what_cannot_be_counted_is_refused(tmp_path):
     path = tmp_path / "coco.json"
     path.write_text("{}")
-    with pytest.raises(ValueError, match=r"coco\.json holds a dict, expected a list of people"):
+    with pytest.raises(ValueError, match=r"coco\.json is neither a list of people .*--epoch-length"):
         epoch_length_of(loader_config(dict(ann_file=str(path))))
+    with pytest.raises(ValueError, match=r"absent\.json is not there .*--epoch-length"):
+        epoch_length_of(loader_config(dict(type="CocoDataset", ann_file="absent.json")))

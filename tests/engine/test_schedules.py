@@ -88,6 +88,7 @@ def build_scheduler(optimizer: torch.optim.Optimizer) -> DecayingTriangularLR:
             cycle=3,
             end=12,
             sigma_start=0.2,
+            sigma_end=0.05,
             convert_to_iter_based=True,
             epoch_length=4,
         )
@@ -129,6 +130,8 @@ def test_bad_settings_are_refused() -> None:
         DecayingTriangularLR(optimizer)
     with pytest.raises(ValueError, match="cycle must be at least 2"):
         DecayingTriangularLR(optimizer, end=10, cycle=1)
+    with pytest.raises(ValueError, match=r"sigma_end or neither, got 0\.1 and None"):
+        DecayingTriangularLR(optimizer, end=10, sigma_start=0.1)
     with pytest.raises(ValueError, match="must be positive"):
         ShrinkingSigmaHook(sigma_start=0.0, num_levels=2)
 

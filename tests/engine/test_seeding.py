@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
+from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset
 
@@ -34,7 +35,9 @@ def make_epochs(*, seed=5, num_workers=0, batch_size=2, persistent_workers=False
         persistent_workers=persistent_workers,
         collate_fn=list,
     )
-    runner = SimpleNamespace(seed=seed, epoch=0, train_dataloader=loader, train_loop=None)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optim_wrapper = OptimWrapper(torch.optim.SGD([weight], lr=1.0))
+    runner = SimpleNamespace(seed=seed, epoch=0, train_dataloader=loader, train_loop=None, optim_wrapper=optim_wrapper)
     hook = EpochSeedHook()
     hook.before_train(runner)
 

@@ -72,12 +72,16 @@ def test_a_finished_run_is_not_run_again(base, tmp_path, monkeypatch):
     monkeypatch.setattr(ablations, "_train", lambda config: seen.append(config) or scores)
     config = make_config(base, "full", num_epochs=3, seed=0)
     work_dir = tmp_path / "run"
-    work_dir.mkdir()
     first, second = (run_once(config, work_dir) for _ in range(2))
     assert first == second == dict.fromkeys(ablations.MEASURES, Score(50.0, 50.0, 50.0))
     assert len(seen) == 1
     assert seen[0].work_dir == str(work_dir)
     assert seen[0].resume
+    other = make_config(base, "full", num_epochs=3, seed=0)
+    other.optim_wrapper.optimizer.lr = 0.05
+    with pytest.raises(ValueError, match=r"run holds a run of other settings, which run\.txt there tells: remove it"):
+        run_once(other, work_dir)
+    assert len(seen) == 1
 
 
 def test_table_has_means_intervals_seeds_and_differences():

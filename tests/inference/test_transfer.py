@@ -1,8 +1,10 @@
 """The experiment of fine-tuning to another skeleton."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from mmengine.config import Config
 from PIL import Image
 from scipy.io import savemat
@@ -44,9 +46,12 @@ def test_both_starts_differ_in_the_weights_alone(tmp_path):
 def test_a_finished_run_is_not_repeated_and_its_score_is_in_the_table(tmp_path):
     run = TransferRun(photographs=200, start="released", epochs=16)
     assert read_score(run, tmp_path) is None
+    with pytest.raises(OSError, match="absent"):
+        train(run, tmp_path / "absent", tmp_path)
     path = score_path(run, tmp_path)
-    path.parent.mkdir()
     path.write_text(json.dumps({"scores": {"PCK@0.2": {"value": 61.25, "low": 60.0, "high": 62.5}}}))
     train(run, tmp_path / "absent", tmp_path)  # does not look at the data
+    with pytest.raises(ValueError, match="holds a run of other settings"):
+        train(replace(run, weights="other.pth"), tmp_path / "absent", tmp_path)
     table = render([read_score(run, tmp_path)])
     assert table.splitlines()[-1] == "| 200 | 3,200 | released | 61.2 [60.0, 62.5] |"

@@ -66,6 +66,16 @@ def test_eswish_overwrites_its_input_only_in_place():
     assert ESwish(inplace=True)(x) is x
 
 
+@pytest.mark.parametrize("part", [dict(type="DualEfficientNet", high_arch="b0"), None], ids=["backbone", "head"])
+def test_no_activation_is_copied_for_its_gradient(part):
+    module = EMBConv(in_channels=3, out_channels=8) if part is None else MODELS.build(part)
+    with torch.profiler.profile() as profile:
+        module(torch.zeros(1, 3, 32, 32))
+    names = {event.key for event in profile.key_averages()}
+    assert "aten::silu" in names
+    assert not names & {"aten::silu_", "aten::clone"}
+
+
 def test_eswish_is_registered():
     assert isinstance(MODELS.build(dict(type="ESwish", beta=1.5)), ESwish)
 

@@ -21,7 +21,7 @@ def test_pixels_and_keypoints_move_together(samples, size, expected):
     batch = samples()
     for each in batch:
         each.gt_instances.transformed_keypoints[0, :2] = ((7, 9), (-3, 40))  # the second one outside
-    inputs, batch = ShrinkCrops(size)(torch.stack((x, y, x)).expand(2, 3, 32, 48), batch)
+    inputs, batch = ShrinkCrops(input_size=size)(torch.stack((x, y, x)).expand(2, 3, 32, 48), batch)
     assert inputs.shape == (2, 3, size[1], size[0])
     column, row = 5, 6
     for each in batch:
@@ -35,14 +35,14 @@ def test_a_batch_without_keypoints_is_left_to_the_head_s_own_message(make_head, 
     batch = samples()
     for each in batch:
         del each.gt_instances.transformed_keypoints
-    _, batch = ShrinkCrops((24, 16))(torch.zeros(2, 3, 32, 48), batch)
+    _, batch = ShrinkCrops(input_size=(24, 16))(torch.zeros(2, 3, 32, 48), batch)
     with pytest.raises(ValueError, match="pack_transformed=True"):
         make_head().loss(features(grid=(2, 3)), batch)
 
 
 @pytest.mark.parametrize("size", [(24, 16), (16, 24)])
 def test_the_head_learns_of_a_shrunk_crop_what_a_smaller_head_would(make_head, features, samples, size):
-    _, shrunk = ShrinkCrops(size)(torch.zeros(2, 3, 32, 48), samples())
+    _, shrunk = ShrinkCrops(input_size=size)(torch.zeros(2, 3, 32, 48), samples())
     small = copy.deepcopy(shrunk)
     for each in small:
         each.set_metainfo(dict(input_size=size, shrunk_to=None))

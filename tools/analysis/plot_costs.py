@@ -19,7 +19,7 @@ from efficientpose.benchmark.cases import ENGINES
 from efficientpose.benchmark.cost_plot import draw_costs
 from efficientpose.benchmark.costs import RESOLUTION_STEP, measure_latency, measure_memory, to_json
 from efficientpose.benchmark.machine import describe_machine
-from efficientpose.engine.plots import save_figure
+from efficientpose.engine.plots import check_picture_path, save_figure
 from efficientpose.variants import VARIANTS
 
 
@@ -58,6 +58,7 @@ def main() -> int:
     settings = dict(engine=arguments.engine, threads=arguments.threads)
     try:
         check(arguments)
+        check_picture_path(arguments.out)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             memories = measure_memory(arguments.model, arguments.batches, folder=folder, **settings)

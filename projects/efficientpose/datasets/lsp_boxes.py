@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.skeleton import KEYPOINT_NAMES
+from efficientpose.skeleton import KEYPOINT_NAMES, TORSO_DIAGONALS
 
 REGION_PER_BOX: Final = 1.4
 """Side of the square that the network sees, per longer side of the box around the labelled joints."""
@@ -40,10 +40,7 @@ them are at 0.15 to 0.24.
 
 _HEAD_TOP: Final = KEYPOINT_NAMES.index("head_top")
 _NECK: Final = KEYPOINT_NAMES.index("upper_neck")
-_TORSO_DIAGONALS: Final = (
-    (KEYPOINT_NAMES.index("left_shoulder"), KEYPOINT_NAMES.index("right_hip")),
-    (KEYPOINT_NAMES.index("right_shoulder"), KEYPOINT_NAMES.index("left_hip")),
-)
+_TORSO: Final = tuple((KEYPOINT_NAMES.index(a), KEYPOINT_NAMES.index(b)) for a, b in TORSO_DIAGONALS)
 _MIN_LENGTH: Final = 1.0
 
 
@@ -89,7 +86,7 @@ def measure_head(joints: NDArray[np.float64], labelled: NDArray[np.bool_]) -> fl
         joints: (16, 2).
         labelled: (16,), at least two of them, at different places.
     """
-    candidates = [(_HEAD_TOP, _NECK, 1.0), *((a, b, HEAD_PER_TORSO) for a, b in _TORSO_DIAGONALS)]
+    candidates = [(_HEAD_TOP, _NECK, 1.0), *((a, b, HEAD_PER_TORSO) for a, b in _TORSO)]
     for a, b, factor in candidates:
         if labelled[a] and labelled[b]:
             length = float(np.linalg.norm(joints[a] - joints[b]))

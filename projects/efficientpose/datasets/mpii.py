@@ -124,7 +124,10 @@ def read_annotations(ann_file: str, *, require_joints: bool = True) -> list[Anno
         ValueError: If it is not such a list, or empty.
     """
     if not ann_file or not exists(ann_file):
-        raise FileNotFoundError(f"{ann_file!r}: no such annotation file; expected MPII annotations (mpii_train.json)")
+        raise FileNotFoundError(
+            f"{ann_file!r}: no such annotation file; expected MPII annotations: MMPose's mpii_train.json, or, of "
+            "tools/dataset_converters/mpii_mat2json.py, mpii_random_train.json, to be named as the dataset's ann_file"
+        )
     try:
         annotations = json.loads(get_text(ann_file))
     except json.JSONDecodeError as error:

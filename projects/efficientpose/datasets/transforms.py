@@ -71,7 +71,7 @@ class AntialiasedAffine(TopdownAffine):
         input_size: (width, height) of the crop.
     """
 
-    def __init__(self, input_size: tuple[int, int]) -> None:
+    def __init__(self, *, input_size: tuple[int, int]) -> None:
         super().__init__(input_size=input_size)
 
     def transform(self, results: dict) -> dict | None:

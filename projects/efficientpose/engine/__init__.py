@@ -1,6 +1,7 @@
 """What happens around training and testing: schedules and hooks."""
 
 from efficientpose.engine.checkpoints import AtomicCheckpointHook
+from efficientpose.engine.cpu_memory import CpuMemoryHook
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.memory_format import ChannelsLastHook
 from efficientpose.engine.nan_guard import NanGuardHook
@@ -12,6 +13,7 @@ from efficientpose.engine.visual_samples import VisualSamplesHook
 __all__ = [
     "AtomicCheckpointHook",
     "ChannelsLastHook",
+    "CpuMemoryHook",
     "DecayingTriangularLR",
     "EpochSeedHook",
     "NanGuardHook",

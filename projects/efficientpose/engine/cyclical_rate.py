@@ -13,13 +13,14 @@ from efficientpose.engine.schedules import RATE_RANGE, decaying_triangular_rate,
 class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
     """Cycle the learning rate between λmin and λmax = the optimiser's ``lr``, ever closer to λ∞ (Appendix B, Eq. 5).
 
-    The rate of a step depends on the step's number alone, so a resumed run goes on exactly.
+    The rate of a step depends on the step's number alone, so a resumed run goes on exactly; one of another length,
+    batch size, number of processes or learning rate is refused.
 
     Args:
         optimizer: Wrapped optimiser.
         cycle: Length of a cycle: epochs with ``by_epoch=True, convert_to_iter_based=True``, else steps.
-        sigma_start: σ0 of Eq. 5.
-        sigma_end: σ∞ of Eq. 5.
+        sigma_start: σ0 of Eq. 5; None for that of the run's ``ShrinkingSigmaHook``, or, without one, for σ∞.
+        sigma_end: σ∞ of Eq. 5, likewise.
         rate_range: λmax / λmin.
         begin: First epoch or step.
         end: The epoch or step after the last; it must be given, since the decay ends there.
@@ -28,7 +29,8 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
         verbose: Print every value.
 
     Raises:
-        ValueError: If ``end`` is missing, the cycle is shorter than 2 or the range not above 1.
+        ValueError: If ``end`` is missing, the cycle is shorter than 2, the range not above 1, or one sigma given
+            without the other.
     """
 
     def __init__(
@@ -36,8 +38,8 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
         optimizer: OptimizerType,
         *,
         cycle: int = 3,
-        sigma_start: float = 0.05,
-        sigma_end: float = 0.05,
+        sigma_start: float | None = None,
+        sigma_end: float | None = None,
         rate_range: float = RATE_RANGE,
         begin: int = 0,
         end: int = INF,
@@ -49,6 +51,8 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
             raise ValueError("DecayingTriangularLR dies down until the training's end: set end to its length")
         if cycle < 2 or rate_range <= 1:
             raise ValueError(f"cycle must be at least 2 and rate_range above 1, got {cycle} and {rate_range}")
+        if (sigma_start is None) != (sigma_end is None):
+            raise ValueError(f"give sigma_start and sigma_end or neither, got {sigma_start} and {sigma_end}")
         self.cycle = cycle
         self.sigma_start = sigma_start
         self.sigma_end = sigma_end
@@ -83,6 +87,40 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
             **settings,
         )
 
+    def follow_sigma(self, *, sigma_start: float, sigma_end: float) -> None:
+        """Take the sigmas of Eq. 5 from the run's targets, if the config gave none; the first rate needs none."""
+        if self.sigma_start is None:
+            self.sigma_start, self.sigma_end = sigma_start, sigma_end
+
+    @property
+    def limits(self) -> list[float]:
+        """λ∞ of each group of parameters."""
+        sigmas = dict(sigma_start=self.sigma_start or 0.0, sigma_end=self.sigma_end or 0.0)
+        return [limit_rate(max_rate, **sigmas, rate_range=self.rate_range) for max_rate in self.base_values]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where another scheduler was saved (PyTorch's contract).
+
+        Args:
+            state_dict: Of a scheduler of the same settings.
+
+        Raises:
+            ValueError: If its settings are others, in steps: those of a run of another length, batch size, number of
+                processes or learning rate.
+        """
+        names = ("begin", "end", "cycle", "rate_range", "sigma_start", "sigma_end", "base_values")
+        saved = {name: state_dict.get(name) for name in names}
+        own = {name: getattr(self, name) for name in names}
+        differing = [name for name in names if saved[name] != own[name]]
+        if differing:
+            before, now = (", ".join(f"{name}={each[name]}" for name in differing) for each in (saved, own))
+            raise ValueError(
+                f"the run to resume had, in steps, a rate with {before}, this config has {now}: set learning rate, "
+                "length, batch size and number of processes back to resume, or start a new run from those weights with "
+                "load_from"
+            )
+        super().load_state_dict(state_dict)
+
     def _get_value(self) -> list[float]:
         return [
             decaying_triangular_rate(
@@ -90,10 +128,8 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
                 num_steps=self.end - self.begin,
                 cycle_steps=self.cycle,
                 max_rate=max_rate,
-                limit=limit_rate(
-                    max_rate, sigma_start=self.sigma_start, sigma_end=self.sigma_end, rate_range=self.rate_range
-                ),
+                limit=limit,
                 rate_range=self.rate_range,
             )
-            for max_rate in self.base_values
+            for max_rate, limit in zip(self.base_values, self.limits, strict=True)
         ]

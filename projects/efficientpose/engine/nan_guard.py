@@ -88,5 +88,8 @@ def check_losses(losses: Mapping[str, Tensor], samples: Sequence[BaseDataElement
 def describe_samples(samples: Sequence[BaseDataElement]) -> str:
     """Return what a batch held, one sample a line, and what may be done."""
     lines = [f"  id {sample.get('id')}, {sample.get('img_path')}" for sample in samples]
-    advice = "Look at their annotations, or lower the learning rate (tools/lr_range_test.py finds the highest)."
+    advice = (
+        "Look at their annotations, or start anew with a lower learning rate (tools/lr_range_test.py finds the "
+        "highest), from the last checkpoint's weights with load_from."
+    )
     return "\n".join(["The batch's samples:", *lines, advice])

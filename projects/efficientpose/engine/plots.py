@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from efficientpose.atomic import replacing
+from efficientpose.atomic import make_writable_folder, replacing
 from efficientpose.engine.divergence import RangeCurve, round_down
 from efficientpose.engine.schedule_replay import Schedules
 from efficientpose.engine.training_logs import Curve
@@ -20,6 +20,21 @@ SMALL = 9
 LOWEST_SHARE = 1e-5  # of the highest rate that a picture shows: some schedules end next to 0
 
 
+def check_picture_path(path: Path) -> str:
+    """Return the format that a picture's suffix names, and make its folder; for before hours of measuring, too.
+
+    Raises:
+        ValueError: If there is no such format.
+        OSError: If the folder cannot be written to.
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    formats = FigureCanvasAgg(Figure()).get_supported_filetypes()
+    if suffix not in formats:
+        raise ValueError(f"{path}: pictures end in one of {', '.join(sorted(formats))}; try {path.with_suffix('.png')}")
+    make_writable_folder(path.parent)
+    return suffix
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format that the path's suffix names.
 
@@ -27,11 +42,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         ValueError: If there is no such format.
         OSError: If the file cannot be written.
     """
-    suffix = path.suffix.removeprefix(".").lower()
-    formats = FigureCanvasAgg(figure).get_supported_filetypes()
-    if suffix not in formats:
-        raise ValueError(f"{path}: pictures end in one of {', '.join(sorted(formats))}; try {path.with_suffix('.png')}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = check_picture_path(path)
     with replacing(path) as partial:
         figure.savefig(partial, format=suffix, dpi=DOTS_PER_INCH)
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from efficientpose.codecs.full_resolution_heatmap import STRIDE
 from efficientpose.engine.networks import network_of
+from efficientpose.engine.resuming import check_resumed
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 from efficientpose.models.shrunk_crops import ShrinkCrops
 
@@ -37,7 +38,7 @@ class ProgressiveResizingHook(Hook):
         ValueError: If the sizes are not so.
     """
 
-    def __init__(self, input_sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, *, input_sizes: Sequence[tuple[int, int]]) -> None:
         wanted = f"input_sizes must be (width, height) for each part of the run, multiples of {STRIDE}"
         if not all(isinstance(size, Sequence) and len(size) == 2 for size in input_sizes) or not input_sizes:
             raise ValueError(f"{wanted}, got {input_sizes}")
@@ -67,14 +68,10 @@ class ProgressiveResizingHook(Hook):
         """Compare them when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had others.
+            ValueError: If the checkpoint's run had none, or others.
         """
-        earlier, own = checkpoint.get(_KEY, "no crops that grow"), self._describe(runner)
-        if runner._resume and earlier != own:
-            raise ValueError(
-                f"the run to resume had {earlier}, this config has {own}: set that back to resume, or start a new run "
-                "from those weights with load_from"
-            )
+        if runner._resume:
+            check_resumed(checkpoint, _KEY, own=self._describe(runner))
 
     def before_train(self, runner: Runner) -> None:
         """Check that the run can have crops that grow (MMEngine's contract).
@@ -117,5 +114,5 @@ class ProgressiveResizingHook(Hook):
         """Make the data preprocessor shrink crops to a size, after its other augmentations; None leaves them whole."""
         preprocessor = network_of(runner).data_preprocessor
         others = [each for each in preprocessor.batch_augments or () if not isinstance(each, ShrinkCrops)]
-        every = others if size is None else [*others, ShrinkCrops(size)]
+        every = others if size is None else [*others, ShrinkCrops(input_size=size)]
         preprocessor.batch_augments = nn.ModuleList(every) if every else None

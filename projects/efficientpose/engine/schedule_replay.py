@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from efficientpose.codecs import FullResolutionHeatmap
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.hook_settings import find_hook
-from efficientpose.engine.schedules import limit_rate, stepwise_sigma
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
 
 MPII_TRAINING_PEOPLE = 22_246
@@ -66,12 +65,13 @@ class _OneWeight(BaseModel):
 
 
 def count_people(dataset: ConfigDict) -> int | None:
-    """Return how many people a training set's annotation file lists; None if the file is not there.
+    """Return how many samples a training set's annotation file lists; None if the file is not there.
 
-    Wrappers of one or several data sets count theirs.
+    MPII's file is a list of people. Of COCO's, MMPose trains on people with a keypoint and no crowds, or, bottom-up, on
+    pictures. Wrappers of one or several data sets count theirs.
 
     Raises:
-        ValueError: If the file is not a list.
+        ValueError: If the file is neither.
     """
     if "datasets" in dataset:
         counts = [count_people(each) for each in dataset.datasets]
@@ -85,18 +85,29 @@ def count_people(dataset: ConfigDict) -> int | None:
     if not path or not exists(path):
         return None
     annotations = load(path)
-    if not isinstance(annotations, list):
+    if isinstance(annotations, list):
+        return len(annotations)
+    if not isinstance(annotations, dict) or not {"images", "annotations"} <= annotations.keys():
         raise ValueError(
-            f"{path} holds a {type(annotations).__name__}, expected a list of people as in mpii_train.json"
+            f"{path} is neither a list of people as mpii_train.json nor has it COCO's images and annotations: give "
+            "--epoch-length"
         )
-    return len(annotations)
+    if dataset.get("data_mode") == "bottomup":
+        return len(annotations["images"])
+    return sum(any(each.get("keypoints", ())[2::3]) and not each.get("iscrowd") for each in annotations["annotations"])
 
 
 def epoch_length_of(config: Config) -> tuple[int, str]:
-    """Return the steps of an epoch on one device, and in words what they were counted from."""
+    """Return the steps of an epoch on one device, and in words what they were counted from.
+
+    Raises:
+        ValueError: If they cannot be counted; MPII's, of which the number is known, need no file.
+    """
     loader = config.train_dataloader
     people = count_people(loader.dataset)
     source = f"{loader.dataset.get('ann_file', 'the annotation files')}"
+    if people is None and "Mpii" not in str(loader.dataset.get("type", "Mpii")):
+        raise ValueError(f"{source} is not there to count an epoch's steps: give --epoch-length")
     if people is None:
         people, source = MPII_TRAINING_PEOPLE, f"MPII's common split, since {source} is not there"
     batch_size = int(loader.batch_size)
@@ -124,17 +135,14 @@ def replay_schedules(config: Config, *, epoch_length: int) -> Schedules:
     with tempfile.TemporaryDirectory() as work_dir:
         runner = _build_runner(config, epoch_length=epoch_length, work_dir=Path(work_dir))
     schedulers = runner.param_schedulers or []
+    settings = find_hook(config, ShrinkingSigmaHook)
+    hook = None if settings is None else HOOKS.build(settings)
+    if hook is not None:
+        hook.lead(schedulers)
     rates = _replay_rates(runner, schedulers, epoch_length=epoch_length)
     cyclical = next((each for each in schedulers if isinstance(each, DecayingTriangularLR)), None)
-    limit = None
-    if cyclical is not None:
-        limit = limit_rate(
-            cyclical.base_values[0],
-            sigma_start=cyclical.sigma_start,
-            sigma_end=cyclical.sigma_end,
-            rate_range=cyclical.rate_range,
-        )
-    sigmas = _replay_sigmas(config, num_epochs=runner.max_epochs)
+    limit = None if cyclical is None else cyclical.limits[0]
+    sigmas = _replay_sigmas(config, hook, num_epochs=runner.max_epochs)
     return Schedules(rates=rates, sigmas=sigmas, epoch_length=epoch_length, limit=limit)
 
 
@@ -171,24 +179,11 @@ def _replay_rates(runner: Runner, schedulers: list[_ParamScheduler], *, epoch_le
     return rates
 
 
-def _replay_sigmas(config: Config, *, num_epochs: int) -> np.ndarray | None:
+def _replay_sigmas(config: Config, hook: ShrinkingSigmaHook | None, *, num_epochs: int) -> np.ndarray | None:
     decoder = config.model.get("head", {}).get("decoder")
     codec = None if decoder is None else KEYPOINT_CODECS.build(decoder)
     if not isinstance(codec, FullResolutionHeatmap):
         return None
-    settings = find_hook(config, ShrinkingSigmaHook)
-    if settings is None:
+    if hook is None:
         return np.full(num_epochs, codec.sigma)
-    hook = HOOKS.build(settings)
-    return np.array(
-        [
-            stepwise_sigma(
-                epoch,
-                num_epochs=num_epochs,
-                num_levels=hook.num_levels,
-                sigma_start=hook.sigma_start,
-                sigma_end=hook.sigma_end,
-            )
-            for epoch in range(num_epochs)
-        ]
-    )
+    return np.array([hook.find_sigma(epoch, num_epochs=num_epochs) for epoch in range(num_epochs)])

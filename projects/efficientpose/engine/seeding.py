@@ -50,21 +50,30 @@ class _SeededSamples:
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed everything random anew: each epoch's shuffling and network, and each sample's augmentation.
+    """Start every epoch from what its number says: its shuffling, its network's chance, each sample's augmentation.
 
     A sample is augmented by the run's seed, the epoch and the sample's place in the data set alone, however many
     workers and processes share the work and however large the batches are. The seed is ``randomness.seed``, or drawn
     and logged by MMEngine if that is None; a resumed run goes on with its checkpoint's. On a GPU, bit-equal results
-    also need ``randomness.deterministic=True``.
+    also need ``randomness.deterministic=True``. Gradients that an epoch's last batches accumulated without a step are
+    dropped, for no checkpoint holds them.
 
     Raises:
-        ValueError: If the training is counted in iterations, which repeat no sample's place.
+        ValueError: If the training is counted in iterations, which repeat no sample's place, or an epoch has fewer
+            batches than are accumulated for a step.
     """
 
     def before_train(self, runner: Runner) -> None:
         """Take hold of the training samples (MMEngine's contract)."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError("EpochSeedHook needs a training by epochs: set train_cfg.by_epoch=True or leave it out")
+            raise ValueError("EpochSeedHook needs a training by epochs: give train_cfg by_epoch=True and max_epochs")
+        counts = getattr(runner.optim_wrapper, "_accumulative_counts", 1)  # several optimisers have none in common
+        num_batches = len(runner.train_dataloader)
+        if num_batches < counts:
+            raise ValueError(
+                f"an epoch of {num_batches} batches takes no step when {counts} are accumulated: lower "
+                "optim_wrapper.accumulative_counts"
+            )
         dataset = runner.train_dataloader.dataset
         self.samples = _SeededSamples(dataset)
         dataset.__getitems__ = self.samples
@@ -74,7 +83,8 @@ class EpochSeedHook(Hook):
         self.seed = int(seed)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed the samples, their order, and this process (MMEngine's contract)."""
+        """Seed the samples, their order, and this process; drop gradients left over (MMEngine's contract)."""
+        runner.optim_wrapper.zero_grad()
         self.samples.seed_and_epoch.copy_(torch.tensor([self.seed, runner.epoch]))
         loader = runner.train_dataloader
         samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, "sampler", None)]

@@ -1,13 +1,19 @@
 """Shrink the heatmaps' width during training."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from efficientpose.codecs import FullResolutionHeatmap
+from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.networks import network_of
+from efficientpose.engine.resuming import check_resumed
 from efficientpose.engine.schedules import stepwise_sigma
 
-_LENGTH = "max_epochs"
+_KEY = "sigma_schedule"
 
 
 @HOOKS.register_module()
@@ -15,8 +21,8 @@ class ShrinkingSigmaHook(Hook):
     """Set the codec's sigma at the start of every epoch.
 
     It depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints carry the
-    schedule and that length, and a run of another schedule or length refuses to resume from them. Targets are drawn in
-    the head, so no data-loading worker has to restart.
+    schedule, that length and the steps of an epoch, and a run of others refuses to resume from them. Targets are drawn
+    in the head, so no data-loading worker has to restart. A cyclical learning rate takes the sigmas of Eq. 5 from here.
 
     Args:
         sigma_start: σ0, as a fraction of the map.
@@ -37,46 +43,60 @@ class ShrinkingSigmaHook(Hook):
         self.sigma_end = sigma_end
         self.num_levels = num_levels
 
-    @property
-    def schedule(self) -> dict[str, float]:
-        """The settings, as checkpoints carry them."""
-        return {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
+    def find_sigma(self, epoch: int, *, num_epochs: int) -> float:
+        """Return the sigma of an epoch, counted from 0, of a run of ``num_epochs``, as a fraction of the map."""
+        return stepwise_sigma(
+            epoch,
+            num_epochs=num_epochs,
+            num_levels=self.num_levels,
+            sigma_start=self.sigma_start,
+            sigma_end=self.sigma_end,
+        )
+
+    def _describe(self, runner: Runner) -> dict[str, float]:
+        settings = {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
+        return {**settings, "max_epochs": runner.max_epochs, "steps_per_epoch": len(runner.train_dataloader)}
+
+    def lead(self, schedulers: Iterable[Any]) -> None:
+        """Give the sigmas to those of a run's schedulers that ask for them."""
+        for scheduler in schedulers:
+            if isinstance(scheduler, DecayingTriangularLR):
+                scheduler.follow_sigma(sigma_start=self.sigma_start, sigma_end=self.sigma_end)
+
+    def before_run(self, runner: Runner) -> None:
+        """Give the sigmas to the learning rate (MMEngine's contract)."""
+        if isinstance(runner.param_schedulers, list):  # of several optimisers it is a dict, without any it is None
+            self.lead(runner.param_schedulers)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the schedule and the run's length to the checkpoint (MMEngine's contract)."""
-        checkpoint["sigma_schedule"] = {**self.schedule, _LENGTH: runner.max_epochs}
+        checkpoint[_KEY] = self._describe(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare schedules when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had another schedule or another length.
+            ValueError: If the checkpoint's run had none, or another one, or was of another length.
         """
-        if not runner._resume:
-            return
-        earlier = dict(checkpoint.get("sigma_schedule", self.schedule))
-        num_epochs = earlier.pop(_LENGTH, runner.max_epochs)  # earlier checkpoints lack it
-        if earlier != self.schedule:
+        if runner._resume:
+            check_resumed(checkpoint, _KEY, own=self._describe(runner))
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that sigma can shrink (MMEngine's contract).
+
+        Raises:
+            ValueError: If the run is not by epochs, or the head draws no targets.
+        """
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ValueError("sigma shrinks by epochs: give train_cfg by_epoch=True and max_epochs")
+        if not isinstance(getattr(network_of(runner).head, "decoder", None), FullResolutionHeatmap):
             raise ValueError(
-                f"the run to resume had the sigma schedule {earlier}, this config has {self.schedule}: set it back to "
-                "resume, or start a new run from those weights with load_from"
-            )
-        if num_epochs != runner.max_epochs:
-            raise ValueError(
-                f"the run to resume is one of {num_epochs} epochs, this config's of {runner.max_epochs}; sigma and the "
-                f"learning rate follow that length: set train_cfg.max_epochs back to {num_epochs} to resume, or start "
-                "a new run from those weights with load_from"
+                "sigma shrinks where the head draws its targets, an EfficientPoseHead with a decoder: leave "
+                "ShrinkingSigmaHook out elsewhere"
             )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set this epoch's sigma and log it (MMEngine's contract)."""
-        network = network_of(runner)
-        sigma = stepwise_sigma(
-            runner.epoch,
-            num_epochs=runner.max_epochs,
-            num_levels=self.num_levels,
-            sigma_start=self.sigma_start,
-            sigma_end=self.sigma_end,
-        )
-        network.head.decoder.sigma = sigma
+        sigma = self.find_sigma(runner.epoch, num_epochs=runner.max_epochs)
+        network_of(runner).head.decoder.sigma = sigma
         runner.message_hub.update_scalar("train/sigma", sigma)

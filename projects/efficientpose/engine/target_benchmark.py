@@ -3,6 +3,9 @@
 Both ways give the same three maps to the loss: heatmaps at stride 8, heatmaps at full resolution, part affinity fields.
 The loader's way is MMPose's own ``GenerateTarget`` and ``PackPoseInputs``, with a codec whose ``encode`` draws all
 three, separably: the fastest that we know (MMPose's ``MSRAHeatmap`` takes longer). Maps are float32, as MMPose's are.
+
+A training step has what comes with each way: on maps from the loader, the loss at full resolution needs them and the
+predictions upsampled; where the head draws the targets, it finds that loss from their columns and rows.
 """
 
 import copy
@@ -92,7 +95,13 @@ class TargetsFromLoader:
         self.paf_energy = codec.paf_energy
         self.samples: Sequence[PoseDataSample] = ()
 
-    def render(self, *_: torch.Tensor, with_pafs: bool, with_full_heatmaps: bool, **__: bool) -> Targets:
+    def render(
+        self,
+        *_: torch.Tensor,
+        with_pafs: bool,
+        with_full_heatmaps: bool,
+        separably: bool = False,  # noqa: ARG002 - they came drawn
+    ) -> Targets:
         """Return the samples' maps as they came; the keypoints are not looked at."""
         fields = [sample.gt_fields for sample in self.samples]
         coarse, full, pafs = (torch.stack([levels.heatmaps for levels in level]) for level in zip(*fields, strict=True))
@@ -206,6 +215,8 @@ def _sum_largest_resident_sets(process_ids: Sequence[int]) -> float | None:
 
 def compare_steps(config: Config, *, data_root: Path, batch_size: int, repetitions: int) -> Comparison:
     """Time a training step: batch to the device, forward, loss, backward, with targets drawn there and with given ones.
+
+    The loss has the same value, but where the head draws, it is found without maps of full resolution.
 
     Args:
         config: Of a variant.

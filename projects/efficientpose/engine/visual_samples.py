@@ -86,7 +86,8 @@ def _skeleton_of(runner: Runner) -> Skeleton:
     numbered, flip_indices = info["keypoint_id2name"], tuple(info["flip_indices"])
     names = tuple(numbered[index] for index in sorted(numbered))
     limbs = MPII_SKELETON.limbs if names == MPII_SKELETON.keypoint_names else ()
-    return Skeleton(names, tuple(Limb(*limb) for limb in getattr(decoder, "limbs", limbs)), flip_indices)
+    limbs = tuple(Limb(*limb) for limb in getattr(decoder, "limbs", limbs) if max(limb) < len(names))
+    return Skeleton(names, limbs, flip_indices)
 
 
 def draw_pair(image: Tensor, sample: PoseDataSample, *, skeleton: Skeleton = MPII_SKELETON) -> np.ndarray:

@@ -24,7 +24,7 @@ from rich.table import Table
 from efficientpose.evaluation.other_keypoints import as_mpii, keypoint_names_of
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
-from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
 
 
 class _Norm(NamedTuple):
@@ -40,9 +40,6 @@ NORMS: Final = {
     "torso": _Norm("PCK", "PCK (of the torso)", "torso"),
     "bbox": _Norm("PCK", "PCK (of the box)", ""),
 }
-TORSO_DIAGONALS: Final = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
-"""The torso's length is the first of which both ends are labelled."""
-
 REPORT_ENDINGS = (".json", ".csv")
 SUBMISSION_ENDINGS = (".mat", ".json")
 

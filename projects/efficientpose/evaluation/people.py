@@ -58,14 +58,14 @@ def _percent(part: int, whole: int) -> float:
 def count_people(truth: Floats, found: Floats, *, boxes: Floats) -> PeopleCounts:
     """Compare one scene with what was found in it.
 
-    Args:
-        truth: (N, K, 2); NaN for a keypoint without label.
-        found: (M, K, 2); NaN for a keypoint that was not found.
-        boxes: (N, 4) of the true people.
-
     People are paired one to one so that the sum of their OKS is the highest; a pair needs :data:`MIN_OKS`. A labelled
     keypoint that was not found adds 0 to it, as for COCO. Keypoints that no one in the scene has a label of are left
     out.
+
+    Args:
+        truth: (N, K, 2) x, y in pixels of the photograph; NaN for a keypoint without label.
+        found: (M, K, 2), the same; NaN for a keypoint that was not found.
+        boxes: (N, 4) x1, y1, x2, y2 of the true people, the same.
     """
     is_judged = np.isfinite(truth).all(axis=2).any(axis=0) if len(truth) else np.zeros(found.shape[1], bool)
     is_labelled, is_found = (np.isfinite(each).all(axis=2) & is_judged for each in (truth, found))

@@ -1,5 +1,6 @@
 """The paper's ablations (Groos et al. 2020, Section 4.3) on any data: configs, runs and their table."""
 
+import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from efficientpose.atomic import replacing
 from efficientpose.evaluation.pckh import Score
+from efficientpose.inference.run_folders import claim_folder
 from efficientpose.locations import config_path
 
 CHANGES: Final = ("no_upscaling", "one_pass", "three_passes", "no_paf", "no_low_level")
@@ -47,7 +49,7 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int, backbo
         if not backbone.is_file():
             raise ValueError(f"{backbone}: no such checkpoint to take the backbone from")
         config.model.backbone.update(high_pretrained=None, low_pretrained=None)
-        config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(backbone), prefix="backbone.")
+        config.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(backbone.resolve()), prefix="backbone.")
     return config
 
 
@@ -79,12 +81,17 @@ def run_once(config: Config, work_dir: Path) -> dict[str, Score]:
 
     Returns:
         The scores by measure.
+
+    Raises:
+        ValueError: If the folder is another run's.
     """
+    claim_folder(work_dir, config.pretty_text)
     result = work_dir / RESULT_FILE
     if not result.is_file():
-        config.work_dir = str(work_dir)
-        config.resume = True
-        scores = _train(config)
+        run = copy.deepcopy(config)
+        run.work_dir = str(work_dir)
+        run.resume = True
+        scores = _train(run)
         with replacing(result) as partial:
             partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     scores = json.loads(result.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from efficientpose.datasets.lsp import LSP_NAMES
 from efficientpose.datasets.lsp_coco import LSP_LIMBS, convert_to_coco
+from efficientpose.inference.run_folders import claim_folder
 from efficientpose.skeletons.config_text import ConfigSettings, write_config
 from efficientpose.skeletons.reading import describe
 
@@ -42,7 +43,7 @@ class TransferRun:
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"lsp14_{self.variant}_{self.photographs}_{self.start}"
+        return f"lsp14_{self.variant}_{self.photographs}_{self.start}_{self.epochs}_epochs"
 
 
 class TransferScore(NamedTuple):
@@ -107,8 +108,9 @@ def train(run: TransferRun, source: Path, folder: Path) -> None:
 
     Raises:
         OSError: As in :func:`prepare`.
-        ValueError: The same.
+        ValueError: The same, or if the run's folder is another's.
     """
+    claim_folder(folder / run.name, f"{run}\n")
     if not score_path(run, folder).is_file():
         Runner.from_cfg(prepare(run, source, folder)).train()
 

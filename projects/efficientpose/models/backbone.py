@@ -27,7 +27,7 @@ def _truncated_efficientnet(
         drop_path_rate=drop_path_rate,
         out_indices=(num_stages,),
         norm_cfg=norm_cfg,
-        act_cfg=dict(type="ReLU6" if is_lite else "SiLU"),
+        act_cfg=dict(type="ReLU6") if is_lite else dict(type="SiLU", inplace=False),
         with_cp=with_cp,
     )
     network.layers = network.layers[: num_stages + 1]

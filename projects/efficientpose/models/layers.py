@@ -50,8 +50,8 @@ class ESwish(nn.Module):
         return f"beta={self.beta}"
 
 
-ESWISH = dict(type=ESwish)
-"""The paper's activation, in MMCV's form."""
+ESWISH = dict(type=ESwish, inplace=False)
+"""The paper's activation, in MMCV's form; in place, autograd would copy its input first."""
 
 
 class EMBConv(BaseModule):

@@ -14,12 +14,12 @@ class ShrinkCrops(nn.Module):
     field's band stays as many cells wide.
 
     Args:
-        size: (width, height) to shrink to, multiples of 8 in about the crop's shape.
+        input_size: (width, height) to shrink to, multiples of 8 in about the crop's shape.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, *, input_size: tuple[int, int]) -> None:
         super().__init__()
-        self.size = size
+        self.input_size = input_size
 
     def forward(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> tuple[Tensor, list[PoseDataSample]]:
         """Shrink a batch (MMPose's contract).
@@ -32,11 +32,11 @@ class ShrinkCrops(nn.Module):
         Returns:
             The crops, (B, 3, h, w) float32, and the samples.
         """
-        width, height = self.size
+        width, height = self.input_size
         factor = np.array((width / inputs.shape[-1], height / inputs.shape[-2]), np.float32)
         for sample in data_samples:
             if "transformed_keypoints" in sample.gt_instances:
                 keypoints = sample.gt_instances.transformed_keypoints
                 sample.gt_instances.transformed_keypoints = (keypoints + 0.5) * factor - 0.5
-            sample.set_metainfo(dict(shrunk_to=self.size))
+            sample.set_metainfo(dict(shrunk_to=self.input_size))
         return resample_maps(inputs, map_shape=(height, width)), data_samples

@@ -1,0 +1,53 @@
+"""On a CPU, what one tensor frees the next one gets, with no page to clear."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from efficientpose.engine.cpu_memory import keep_freed_memory
+
+COUNT_FAULTS = """
+import resource, sys
+import efficientpose.plugin
+import torch
+from efficientpose.engine.cpu_memory import keep_freed_memory
+
+is_kept = sys.argv[1] == "keep" and keep_freed_memory()
+torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    torch.ones(2**24)  # 64 MiB
+print(is_kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def count_faults(way: str) -> tuple[str, int]:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", COUNT_FAULTS, way]
+    is_kept, faults = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        .stdout.splitlines()[-1]
+        .split()
+    )
+    return is_kept, int(faults)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc, whose memory it keeps")
+def test_freed_memory_is_kept():
+    is_kept, faults = count_faults("keep")
+    assert is_kept == "True"
+    assert faults < 16
+    assert count_faults("return")[1] > 100
+
+
+@pytest.mark.parametrize("foreign", ["accelerator", "C library"])
+def test_memory_is_left_as_it_is(monkeypatch, foreign):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: foreign == "accelerator")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc" if foreign == "accelerator" else "", ""))
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    assert not keep_freed_memory()
+    assert "THP_MEM_ALLOC_ENABLE" not in os.environ
