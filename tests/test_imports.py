@@ -12,7 +12,7 @@ PACKAGE = REPOSITORY / "projects" / "efficientpose"
 MAX_LINES = 300
 
 LEVELS = (
-    {"skeleton", "variants", "atomic", "locations", "compiled_ops"},
+    {"skeleton", "targets", "variants", "atomic", "locations", "compiled_ops"},
     {"runtime"},
     {"models", "codecs"},
     {"engine", "datasets", "evaluation", "weights", "export", "movement", "skeletons"},

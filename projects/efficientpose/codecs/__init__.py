@@ -1,5 +1,5 @@
 """Training targets and decoding."""
 
-from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap, Targets
+from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
 
-__all__ = ["FullResolutionHeatmap", "Targets"]
+__all__ = ["FullResolutionHeatmap"]

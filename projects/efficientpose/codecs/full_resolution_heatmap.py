@@ -14,7 +14,6 @@ from torch import Tensor
 
 from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import (
-    Targets,
     keypoint_weights,
     limb_weights,
     render_heatmaps,
@@ -24,6 +23,7 @@ from efficientpose.codecs.targets import (
 from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
 from efficientpose.runtime.peaks_refinement import RefinedAxis, find_dense_offset, make_refined_axis
 from efficientpose.skeleton import LIMBS
+from efficientpose.targets import Targets
 
 STRIDE = 8
 
@@ -157,15 +157,17 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         width, height = self.input_size
         coarse = (height // STRIDE, width // STRIDE)
         draw = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
-        draw_full = partial(separate_heatmaps, finite, sigma=self.sigma_pixels) if separably else draw
+        separate = partial(separate_heatmaps, finite, sigma=self.sigma_pixels)
+        full = (height, width)
         return Targets(
             heatmaps=draw(map_shape=coarse, stride=STRIDE),
-            full_heatmaps=draw_full(map_shape=(height, width), stride=1) if with_full_heatmaps else None,
+            full_heatmaps=draw(map_shape=full, stride=1) if with_full_heatmaps and not separably else None,
             pafs=self._render_pafs(finite) if with_pafs else None,
             keypoint_weights=weights,
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
             heatmap_energy=self.heatmap_energy,
             paf_energy=self.paf_energy,
+            separable_heatmaps=separate(map_shape=full, stride=1) if with_full_heatmaps and separably else None,
         )
 
     def _render_pafs(self, keypoints: Tensor) -> Tensor:

@@ -6,53 +6,16 @@ pixels.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from efficientpose.targets import SeparableMaps
 
 
 def cell_centres(num_cells: int, *, stride: int, device: torch.device | None = None) -> Tensor:
     """Return the input pixel index of each cell's centre along one axis, (num_cells,)."""
     return torch.arange(num_cells, device=device, dtype=torch.float32) * stride + (stride - 1) / 2
-
-
-class SeparableMaps(NamedTuple):
-    """Maps that are outer products of a column and a row each, as those of a Gaussian are.
-
-    Attributes:
-        columns: (B, K, height).
-        rows: (B, K, width).
-    """
-
-    columns: Tensor
-    rows: Tensor
-
-    def multiply(self) -> Tensor:
-        """Return the maps, (B, K, height, width)."""
-        return self.columns.unsqueeze(-1) * self.rows.unsqueeze(-2)
-
-
-class Targets(NamedTuple):
-    """What the network should output for a batch, and how much each map counts.
-
-    Attributes:
-        heatmaps: (B, K, h / 8, w / 8).
-        full_heatmaps: (B, K, h, w), or the columns and rows that make them; None if not asked for.
-        pafs: (B, 2L, h / 8, w / 8); None if not asked for.
-        keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
-        limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
-        heatmap_energy: Mean square of a typical heatmap.
-        paf_energy: Mean square of one component of a typical part affinity field.
-    """
-
-    heatmaps: Tensor
-    full_heatmaps: Tensor | SeparableMaps | None
-    pafs: Tensor | None
-    keypoint_weights: Tensor
-    limb_weights: Tensor | None
-    heatmap_energy: float
-    paf_energy: float
 
 
 def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> SeparableMaps:

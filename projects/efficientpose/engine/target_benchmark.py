@@ -30,10 +30,11 @@ from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from torch.utils.data import DataLoader
 
-from efficientpose.codecs import FullResolutionHeatmap, Targets
+from efficientpose.codecs import FullResolutionHeatmap
 from efficientpose.codecs.targets import limb_weights
 from efficientpose.engine.hook_settings import find_hook
 from efficientpose.engine.memory_format import ChannelsLastHook
+from efficientpose.targets import Targets
 
 
 class Comparison(NamedTuple):

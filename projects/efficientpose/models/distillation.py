@@ -6,7 +6,6 @@ maps.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -19,6 +18,7 @@ from torch import Tensor
 from efficientpose.locations import mpii_config_path
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
 from efficientpose.models.maps import resample_maps, resample_pafs
+from efficientpose.targets import Targets
 from efficientpose.variants import VARIANTS
 
 
@@ -182,8 +182,8 @@ class PoseMapDistiller(TopdownPoseEstimator):
             name.replace("loss_", "loss_teacher_", 1): self.teacher_share * loss for name, loss in taught.items()
         }
 
-    def _replace_by_teacher(self, truth: Any, inputs: Tensor) -> Any:
-        """Return the codec's targets with the teacher's maps in the place of the drawn ones, all of them counting."""
+    def _replace_by_teacher(self, truth: Targets, inputs: Tensor) -> Targets:
+        """Return the targets with the teacher's maps in the place of the drawn ones, all of them counting."""
         maps = self.ask_teacher(inputs)
         heatmaps, full_heatmaps, pafs = maps.heatmaps[-1], truth.full_heatmaps, truth.pafs
         return truth._replace(

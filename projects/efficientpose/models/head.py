@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from mmengine.model import normal_init
@@ -20,6 +20,7 @@ from efficientpose.models.map_counts import explain_map_counts
 from efficientpose.models.separable_loss import find_separable_loss, is_mean_square
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
+from efficientpose.targets import Targets
 
 
 class PoseMaps(NamedTuple):
@@ -258,8 +259,8 @@ class EfficientPoseHead(BaseHead):
         maps = self._predict_before_upsampling(feats) if separably else self.forward(feats)
         return self.compare(maps, self.draw_targets(maps, batch_data_samples, separably=separably))
 
-    def draw_targets(self, maps: PoseMaps, samples: Sequence[PoseDataSample], *, separably: bool = False) -> Any:
-        """Draw what ``maps`` should be, from samples as :meth:`loss` takes them: the codec's ``Targets``."""
+    def draw_targets(self, maps: PoseMaps, samples: Sequence[PoseDataSample], *, separably: bool = False) -> Targets:
+        """Draw what ``maps`` should be, from samples as :meth:`loss` takes them."""
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(samples)
@@ -274,27 +275,24 @@ class EfficientPoseHead(BaseHead):
             separably=separably,
         )
 
-    def compare(self, maps: PoseMaps, target: Any) -> dict[str, Tensor]:
-        """Return the losses of maps against the codec's ``Targets``.
-
-        They are ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, as far as these maps exist.
-        """
+    def compare(self, maps: PoseMaps, target: Targets) -> dict[str, Tensor]:
+        """Return ``loss_pafs``, ``loss_heatmaps_1`` and so on, ``loss_full_heatmaps``, as far as these maps exist."""
         keypoint_weights = (target.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
-        energies = (target.heatmap_energy, target.paf_energy) if self.relative_loss else (1.0, 1.0)
-        heatmap_scale, paf_scale = (1 / energy for energy in energies)
+        energies = (target.heatmap_energy, target.paf_energy)
+        heatmap_scale, paf_scale = (1 / energy if self.relative_loss else 1.0 for energy in energies)
         losses = {}
         if maps.pafs is not None:
-            weights = target.limb_weights.repeat_interleave(2, dim=1)
+            weights = cast(Tensor, target.limb_weights).repeat_interleave(2, dim=1)
             loss = self.paf_loss_module(maps.pafs, target.pafs, weights)
             losses["loss_pafs"] = self.paf_weight * paf_scale * loss
         for number, (heatmaps, weight) in enumerate(zip(maps.heatmaps, self.heatmap_weights, strict=True), start=1):
             loss = self.loss_module(heatmaps, target.heatmaps, keypoint_weights)
             losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss
-        full_scale = self.full_heatmap_weight * heatmap_scale
+        full = None
         if maps.full_heatmaps is not None:
-            loss = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
-            losses["loss_full_heatmaps"] = full_scale * loss
-        elif isinstance(target.full_heatmaps, tuple):  # columns and rows, for maps that need not be upsampled
-            loss = find_separable_loss(self.loss_module, maps.heatmaps[-1], target.full_heatmaps, keypoint_weights)
-            losses["loss_full_heatmaps"] = full_scale * loss
+            full = self.loss_module(maps.full_heatmaps, target.full_heatmaps, keypoint_weights)
+        elif target.separable_heatmaps is not None:  # for maps that need not be upsampled
+            full = find_separable_loss(self.loss_module, maps.heatmaps[-1], target.separable_heatmaps, keypoint_weights)
+        if full is not None:
+            losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * full
         return losses

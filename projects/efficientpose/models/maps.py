@@ -4,11 +4,13 @@ Cell j of n shows the part (j + 0.5) / n of the crop, at every resolution: a cel
 8j + 3.5, so whole maps and crops are resized alike.
 """
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def resample_maps(maps: Tensor, *, map_shape: tuple[int, int]) -> Tensor:
+def resample_maps(maps: Tensor, *, map_shape: Sequence[int]) -> Tensor:
     """Resize maps or crops bilinearly, averaged where they shrink.
 
     Args:
@@ -21,7 +23,7 @@ def resample_maps(maps: Tensor, *, map_shape: tuple[int, int]) -> Tensor:
     return F.interpolate(maps.float(), tuple(map_shape), mode="bilinear", align_corners=False, antialias=True)
 
 
-def resample_pafs(pafs: Tensor, *, map_shape: tuple[int, int]) -> Tensor:
+def resample_pafs(pafs: Tensor, *, map_shape: Sequence[int]) -> Tensor:
     """Resize part affinity fields so that their bands stay as wide, in cells.
 
     A band is a fixed number of cells wide at every resolution, so a finer grid's is narrower on the person and would

@@ -16,6 +16,7 @@ from mmpose.models.losses import KeypointMSELoss
 from torch import Tensor, nn
 
 from efficientpose.runtime.peaks_dense import make_axis_matrices
+from efficientpose.targets import SeparableMaps
 
 
 class _Axis(NamedTuple):
@@ -36,7 +37,7 @@ def is_mean_square(loss: nn.Module) -> bool:
     return type(loss) is KeypointMSELoss and not loss.skip_empty_channel
 
 
-def find_mean_squares(heatmaps: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
+def find_mean_squares(heatmaps: Tensor, target: SeparableMaps) -> Tensor:
     """Return the mean square of bilinearly upsampled heatmaps minus their targets, each map's on its own.
 
     Args:
@@ -59,9 +60,7 @@ def find_mean_squares(heatmaps: Tensor, target: tuple[Tensor, Tensor]) -> Tensor
     return sums / (columns.shape[-1] * rows.shape[-1])
 
 
-def find_separable_loss(
-    loss: KeypointMSELoss, heatmaps: Tensor, target: tuple[Tensor, Tensor], weights: Tensor
-) -> Tensor:
+def find_separable_loss(loss: KeypointMSELoss, heatmaps: Tensor, target: SeparableMaps, weights: Tensor) -> Tensor:
     """Return what ``loss`` would be of the upsampled heatmaps.
 
     Args:
