@@ -113,10 +113,10 @@ def make_coco(table: KeypointTable, images: Sequence[str], folder: Path, setting
             if person:
                 about = dict(id=len(annotations) + 1, image_id=number, category_id=CATEGORY, iscrowd=0)
                 annotations.append(about | _annotate(person, names, settings, image_size=(width, height)))
-    category = dict(id=CATEGORY, name="person", supercategory="person", keypoints=list(names))
-    category["skeleton"] = list_limbs(names, settings.limbs)
     info = dict(description="keypoints as 0-based pixel-centre indices")
-    return dict(info=info, licenses=[], images=entries, categories=[category], annotations=annotations)
+    return dict(
+        info=info, licenses=[], images=entries, categories=[category_of(names, settings.limbs)], annotations=annotations
+    )
 
 
 def _annotate(
@@ -135,6 +135,12 @@ def _annotate(
     width, height = (high - low).tolist()
     bbox = [*low.tolist(), width, height]
     return dict(keypoints=keypoints, num_keypoints=len(person), bbox=bbox, area=width * height)
+
+
+def category_of(names: Sequence[str], limbs: Sequence[tuple[str, str]] | None) -> dict[str, Any]:
+    """Return COCO's entry for people of these keypoints; limbs as :func:`list_limbs` takes them."""
+    skeleton = list_limbs(names, limbs)
+    return dict(id=CATEGORY, name="person", supercategory="person", keypoints=list(names), skeleton=skeleton)
 
 
 def list_limbs(names: Sequence[str], limbs: Sequence[tuple[str, str]] | None) -> list[list[int]]:

@@ -1,13 +1,12 @@
 """Leeds Sports Pose with its own 14 keypoints, in COCO's format: for networks with a skeleton of their own."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from efficientpose.atomic import replacing
+from efficientpose.datasets.coco_files import CATEGORY, category_of, write_coco
 from efficientpose.datasets.lsp import LSP_NAMES, VAL_FOLD, LspPerson, read_collection, split_people
 from efficientpose.datasets.lsp_boxes import REGION_PADDING, REGION_PER_BOX
 from efficientpose.datasets.lsp_images import provide_images
@@ -78,12 +77,12 @@ def convert_to_coco(
     name = f"{collection.layout.value}14"
     training_file = out / "annotations" / (f"{name}_train.json" if first is None else f"{name}_train_{first}.json")
     train = train[:first]
-    write_coco(training_file, train, images=source / "images")
-    write_coco(out / "annotations" / f"{name}_val.json", val, images=source / "images")
+    _write_people(training_file, train, images=source / "images")
+    _write_people(out / "annotations" / f"{name}_val.json", val, images=source / "images")
     return CocoSummary(training_file, len(train), len(val))
 
 
-def write_coco(path: Path, people: Sequence[LspPerson], *, images: Path) -> None:
+def _write_people(path: Path, people: Sequence[LspPerson], *, images: Path) -> None:
     """Write people in COCO's format, whole or not at all; pixels are counted from 0.
 
     Args:
@@ -97,15 +96,9 @@ def write_coco(path: Path, people: Sequence[LspPerson], *, images: Path) -> None
     content = {
         "images": [_image(person, images) for person in people],
         "annotations": [_annotation(person) for person in people],
-        "categories": [{"id": 1, "name": "person", "keypoints": list(LSP_NAMES), "skeleton": _one_based_limbs()}],
+        "categories": [category_of(LSP_NAMES, LSP_LIMBS)],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _one_based_limbs() -> list[list[int]]:
-    return [[LSP_NAMES.index(name) + 1 for name in limb] for limb in LSP_LIMBS]
+    write_coco(path, content)
 
 
 def _image(person: LspPerson, folder: Path) -> dict[str, Any]:
@@ -131,7 +124,7 @@ def _annotation(person: LspPerson) -> dict[str, Any]:
     return {
         "id": person.number,
         "image_id": person.number,
-        "category_id": 1,
+        "category_id": CATEGORY,
         "iscrowd": 0,
         "bbox": [round(float(value), 3) for value in (*corner, *size)],
         "area": round(float(size.prod()), 3),

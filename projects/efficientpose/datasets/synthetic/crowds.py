@@ -1,6 +1,5 @@
 """Draw a whole data set of synthetic scenes of several people, with annotations in COCO's format."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +9,14 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from efficientpose.datasets.coco_files import CATEGORY, category_of, write_coco
 from efficientpose.datasets.people_scenes import PeopleScene
 from efficientpose.datasets.synthetic.crowd import sample_crowd
 from efficientpose.datasets.synthetic.folder import all_or_nothing, mapper
 from efficientpose.datasets.synthetic.generate import Plan, Split
 from efficientpose.datasets.synthetic.layout import ANNOTATION_FOLDER, IMAGE_FOLDER
 from efficientpose.datasets.synthetic.photograph import encode_jpeg
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+from efficientpose.skeleton import KEYPOINT_NAMES
 
 STATURES: Final = (140.0, 230.0)
 SPACINGS: Final = (0.35, 0.9)
@@ -82,7 +82,7 @@ def generate_crowds(
             for record in draw_all(draw, range(number)):
                 records.append(record)
                 on_image()
-            write_coco(staging / ANNOTATION_FOLDER / f"crowd_{split.name.lower()}.json", records)
+            write_scenes(staging / ANNOTATION_FOLDER / f"crowd_{split.name.lower()}.json", records)
 
 
 def draw_scene(index: int, *, split: Split, seed: int, max_people: int, folder: Path) -> SceneRecord:
@@ -127,13 +127,13 @@ def describe_people(scene: PeopleScene) -> list[dict[str, Any]]:
                 "bbox": [round(float(value), 2) for value in (*low, *(high - low))],
                 "area": round(AREA_OF_BOX * float(np.prod(high - low)), 2),
                 "iscrowd": 0,
-                "category_id": 1,
+                "category_id": CATEGORY,
             }
         )
     return people
 
 
-def write_coco(path: Path, records: Sequence[SceneRecord]) -> None:
+def write_scenes(path: Path, records: Sequence[SceneRecord]) -> None:
     """Write scenes in COCO's format; pictures and people are numbered from 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -142,7 +142,5 @@ def write_coco(path: Path, records: Sequence[SceneRecord]) -> None:
         images.append({"id": image_id, "file_name": record.image, "width": width, "height": height})
         for person in record.people:
             annotations.append({"id": len(annotations) + 1, "image_id": image_id, **person})
-    skeleton = [[proximal + 1, distal + 1] for proximal, distal in LIMBS]
-    category = {"id": 1, "name": "person", "keypoints": list(KEYPOINT_NAMES), "skeleton": skeleton}
-    document = {"images": images, "annotations": annotations, "categories": [category]}
-    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+    categories = [category_of(KEYPOINT_NAMES, None)]
+    write_coco(path, {"images": images, "annotations": annotations, "categories": categories})
