@@ -32,7 +32,7 @@ from rich.table import Table
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.atomic import replacing
 from efficientpose.datasets.synthetic.generate import Plan, generate
-from efficientpose.engine.cpu_memory import keep_freed_memory
+from efficientpose.engine.cpu_memory import ask_for_huge_pages, keep_freed_memory
 from efficientpose.engine.target_benchmark import compare_pipelines, compare_steps, enlarge_pictures
 from efficientpose.locations import mpii_config_path
 
@@ -116,7 +116,8 @@ def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
 def main() -> int:
     """Measure, print the table and write it; return the exit status."""
     arguments = parse_arguments()
-    keep_freed_memory()  # as tools/train.py does
+    ask_for_huge_pages()  # as tools/train.py and its runs do
+    keep_freed_memory()
     console = Console()
     try:
         rows = measure_all(arguments, console)

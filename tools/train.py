@@ -8,11 +8,11 @@ import sys
 from importlib.resources import files
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu_memory import keep_freed_memory
+from efficientpose.engine.cpu_memory import ask_for_huge_pages
 from efficientpose.engine.cpu_processes import join_cpu_processes
 
 if __name__ == "__main__":
-    keep_freed_memory()  # CpuMemoryHook does it too, but after the first tensors, too late for huge pages
+    ask_for_huge_pages()
     mmpose_tool = runpy.run_path(str(files("mmpose") / ".mim" / "tools" / "train.py"), run_name="mmpose_train")
     try:
         join_cpu_processes(mmpose_tool["parse_args"]().launcher)

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from efficientpose.engine.cpu_memory import keep_freed_memory
+from efficientpose.engine.cpu_memory import ask_for_huge_pages, keep_freed_memory
 
 COUNT_FAULTS = """
 import resource, sys
@@ -48,6 +48,17 @@ def test_freed_memory_is_kept():
 def test_memory_is_left_as_it_is(monkeypatch, foreign):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: foreign == "accelerator")
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc" if foreign == "accelerator" else "", ""))
-    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
     assert not keep_freed_memory()
-    assert "THP_MEM_ALLOC_ENABLE" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("is_available", "earlier", "expected"), [(True, None, None), (False, None, "1"), (False, "0", "0")]
+)
+def test_huge_pages_are_asked_for_without_an_accelerator(monkeypatch, is_available, earlier, expected):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: is_available)
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that it is put back
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    if earlier is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", earlier)
+    ask_for_huge_pages()
+    assert os.environ.get("THP_MEM_ALLOC_ENABLE") == expected

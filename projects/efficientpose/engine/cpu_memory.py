@@ -15,19 +15,26 @@ MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2
 LARGEST_INT = 2**31 - 1
 
 
+def ask_for_huge_pages() -> None:
+    """Let PyTorch ask for large tensors in huge pages, if there is no accelerator; before the first tensor is made.
+
+    ``THP_MEM_ALLOC_ENABLE``, which is PyTorch's own switch, stays what it is if it is set.
+    """
+    if not torch.accelerator.is_available():
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
 def keep_freed_memory() -> bool:
     """Let glibc keep the memory that this process's tensors free, for those that follow, if there is no accelerator.
 
     It would map each large tensor anew, and the kernel clear its pages: a tenth to a fifth of a training step. What is
-    kept is about what a step needs at its peak. Large tensors are asked for in huge pages too, if none was made before
-    and ``THP_MEM_ALLOC_ENABLE``, which is PyTorch's, is not set otherwise.
+    kept is about what a step needs at its peak.
 
     Returns:
         Whether memory is kept; with an accelerator, or another C library, it is left as it is.
     """
     if torch.accelerator.is_available() or platform.libc_ver()[0] != "glibc":
         return False
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     libc = ctypes.CDLL(None)
     settings = {MMAP_MAX: 0, TRIM_THRESHOLD: LARGEST_INT, TOP_PAD: 2**28}
     accepted = [libc.mallopt(parameter, value) for parameter, value in settings.items()]
