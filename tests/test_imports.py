@@ -131,3 +131,15 @@ def test_files_are_short(folder):
     lengths = {path: len(path.read_text().splitlines()) for path in (REPOSITORY / folder).rglob("*.py")}
     assert lengths
     assert {str(path): length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+NEED_MMPOSE = {"models", "codecs", "engine", "inference"}
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "tools").rglob("*.py")), ids=lambda path: path.name)
+def test_tools_import_the_plugin_first(path):
+    """It lets MMPose be imported where MMCV has no compiled operators; in a test's process, another has done it."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith(("import efficient", "from efficient"))]
+    rooms = [line.split()[1].split(".")[1] if "." in line.split()[1] else "" for line in lines]
+    needing = [index for index, room in enumerate(rooms) if room in NEED_MMPOSE]
+    assert not needing or "plugin" in rooms[: needing[0]]

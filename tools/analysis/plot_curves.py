@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.engine.plots import draw_curves, save_figure
 from efficientpose.engine.training_logs import name_runs, read_run, select
 
