@@ -1,4 +1,4 @@
-"""RT on synthetic people within two hours of two cores: ``efficientpose_rt_synthetic.py`` in a shorter form.
+"""RT on synthetic people in about two hours of two cores: ``efficientpose_rt_synthetic.py`` in a shorter form.
 
     OMP_NUM_THREADS=1 torchrun --nproc_per_node=2 tools/train.py configs/efficientpose_rt_progressive_synthetic.py \\
         --launcher pytorch --cfg-options train_dataloader.batch_size=8
