@@ -13,9 +13,7 @@ other sample is rotated, not all. None of it is in the paper, and each was chose
 
 _base_ = ["efficientpose_rt_synthetic.py"]
 
-rotated_half = dict(
-    type="RandomBBoxTransform", shift_prob=0.0, scale_factor=(0.75, 1.25), rotate_factor=45.0, rotate_prob=0.5
-)
+rotated_half = dict(_base_.train_transforms[-1], rotate_prob=0.5)
 transforms = [*_base_.train_transforms[:-1], rotated_half, _base_.crop, _base_.pack_training]
 train_dataloader = dict(dataset=dict(pipeline=transforms))
 

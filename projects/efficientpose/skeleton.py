@@ -5,7 +5,8 @@ its distal joint and they are sorted by that joint's index, so a limb is found f
 on no limb. Released models use other orders; ``efficientpose.weights`` converts them once.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 KEYPOINT_NAMES: Final = (
     "right_ankle",
@@ -77,6 +78,12 @@ LIMB_FLIP_INDICES: Final = tuple(
     LIMBS.index(Limb(FLIP_INDICES[limb.proximal], FLIP_INDICES[limb.distal])) for limb in LIMBS
 )
 """Limb ``k`` of a mirrored picture is limb ``LIMB_FLIP_INDICES[k]`` of the picture (its x component changes sign)."""
+
+
+def keypoint_names_of(dataset_meta: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the names of a data set's keypoints in their order; MPII's where it says nothing."""
+    numbered = (dataset_meta or {}).get("keypoint_id2name") or dict(enumerate(KEYPOINT_NAMES))
+    return tuple(numbered[index] for index in sorted(numbered))
 
 
 class Skeleton(NamedTuple):

@@ -6,6 +6,7 @@ from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, OptimizerType, _ParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 
+from efficientpose.engine.resuming import check_same
 from efficientpose.engine.schedules import RATE_RANGE, decaying_triangular_rate, limit_rate
 
 
@@ -109,16 +110,12 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
                 processes or learning rate.
         """
         names = ("begin", "end", "cycle", "rate_range", "sigma_start", "sigma_end", "base_values")
-        saved = {name: state_dict.get(name) for name in names}
-        own = {name: getattr(self, name) for name in names}
-        differing = [name for name in names if saved[name] != own[name]]
-        if differing:
-            before, now = (", ".join(f"{name}={each[name]}" for name in differing) for each in (saved, own))
-            raise ValueError(
-                f"the run to resume had, in steps, a rate with {before}, this config has {now}: set learning rate, "
-                "length, batch size and number of processes back to resume, or start a new run from those weights with "
-                "load_from"
-            )
+        check_same(
+            {name: state_dict.get(name) for name in names},
+            {name: getattr(self, name) for name in names},
+            had="in steps, a rate with",
+            remedy="set learning rate, length, batch size and number of processes back",
+        )
         super().load_state_dict(state_dict)
 
     def _get_value(self) -> list[float]:

@@ -106,9 +106,9 @@ def epoch_length_of(config: Config) -> tuple[int, str]:
     loader = config.train_dataloader
     people = count_people(loader.dataset)
     source = f"{loader.dataset.get('ann_file', 'the annotation files')}"
-    if people is None and "Mpii" not in str(loader.dataset.get("type", "Mpii")):
-        raise ValueError(f"{source} is not there to count an epoch's steps: give --epoch-length")
     if people is None:
+        if "Mpii" not in str(loader.dataset.get("type", "Mpii")):
+            raise ValueError(f"{source} is not there to count an epoch's steps: give --epoch-length")
         people, source = MPII_TRAINING_PEOPLE, f"MPII's common split, since {source} is not there"
     batch_size = int(loader.batch_size)
     num_steps = people // batch_size if loader.get("drop_last", False) else -(-people // batch_size)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -31,7 +31,6 @@ from mmpose.structures import PoseDataSample
 from torch.utils.data import DataLoader
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.codecs.targets import limb_weights
 from efficientpose.engine.hook_settings import find_hook
 from efficientpose.engine.memory_format import ChannelsLastHook
 from efficientpose.targets import Targets
@@ -79,7 +78,7 @@ class TargetsInLoader(FullResolutionHeatmap):
         return dict(
             heatmaps=[maps[0].numpy() for maps in levels if maps is not None],
             keypoint_weights=targets.keypoint_weights.numpy(),
-            limb_weights=limb_weights(torch.from_numpy(labelled), self.limbs).numpy(),
+            limb_weights=cast(torch.Tensor, targets.limb_weights).numpy(),
         )
 
 

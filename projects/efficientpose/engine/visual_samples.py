@@ -13,9 +13,10 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from efficientpose.engine.networks import network_of
+from efficientpose.models.trained_skeleton import skeleton_of
 from efficientpose.runtime.drawing import draw_poses
 from efficientpose.runtime.predictions import Pose
-from efficientpose.skeleton import MPII_SKELETON, Limb, Skeleton
+from efficientpose.skeleton import MPII_SKELETON, Skeleton, keypoint_names_of
 
 PICTURE_NAME = "people"
 _MAX_SIDE = 256
@@ -80,14 +81,10 @@ class VisualSamplesHook(Hook):
 
 def _skeleton_of(runner: Runner) -> Skeleton:
     """Return what the validated network predicts; MPII's of one that is not ours, and whose data set is."""
-    network = network_of(runner)
-    decoder = getattr(getattr(network, "head", None), "decoder", None)
+    decoder = getattr(getattr(network_of(runner), "head", None), "decoder", None)
     info = runner.val_dataloader.dataset.metainfo
-    numbered, flip_indices = info["keypoint_id2name"], tuple(info["flip_indices"])
-    names = tuple(numbered[index] for index in sorted(numbered))
-    limbs = MPII_SKELETON.limbs if names == MPII_SKELETON.keypoint_names else ()
-    limbs = tuple(Limb(*limb) for limb in getattr(decoder, "limbs", limbs) if max(limb) < len(names))
-    return Skeleton(names, limbs, flip_indices)
+    limbs = MPII_SKELETON.limbs if keypoint_names_of(info) == MPII_SKELETON.keypoint_names else ()
+    return skeleton_of(info, getattr(decoder, "limbs", limbs))
 
 
 def draw_pair(image: Tensor, sample: PoseDataSample, *, skeleton: Skeleton = MPII_SKELETON) -> np.ndarray:

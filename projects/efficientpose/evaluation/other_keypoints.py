@@ -1,18 +1,12 @@
 """Score data sets with other keypoints than MPII's by those that both have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
-
-
-def keypoint_names_of(dataset_meta: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return the names of a data set's keypoints in their order; MPII's where it says nothing."""
-    numbered = (dataset_meta or {}).get("keypoint_id2name") or dict(enumerate(KEYPOINT_NAMES))
-    return tuple(numbered[index] for index in sorted(numbered))
 
 
 def as_mpii(values: NDArray[Any], names: Sequence[str], *, absent: float) -> NDArray[Any]:

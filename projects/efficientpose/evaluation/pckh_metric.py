@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from efficientpose.evaluation.other_keypoints import as_mpii, keypoint_names_of
+from efficientpose.evaluation.other_keypoints import as_mpii
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
-from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
+from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS, keypoint_names_of
 
 
 class _Norm(NamedTuple):

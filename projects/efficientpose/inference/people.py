@@ -16,6 +16,7 @@ from efficientpose.runtime.boxes import Boxes, check_pixels, load_pixels
 from efficientpose.runtime.people import ScenePose
 from efficientpose.runtime.predictions import CropMaps
 from efficientpose.runtime.scene_frame import with_shorter_side
+from efficientpose.skeleton import keypoint_names_of
 
 
 class PeopleEstimator:
@@ -127,6 +128,6 @@ class PeopleEstimator:
 def _take_scenes(config: Config) -> None:
     """Make a config's network one for whole scenes; its keypoints are those of its data set."""
     init_default_scope("mmpose")  # data sets are looked up before a model is built
-    names = dataset_meta_from_config(config, dataset_mode="test")["keypoint_id2name"]
+    names = keypoint_names_of(dataset_meta_from_config(config, dataset_mode="test"))
     config.model.type = "PafPoseEstimator"
-    config.model.keypoint_names = [names[index] for index in sorted(names)]
+    config.model.keypoint_names = list(names)

@@ -1,8 +1,11 @@
 """Which keypoints and limbs a pose estimator was trained on."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES, Limb, Skeleton
+from efficientpose.skeleton import FLIP_INDICES, Limb, Skeleton, keypoint_names_of
 
 
 def trained_skeleton(network: BasePoseEstimator) -> Skeleton:
@@ -15,15 +18,23 @@ def trained_skeleton(network: BasePoseEstimator) -> Skeleton:
     Raises:
         ValueError: If the data set does not have the network's keypoints.
     """
-    head = network.head
-    num_keypoints = head.num_keypoints
-    known = getattr(network, "dataset_meta", None) or {}
-    numbered = known.get("keypoint_id2name", dict(enumerate(KEYPOINT_NAMES)))
-    names = tuple(numbered[index] for index in sorted(numbered))
-    flip_indices = tuple(int(index) for index in known.get("flip_indices", FLIP_INDICES))
-    if len(names) != num_keypoints or len(flip_indices) != num_keypoints:
+    num_keypoints = network.head.num_keypoints
+    skeleton = skeleton_of(getattr(network, "dataset_meta", None), network.head.decoder.limbs)
+    if not len(skeleton.keypoint_names) == len(skeleton.flip_indices) == num_keypoints:
         raise ValueError(
-            f"the network has {num_keypoints} keypoints, but the config's data set names {len(names)}: set its metainfo"
+            f"the network has {num_keypoints} keypoints, but the config's data set names "
+            f"{len(skeleton.keypoint_names)}: set its metainfo"
         )
-    limbs = tuple(Limb(*limb) for limb in head.decoder.limbs if max(limb) < num_keypoints)
-    return Skeleton(names, limbs, flip_indices)
+    return skeleton
+
+
+def skeleton_of(dataset_meta: Mapping[str, Any] | None, limbs: Iterable[tuple[int, int]]) -> Skeleton:
+    """Return the skeleton of a data set, MPII's where it says nothing, with those limbs whose keypoints it has.
+
+    Args:
+        dataset_meta: As MMPose gives it, with ``keypoint_id2name`` and ``flip_indices``.
+        limbs: Pairs (proximal, distal) of keypoint indices.
+    """
+    names = keypoint_names_of(dataset_meta)
+    flip_indices = tuple(int(index) for index in (dataset_meta or {}).get("flip_indices", FLIP_INDICES))
+    return Skeleton(names, tuple(Limb(*limb) for limb in limbs if max(limb) < len(names)), flip_indices)

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
+from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS, keypoint_names_of
 from efficientpose.skeletons.description import NamePair
 
 
@@ -18,8 +18,8 @@ def recorded_keypoints(meta: Mapping[str, Any], *, num_keypoints: int) -> tuple[
     """
     if "keypoint_names" in meta:
         return tuple(meta["keypoint_names"])
-    if names := (meta.get("dataset_meta") or {}).get("keypoint_id2name"):
-        return tuple(names[index] for index in sorted(names))
+    if (meta.get("dataset_meta") or {}).get("keypoint_id2name"):
+        return keypoint_names_of(meta["dataset_meta"])
     return KEYPOINT_NAMES if num_keypoints == len(KEYPOINT_NAMES) else None
 
 
