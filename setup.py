@@ -12,7 +12,7 @@ MIM_CONTENT = ("checkpoints", "configs", "tools", "model-index.yml")
 
 
 class BuildWithMim(build_py):
-    """Copy what mim needs into the package; an editable install does without, see ``efficientpose/locations.py``."""
+    """Copy what mim needs into the package; an editable install goes without (see ``core/shipped_files.py``)."""
 
     def run(self) -> None:
         super().run()

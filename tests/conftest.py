@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import efficientpose.plugin  # noqa: F401 - registers the components, and lets MMPose be imported
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS
 from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from efficientpose.cli import main
-from efficientpose.skeleton import KEYPOINT_NAMES
-from efficientpose.variants import VARIANTS
+from efficientpose.core.skeleton import KEYPOINT_NAMES
+from efficientpose.core.variants import VARIANTS
 
 
 @pytest.fixture

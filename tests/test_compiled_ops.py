@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmpose.apis import MMPoseInferencer
 
 from efficientpose.compiled_ops import CompiledOpMissingError, install_placeholder
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
 
 needs_placeholder = pytest.mark.skipif(not install_placeholder(), reason="MMCV has its compiled extension")
 

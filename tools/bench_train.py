@@ -30,11 +30,11 @@ from rich.console import Console
 from rich.table import Table
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.atomic import replacing
-from efficientpose.datasets.synthetic.generate import Plan, generate
-from efficientpose.engine.cpu_memory import ask_for_huge_pages, keep_freed_memory
-from efficientpose.engine.target_benchmark import compare_pipelines, compare_steps, enlarge_pictures
-from efficientpose.locations import mpii_config_path
+from efficientpose.benchmark.training import compare_pipelines, compare_steps, enlarge_pictures
+from efficientpose.core.files import replacing
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.engine.cpu import ask_for_huge_pages, keep_freed_memory
+from synthetic_people.generate import Plan, generate
 
 STEP_BATCH_ON_CPU = {"rt": 8, "i": 4, "ii": 2, "iii": 1}
 """Enough for a second or so."""

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import cv2
 
-from efficientpose.atomic import replacing
+from dataset_checker.annotations import LabelledDataset, read_dataset
+from dataset_checker.check import check_dataset
+from dataset_checker.contact_sheet import choose_people, draw_sheet
+from dataset_checker.findings import Finding, write_findings
 from efficientpose.commands.console import progress
-from efficientpose.datasets.checking.annotations import LabelledDataset, read_dataset
-from efficientpose.datasets.checking.check import check_dataset
-from efficientpose.datasets.checking.contact_sheet import choose_people, draw_sheet
-from efficientpose.datasets.checking.findings import Finding, write_findings
+from efficientpose.core.files import replacing
 
 FOUND, UNREADABLE = 1, 2
 NUM_SHOWN = 3

@@ -7,8 +7,8 @@ Example:
 import argparse
 import sys
 
-from efficientpose.datasets.synthetic.command import add_drawing_arguments, draw_dataset
-from efficientpose.datasets.synthetic.crowds import generate_crowds
+from synthetic_people.command import add_drawing_arguments, draw_dataset
+from synthetic_people.crowds import generate_crowds
 
 
 def parse_arguments() -> argparse.Namespace:

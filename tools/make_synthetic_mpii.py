@@ -7,8 +7,8 @@ Example:
 import argparse
 import sys
 
-from efficientpose.datasets.synthetic.command import add_drawing_arguments, draw_dataset
-from efficientpose.datasets.synthetic.generate import generate
+from synthetic_people.command import add_drawing_arguments, draw_dataset
+from synthetic_people.generate import generate
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.skeletons.config_text import ConfigSettings, write_config
-from efficientpose.skeletons.description import SkeletonDescription
-from efficientpose.skeletons.reading import describe, parse_names, parse_pairs, read_skeleton
-from efficientpose.variants import VARIANTS
+from efficientpose.core.variants import VARIANTS
+from efficientpose.custom_skeletons.config_text import ConfigSettings, write_config
+from efficientpose.custom_skeletons.description import SkeletonDescription
+from efficientpose.custom_skeletons.reading import describe, parse_names, parse_pairs, read_skeleton
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.inference.estimator import build_model
-from efficientpose.weights.publish import publish_checkpoint
+from efficientpose.weights.checkpoint import publish_checkpoint
 
 
 def main() -> int:

@@ -21,8 +21,8 @@ from mmengine.hooks.test_time_aug_hook import build_runner_with_tta
 from mmengine.runner import Runner
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu_processes import join_cpu_processes
-from efficientpose.inference.testing import DEFAULT_SCALES, set_flip_test, set_multi_scale_test, set_submission
+from efficientpose.engine.cpu import join_cpu_processes
+from efficientpose.evaluation.test_options import DEFAULT_SCALES, set_flip_test, set_multi_scale_test, set_submission
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -8,8 +8,7 @@ import sys
 from importlib.resources import files
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu_memory import ask_for_huge_pages
-from efficientpose.engine.cpu_processes import join_cpu_processes
+from efficientpose.engine.cpu import ask_for_huge_pages, join_cpu_processes
 
 if __name__ == "__main__":
     ask_for_huge_pages()

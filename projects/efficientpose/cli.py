@@ -16,7 +16,7 @@ from types import FrameType
 import efficientpose
 from efficientpose.commands import benchmark, export, measure, predict
 from efficientpose.commands.console import INTERRUPTED, NOTHING_DONE, UsageError, find_remedy, quiet_imports
-from efficientpose.variants import VARIANTS
+from efficientpose.core.variants import VARIANTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,7 +115,7 @@ def _models(options: argparse.Namespace) -> int:
     """Count every variant's parameters and FLOPs on the built network, next to the paper's."""
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
-        from efficientpose.models.table import count_variants, print_json, print_table
+        from efficientpose.models.complexity import count_variants, print_json, print_table
 
     rows = count_variants()
     print_json(rows) if options.json else print_table(rows)
@@ -147,7 +147,7 @@ def _download(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     """Find poses in photographs that a dependency ships, with RT and I."""
     with quiet_imports():
-        from efficientpose.inference.demo import run_demo
+        from efficientpose.commands.demo import run_demo
 
     run_demo(options.out)
     return 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from efficientpose.benchmark import costs
-from efficientpose.variants import get_variant
+from efficientpose.core.variants import get_variant
 
 
 @pytest.fixture

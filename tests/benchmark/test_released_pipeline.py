@@ -8,8 +8,8 @@ import pytest
 
 from efficientpose.benchmark import released_pipeline
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline, check_packages, find_released_model
-from efficientpose.variants import get_variant
-from efficientpose.weights.released_order import KEYPOINT_ORDER
+from efficientpose.core.variants import get_variant
+from efficientpose.weights.released import KEYPOINT_ORDER
 
 RT, II = get_variant("rt"), get_variant("ii")
 

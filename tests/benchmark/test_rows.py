@@ -9,8 +9,8 @@ from efficientpose.benchmark.contenders import Contender
 from efficientpose.benchmark.matrix_peak import Rate, find_rate, make_products
 from efficientpose.benchmark.rows import Shifts, find_shifts, make_rows
 from efficientpose.benchmark.timing import Spread, Timing
-from efficientpose.inference.real_crops import Crops
-from efficientpose.variants import get_variant
+from efficientpose.core.variants import get_variant
+from efficientpose.inference.sample_crops import Crops
 
 RT = get_variant("rt")
 BASE = Case(variant="rt", engine=RELEASED, precision="float32", threads=2)

@@ -5,9 +5,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from scipy.ndimage import gaussian_filter
 
 from efficientpose.codecs import FullResolutionHeatmap
+from efficientpose.core.skeleton import LIMBS
+from efficientpose.core.variants import VARIANTS
 from efficientpose.models.upsampling import BilinearUpsampler
-from efficientpose.skeleton import LIMBS
-from efficientpose.variants import VARIANTS
 
 SIZES = [(64, 64), (96, 64), (64, 104)]
 

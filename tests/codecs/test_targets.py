@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from efficientpose.codecs.targets import cell_centres, keypoint_weights, limb_weights, render_heatmaps, render_pafs
-from efficientpose.skeleton import LIMBS
+from efficientpose.core.skeleton import LIMBS
 
 INPUT_SIZE = (64, 40)
 STRIDES = [1, 8]

@@ -6,7 +6,7 @@ import pytest
 from efficientpose.cli import main
 from efficientpose.commands.console import NOTHING_DONE
 from efficientpose.export import files
-from efficientpose.inference.real_crops import find_crops
+from efficientpose.inference.sample_crops import find_crops
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 from efficientpose.cli import main
-from efficientpose.skeleton import KEYPOINT_NAMES
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 
 NUM_FRAMES = 50
 RATE = 25.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from efficientpose.cli import main
-from efficientpose.runtime import detected_people
-from efficientpose.runtime.search import SearchDetector
+from efficientpose.people import detected_people
+from efficientpose.people.search import SearchDetector
 
 BOXES = [[10, 5, 40, 45], [50, 10, 90, 60]]
 

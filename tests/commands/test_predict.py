@@ -13,7 +13,7 @@ import pytest
 
 from efficientpose.cli import main
 from efficientpose.commands.estimators import parse_model
-from efficientpose.runtime.video_job import VideoResult
+from efficientpose.video.prediction import VideoResult
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_everybody_in_one_pass_with_released_weights(shared, tmp_path, monkeypat
 def test_what_a_camera_missed_is_told_and_is_no_failure(model, tmp_path, capsys, monkeypatch):
     note = "camera 0: 5.0 of the 30.0 frames a second that it promises were answered"
     result = VideoResult(num_frames=2, files=(tmp_path / "camera0_pose.csv",), errors=(), notes=(note,))
-    monkeypatch.setattr("efficientpose.runtime.video.open_camera", lambda number: None)
+    monkeypatch.setattr("efficientpose.video.reading.open_camera", lambda number: None)
     monkeypatch.setattr("efficientpose.commands.predict._predict_video", lambda *_, **__: result)
     assert main(["predict", "--camera", "0", "--model", str(model), "--out", str(tmp_path / "out")]) == 0
     assert note in capsys.readouterr().out

@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, MODELS
 
-from efficientpose.locations import config_path, mpii_config_path
-from efficientpose.variants import VARIANTS, get_variant
-from efficientpose.weights.catalog import released_file
+from efficientpose.core.shipped_files import config_path, mpii_config_path
+from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.weights.cache import released_file
 
 # Groos et al. 2020, ablation study: PCKh@50, PCKh@10 and millions of parameters, of variants I and II.
 ABLATIONS = {

@@ -8,9 +8,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from efficientpose.datasets.synthetic.crowds import generate_crowds
-from efficientpose.datasets.synthetic.generate import Plan
-from efficientpose.locations import config_path
+from efficientpose.core.shipped_files import config_path
+from synthetic_people.crowds import generate_crowds
+from synthetic_people.generate import Plan
 
 WINDOW = (64, 48)
 

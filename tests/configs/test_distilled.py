@@ -14,7 +14,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 from mmpose.registry import MODELS
 from scipy.io import savemat
 
-from efficientpose.locations import config_path, mpii_config_path
+from efficientpose.core.shipped_files import config_path, mpii_config_path
 
 PLAIN = {"efficientpose_rt_distilled_mpii.py": "efficientpose_rt_mpii.py"}
 PLAIN["efficientpose_rt_distilled_synthetic.py"] = "efficientpose_rt_synthetic.py"

@@ -4,7 +4,7 @@ import ast
 
 from mmengine.config import Config
 
-from efficientpose.locations import config_path
+from efficientpose.core.shipped_files import config_path
 
 NAME = "efficientpose_rt_progressive_synthetic.py"
 

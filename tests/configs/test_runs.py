@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from scipy.io import savemat
 
-from efficientpose.locations import config_path
-from efficientpose.variants import VARIANTS, get_variant
+from efficientpose.core.shipped_files import config_path
+from efficientpose.core.variants import VARIANTS, get_variant
 
 NUM_PEOPLE = 2
 CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [

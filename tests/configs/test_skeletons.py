@@ -11,13 +11,13 @@ from mmpose.apis import init_model
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.datasets.transforms import GetBBoxCenterScale
 
+from efficientpose.core.shipped_files import config_path, mpii_config_path
+from efficientpose.core.skeleton import MPII_SKELETON
+from efficientpose.core.variants import VARIANTS
+from efficientpose.custom_skeletons.description import make_skeleton
+from efficientpose.custom_skeletons.pretrained import match_keypoints, match_limbs
 from efficientpose.datasets.transforms import PersonCenterScale
-from efficientpose.locations import config_path, mpii_config_path
 from efficientpose.models.trained_skeleton import trained_skeleton
-from efficientpose.skeleton import MPII_SKELETON
-from efficientpose.skeletons.description import make_skeleton
-from efficientpose.skeletons.matching import match_keypoints, match_limbs
-from efficientpose.variants import VARIANTS
 
 SKELETONS = {"coco": 17, "halpe26": 26}
 ANNOTATED = {"coco": 17, "halpe26": 136}

@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from efficientpose.locations import config_path, mpii_config_path
-from efficientpose.variants import VARIANTS
+from efficientpose.core.shipped_files import config_path, mpii_config_path
+from efficientpose.core.variants import VARIANTS
 
 FOLDER = mpii_config_path("rt").parent
 ON_MPII = [mpii_config_path(name) for name, variant in VARIANTS.items() if not variant.is_lite]

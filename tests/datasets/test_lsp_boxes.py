@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from lsp import is_validation, read_collection
 from scipy.io import loadmat
 
-from efficientpose.datasets.lsp import is_validation, read_collection
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.datasets.lsp_boxes import (
     HEAD_PER_BOX,
     HEAD_PER_TORSO,
@@ -12,7 +13,6 @@ from efficientpose.datasets.lsp_boxes import (
     measure_head,
     place_head_box,
 )
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 
 def test_person_frame_of_wide_box():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from efficientpose.datasets.scene_window import SceneWindow, window_matrix
+from efficientpose.datasets.scenes import SceneWindow, window_matrix
 
 
 def make_scene():

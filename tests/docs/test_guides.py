@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
-from efficientpose.datasets.synthetic.generate import Plan, generate
-from efficientpose.skeleton import KEYPOINT_NAMES
+from efficientpose.core.skeleton import KEYPOINT_NAMES
+from synthetic_people.generate import Plan, generate
 
 REPOSITORY = Path(__file__).parents[2]
 GUIDES = REPOSITORY / "docs" / "guides"
@@ -37,7 +37,7 @@ def folder(tmp_path, shared):
 
 
 def read_demo_frames():
-    from efficientpose.inference.demo import demo_video
+    from efficientpose.inference.sample_crops import demo_video
 
     video = cv2.VideoCapture(str(demo_video()))
     for _ in range(NUM_FRAMES):

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from scipy.io import savemat
 
-from efficientpose.locations import config_path
+from efficientpose.core.shipped_files import config_path
 
 NUM_PEOPLE = 8
 INPUT_SIZE = (32, 32)

@@ -8,13 +8,13 @@ import sys
 import pytest
 import torch
 
-from efficientpose.engine.cpu_memory import ask_for_huge_pages, keep_freed_memory
+from efficientpose.engine.cpu import ask_for_huge_pages, keep_freed_memory
 
 COUNT_FAULTS = """
 import resource, sys
 import efficientpose.plugin
 import torch
-from efficientpose.engine.cpu_memory import keep_freed_memory
+from efficientpose.engine.cpu import keep_freed_memory
 
 is_kept = sys.argv[1] == "keep" and keep_freed_memory()
 for _ in range(10):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import load_checkpoint
 from mmpose.registry import MODELS
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
 
 
 def settings_of(teacher_checkpoint):

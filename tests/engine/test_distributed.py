@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
-from efficientpose.engine.cpu_processes import join_cpu_processes, read_slurm
+from efficientpose.engine.cpu import join_cpu_processes, read_slurm
 
 NUM_PROCESSES = 2
 

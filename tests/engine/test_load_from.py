@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from efficientpose.core.skeleton import LIMBS
 from efficientpose.models.state_dicts import StateDictError
-from efficientpose.skeleton import LIMBS
 
 LIMBS_OF_14 = [(limb.proximal, limb.distal) for limb in LIMBS if max(limb.proximal, limb.distal) < 14]
 

@@ -12,6 +12,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, MODELS
 from torch.utils.data import Dataset
 
+from efficientpose.core.shipped_files import config_path
+from efficientpose.engine.cyclical_rate import decaying_triangular_rate
 from efficientpose.engine.rate_range import (
     FirstCycle,
     Ramp,
@@ -20,8 +22,6 @@ from efficientpose.engine.rate_range import (
     run_range_test,
     survives_first_rise,
 )
-from efficientpose.engine.schedules import decaying_triangular_rate
-from efficientpose.locations import config_path
 
 CURVATURE = 4.0
 LIMIT = 2 / CURVATURE

@@ -6,8 +6,8 @@ import math
 import pytest
 from mmengine.config import Config, ConfigDict
 
+from efficientpose.engine.cyclical_rate import decaying_triangular_rate, limit_rate
 from efficientpose.engine.schedule_replay import count_people, epoch_length_of, replay_schedules
-from efficientpose.engine.schedules import decaying_triangular_rate, limit_rate
 
 DECODER = dict(type="FullResolutionHeatmap", input_size=(48, 48), sigma=0.07)
 

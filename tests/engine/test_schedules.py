@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import PARAM_SCHEDULERS
 
+from efficientpose.core.shipped_files import config_path
 from efficientpose.engine import DecayingTriangularLR, ShrinkingSigmaHook
-from efficientpose.engine.schedules import decaying_triangular_rate, limit_rate, stepwise_sigma
-from efficientpose.locations import config_path
+from efficientpose.engine.cyclical_rate import decaying_triangular_rate, limit_rate, stepwise_sigma
 
 MAX_RATE = 0.3
 MIN_RATE = 0.3 / 3000

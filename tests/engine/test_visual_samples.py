@@ -10,9 +10,9 @@ import torch
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
+from efficientpose.core.drawing import LEFT_COLOUR, RIGHT_COLOUR
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.engine.visual_samples import VisualSamplesHook, draw_pair, tile, to_crop
-from efficientpose.runtime.drawing import LEFT_COLOUR, RIGHT_COLOUR
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 RIGHT_WRIST, LEFT_WRIST = KEYPOINT_NAMES.index("right_wrist"), KEYPOINT_NAMES.index("left_wrist")
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from efficientpose.evaluation.other_keypoints import as_mpii
-from efficientpose.evaluation.pckh_metric import PCKh
-from efficientpose.skeleton import KEYPOINT_NAMES, keypoint_names_of
+from efficientpose.core.skeleton import KEYPOINT_NAMES, keypoint_names_of
+from efficientpose.evaluation.pckh_metric import PCKh, as_mpii
 
 NAMES = ("left_shoulder", "nose", "right_hip", "left_knee")
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.evaluation.pckh import AREA_COLUMN, GROUPS, MEAN_ROW, compute_pckh
 from efficientpose.evaluation.pckh_metric import PCKh
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 HEAD_TOP = KEYPOINT_NAMES.index("head_top")
 RIGHT_WRIST = KEYPOINT_NAMES.index("right_wrist")

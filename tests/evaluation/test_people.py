@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from efficientpose.evaluation.people import PeopleCounts, count_people
+from efficientpose.evaluation.people_metric import PeopleCounts, count_people
 
 BASE = np.stack((np.linspace(0, 60, 16), np.linspace(0, 200, 16)), axis=1)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from crossing_clips import STANDING
 
 from efficientpose.evaluation import PeopleMetric
-from efficientpose.movement.clips import STANDING
 
 
 def make_sample(truth, found, *, scores=None, labelled=None):

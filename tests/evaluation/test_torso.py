@@ -8,8 +8,8 @@ from mmengine.structures import InstanceData
 from mmpose.registry import METRICS
 from mmpose.structures import PoseDataSample
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.evaluation.pckh_metric import PCKh
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 INDEX = {name: index for index, name in enumerate(KEYPOINT_NAMES)}
 HEAD_SIZE = 30.0

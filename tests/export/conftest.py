@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from efficientpose.benchmark.networks import settle_random_weights
 from efficientpose.export.layers import PaddedConv2d
-from efficientpose.inference.real_crops import find_crops
+from efficientpose.inference.sample_crops import find_crops
 from efficientpose.models.build import build_network
 
 

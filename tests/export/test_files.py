@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from efficientpose.export import engines, files
+from efficientpose.core.shipped_files import starter_checkpoint
+from efficientpose.core.skeleton import KEYPOINT_NAMES
+from efficientpose.export import check as engines
+from efficientpose.export import files
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import FORMATS, check_formats, export_files
 from efficientpose.export.graph import trace
-from efficientpose.locations import starter_checkpoint
 from efficientpose.models.build import build_network
 from efficientpose.runtime.metadata import METADATA_KEY, ModelMetadata
-from efficientpose.skeleton import KEYPOINT_NAMES
 from efficientpose.weights.convert import convert_file
 
 ALL_FORMATS = list(FORMATS)

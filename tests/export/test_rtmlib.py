@@ -6,12 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from efficientpose.export.deployed import ExportOptions
+from efficientpose.core.images import read_image
+from efficientpose.export.deployed import ExportOptions, resampling_matrix
 from efficientpose.export.files import export_files
-from efficientpose.export.rtmlib import resampling_matrix
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.models.upsampling import BilinearUpsampler
-from efficientpose.runtime.images import read_image
 
 
 def test_resampling_is_the_upsampling_and_a_border_of_zeros():

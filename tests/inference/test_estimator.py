@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 
+from efficientpose.core.images import read_image
+from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.inference import PoseEstimator
-from efficientpose.locations import mpii_config_path
-from efficientpose.runtime.images import read_image
-from efficientpose.weights.released_order import KEYPOINT_ORDER
+from efficientpose.weights.released import KEYPOINT_ORDER
 
 VARIANTS = ("rt", "i", "ii")
 GOLDEN_IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")
@@ -96,7 +96,7 @@ def test_boxes_find_their_person_in_the_whole_scene(shared: Path, checkpoints: d
 
 
 def test_flip_test_makes_the_mirrored_photograph_the_mirrored_pose(shared: Path, checkpoints: dict[str, Path]) -> None:
-    from efficientpose.skeleton import FLIP_INDICES
+    from efficientpose.core.skeleton import FLIP_INDICES
 
     estimator = PoseEstimator.load("rt", weights=checkpoints["rt"], flip_test=True)
     crop = np.load(shared / "golden" / "inputs.npz")["official_sample.jpg@224"][..., ::-1]

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import efficientpose
+from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.inference import PoseEstimator, prepare_for_inference
 from efficientpose.inference.fast import PreparedNetwork
-from efficientpose.locations import mpii_config_path
 
 SIZE = (96, 64)
 GOLDEN_IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")

@@ -9,7 +9,7 @@ import pytest
 
 from efficientpose.cli import main
 from efficientpose.inference import PoseEstimator
-from efficientpose.weights.released_order import KEYPOINT_ORDER
+from efficientpose.weights.released import KEYPOINT_ORDER
 
 GOLDEN_IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")
 RESOLUTIONS = {"rt_lite": 224, "i_lite": 256, "ii_lite": 368}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
 
 TOOL = Path(__file__).parents[2] / "tools" / "test.py"
 WAYS = {"plain": (), "flip": ("--flip-test",), "multi-scale": ("--tta",)}

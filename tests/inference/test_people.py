@@ -6,10 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
-
-from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.people import PeopleEstimator
-from efficientpose.inference.people_scenes import (
+from people_scores import (
     PeopleModels,
     draw_scenes,
     draw_standing_people,
@@ -17,7 +14,10 @@ from efficientpose.inference.people_scenes import (
     score_scenes,
     time_people,
 )
-from efficientpose.locations import config_path
+
+from efficientpose.core.shipped_files import config_path
+from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.paf_estimator import PeopleEstimator
 
 
 @pytest.fixture(scope="module")

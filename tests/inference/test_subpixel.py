@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from efficientpose.cli import main
+from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.export.deployed import ExportOptions
 from efficientpose.export.files import export_files
 from efficientpose.inference import PoseEstimator
-from efficientpose.locations import mpii_config_path
 from efficientpose.runtime.estimator import PoseEstimator as FilePoseEstimator
 
 

@@ -6,8 +6,8 @@ import torch
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
+from efficientpose.core.skeleton import FLIP_INDICES
 from efficientpose.models.head import EfficientPoseHead
-from efficientpose.skeleton import FLIP_INDICES
 
 INPUT_SIZE = (48, 32)
 IN_CHANNELS = 8

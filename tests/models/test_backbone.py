@@ -4,8 +4,8 @@ from mmpose.registry import MODELS
 from mmpretrain.models.backbones import EfficientNet
 from torch import nn
 
+from efficientpose.core.variants import VARIANTS
 from efficientpose.models.backbone import ARCHITECTURES, DualEfficientNet
-from efficientpose.variants import VARIANTS
 
 PAIRS = [(variant.high_arch, variant.low_arch) for variant in VARIANTS.values()]
 

@@ -6,11 +6,10 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import inference_bottomup, init_model
 
-from efficientpose.locations import config_path
+from efficientpose.core.scene_poses import PeopleDecoder, mirror_pafs
+from efficientpose.core.shipped_files import config_path
+from efficientpose.core.skeleton import FLIP_INDICES, LIMBS, NUM_KEYPOINTS
 from efficientpose.models.build import build_network
-from efficientpose.runtime.paf_estimator import mirror_pafs
-from efficientpose.runtime.people import PeopleDecoder
-from efficientpose.skeleton import FLIP_INDICES, LIMBS, NUM_KEYPOINTS
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def test_same_tensors_as_the_top_down_network(model):
 
 
 def test_a_whole_scene_keeps_its_aspect(model, find):
-    from efficientpose.runtime.grouping import Person
+    from efficientpose.core.grouping import Person
 
     keypoints = np.full((16, 2), np.nan)
     keypoints[:2] = [(288.0, 144.0), (300.0, 150.0)]

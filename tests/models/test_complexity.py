@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from efficientpose.core.variants import VARIANTS, Variant
 from efficientpose.models.build import build_network
-from efficientpose.models.complexity import count_complexity
-from efficientpose.models.table import CountedVariant, print_json, print_table
-from efficientpose.variants import VARIANTS, Variant
+from efficientpose.models.complexity import CountedVariant, count_complexity, print_json, print_table
 
 DENSE_UPSAMPLER_PARAMETERS = 3 * (4 * 4 * 16 * 16 + 16)
 

@@ -11,10 +11,10 @@ from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.core.skeleton import FLIP_INDICES
 from efficientpose.models.distillation import PoseMapDistiller
 from efficientpose.models.head import PoseMaps
-from efficientpose.skeleton import FLIP_INDICES
 
 STUDENT_SIZE, TEACHER_SIZE = (32, 32), (64, 64)
 

@@ -7,10 +7,10 @@ from mmpretrain.models.backbones import EfficientNet
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.registry import MODELS
 
+from efficientpose.core.variants import VARIANTS
 from efficientpose.models import backbone
 from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.imagenet import imagenet_url
-from efficientpose.variants import VARIANTS
 
 CLASSIFIER = dict(
     _scope_="mmpretrain",  # whatever scope other tests left behind

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.runner import load_state_dict
 
-from efficientpose.models.map_counts import explain_map_counts
+from efficientpose.models.head import explain_map_counts
 from efficientpose.models.state_dicts import StateDictError
 
 OTHER_SKELETON = dict(num_keypoints=14, num_limbs=13, decoder=None)

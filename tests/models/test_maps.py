@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from efficientpose.codecs.targets import render_heatmaps, render_pafs
-from efficientpose.models.maps import resample_maps, resample_pafs
+from efficientpose.models.batches import resample_maps, resample_pafs
 
 
 def ramp(num_cells):

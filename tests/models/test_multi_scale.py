@@ -10,8 +10,8 @@ from mmpose.registry import MODELS, TRANSFORMS
 from mmpose.structures import PoseDataSample
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
-from efficientpose.inference.testing import scale_pipeline
-from efficientpose.locations import config_path
+from efficientpose.core.shipped_files import config_path
+from efficientpose.evaluation.test_options import scale_pipeline
 from efficientpose.models.multi_scale import (
     MultiScaleTester,
     average_heatmaps,

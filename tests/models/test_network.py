@@ -13,9 +13,9 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from efficientpose.codecs import FullResolutionHeatmap
+from efficientpose.core.skeleton import FLIP_INDICES
+from efficientpose.core.variants import VARIANTS
 from efficientpose.models.build import build_network
-from efficientpose.skeleton import FLIP_INDICES
-from efficientpose.variants import VARIANTS
 from efficientpose.weights.convert import convert_layers
 from efficientpose.weights.released import read_released
 

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from efficientpose.codecs.targets import separate_heatmaps
+from efficientpose.codecs.targets import SeparableMaps, separate_heatmaps
 from efficientpose.models.separable_loss import _find_axis, find_mean_squares
 from efficientpose.models.upsampling import BilinearUpsampler
-from efficientpose.targets import SeparableMaps
 
 DENSE_LOSSES = [
     dict(loss=dict(type="KeypointOHKMMSELoss", use_target_weight=True, topk=4)),

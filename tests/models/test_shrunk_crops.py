@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.models.shrunk_crops import ShrinkCrops
+from efficientpose.models.batches import ShrinkCrops
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from mmpose.apis import MMPoseInferencer, init_model
 from mmpose.registry import MODELS
 from torch import nn
 
-from efficientpose.locations import config_path, mpii_config_path
+from efficientpose.core.shipped_files import config_path, mpii_config_path
 from efficientpose.models.state_dicts import StateDictError, load_strictly
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 STANDING = {
     "head_top": (100, 100),

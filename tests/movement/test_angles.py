@@ -4,18 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from efficientpose.movement.angle_definitions import JOINT_ANGLES, SEGMENT_ANGLES, SegmentAngle, keypoint
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.movement.angles import (
     ALL_ANGLES,
+    JOINT_ANGLES,
+    SEGMENT_ANGLES,
+    SegmentAngle,
     angle_over_time,
     angle_table,
     direction,
     included_angle,
+    keypoint,
     unwrap,
     write_angles,
 )
 from efficientpose.movement.filtering import filter_recording
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 NAN = np.nan
 BY_NAME = {definition.name: definition for definition in ALL_ANGLES}

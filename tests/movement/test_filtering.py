@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.movement.butterworth import butterworth
 from efficientpose.movement.filtering import filter_recording
 from efficientpose.movement.one_euro import one_euro
 from efficientpose.movement.recording import Recording
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 NAMES = list(KEYPOINT_NAMES)
 OFF = {"sides": False, "outliers": False, "max_gap": None, "smoothing": None}

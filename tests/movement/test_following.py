@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from efficientpose.movement.following import follow_people
 from efficientpose.movement.recording import Recording, Track
+from efficientpose.movement.tracking import follow_people
 
 NUM_FRAMES = 20
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from efficientpose.movement.outliers import find_outliers
-from efficientpose.movement.person_size import person_size
+from efficientpose.movement.outliers import find_outliers, person_size
 
 
 def test_person_size_is_the_median_diagonal(standing):

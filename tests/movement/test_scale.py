@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.movement.scale import scale_from_height, scale_from_length, scale_from_points
-from efficientpose.skeleton import KEYPOINT_NAMES
 
 COCO_BODY = tuple(
     f"{side}_{part}" for part in ("eye", "shoulder", "hip", "knee", "ankle") for side in ("left", "right")

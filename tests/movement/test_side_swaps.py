@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.movement.side_swaps import repair_sides, side_pairs
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 NAMES = list(KEYPOINT_NAMES)
 ANKLES = [NAMES.index("left_ankle"), NAMES.index("right_ankle")]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from efficientpose.movement.stretches import as_columns, stretches
+from efficientpose.movement.recording import as_columns, stretches
 
 
 def test_runs_end_where_values_are_missing():

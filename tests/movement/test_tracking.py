@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from crossing_clips import STANDING, ClipPlan, count_switches, make_clip, number_by_nearest_box, number_by_tracking
 
-from efficientpose.movement.clips import STANDING, ClipPlan, make_clip
-from efficientpose.movement.identities import count_switches, number_by_nearest_box, number_by_tracking
+from efficientpose.core.poses import Pose
+from efficientpose.core.similarity import box_overlaps, boxes_around, keypoint_spreads, oks
 from efficientpose.movement.tracking import PeopleFrame, Tracker, TrackingRule, track_people
-from efficientpose.runtime.predictions import Pose
-from efficientpose.runtime.similarity import box_overlaps, boxes_around, keypoint_spreads, oks
 
 
 def make_pose(x, *, y=200.0, stature=200.0, score=0.8, missing=()):

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from efficientpose.core.images import ImageError
+from efficientpose.core.poses import StagedEstimator
 from efficientpose.runtime.estimator import PoseEstimator
-from efficientpose.runtime.images import ImageError
 from efficientpose.runtime.metadata import MetadataError
-from efficientpose.runtime.predictions import StagedEstimator
 
 
 @pytest.fixture(autouse=True)

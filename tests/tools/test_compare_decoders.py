@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from decoders import compare_decoders, predict_coarse_maps
 from mmengine.config import Config
 from mmpose.apis import init_model
 from scipy.io import savemat
 
-from efficientpose.inference.decoder_comparison import compare_decoders, predict_coarse_maps
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
 
 KEYS = [f"{measure}@{threshold}" for measure in ("PCKh", "torso/PCK") for threshold in (0.05, 0.1, 0.2, 0.5)]
 

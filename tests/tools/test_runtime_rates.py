@@ -10,8 +10,8 @@ import pytest
 from efficientpose.benchmark.decode_times import measure_decoding
 from efficientpose.benchmark.video_rate import draw_clip, measure_video_rate
 from efficientpose.runtime.estimator import PoseEstimator
-from efficientpose.runtime.video import open_video
-from efficientpose.runtime.video_job import VideoResult
+from efficientpose.video.prediction import VideoResult
+from efficientpose.video.reading import open_video
 
 pytest.importorskip("onnxruntime")
 

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from mmengine.config import Config
 
-from efficientpose.locations import config_path
+from efficientpose.core.shipped_files import config_path
 
 TOY = """
 import torch

@@ -11,9 +11,9 @@ import pytest
 from torch import nn
 
 from efficientpose.models.build import build_network
-from efficientpose.weights import catalog
+from efficientpose.weights import cache as catalog
 from efficientpose.weights.cache import _temporary_cache
-from efficientpose.weights.layer_names import released_layer_names
+from efficientpose.weights.released import released_layer_names
 
 TAPS = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
 

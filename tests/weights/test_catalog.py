@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from efficientpose.variants import VARIANTS
-from efficientpose.weights.catalog import MODELS_URL, RELEASED_FILES, released_file, released_files
+from efficientpose.core.variants import VARIANTS
+from efficientpose.weights.cache import MODELS_URL, RELEASED_FILES, released_file, released_files
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -9,7 +9,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import nn
 
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.weights.checkpoint import (
     CheckpointError,
     load_checkpoint,

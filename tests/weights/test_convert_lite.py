@@ -7,8 +7,7 @@ import torch
 from efficientpose.models.build import build_network
 from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.convert import ConversionError, convert_file, convert_layers
-from efficientpose.weights.layer_names import released_layer_names
-from efficientpose.weights.released import read_released
+from efficientpose.weights.released import read_released, released_layer_names
 
 BACKBONE = "efficientnet-lite0/model"
 RIGHT_ANKLE = 12

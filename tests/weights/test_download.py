@@ -3,7 +3,7 @@ import logging
 import pytest
 import torch
 
-from efficientpose.weights.catalog import released_file
+from efficientpose.weights.cache import released_file
 from efficientpose.weights.download import download, find_downloaded
 from efficientpose.weights.fetch import DownloadError
 

@@ -203,7 +203,7 @@ sys.stdout.write(str(download("rt", base_url=sys.argv[1])))
 
 
 def test_processes_at_once_download_once(cache, server, rt_released):
-    from efficientpose.weights.catalog import released_file
+    from efficientpose.weights.cache import released_file
 
     server.files[f"/keras/{NAME}"] = rt_released.read_bytes()
     server.gate.clear()

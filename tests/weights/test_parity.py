@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
+from efficientpose.core.variants import get_variant
 from efficientpose.models.build import build_network
-from efficientpose.variants import get_variant
 from efficientpose.weights.convert import convert_layers
 from efficientpose.weights.released import read_released
 

@@ -9,11 +9,10 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmpose.apis import init_model
 
+from efficientpose.core.shipped_files import config_path
 from efficientpose.inference import PoseEstimator
-from efficientpose.locations import config_path
 from efficientpose.models.build import build_network
-from efficientpose.weights.checkpoint import CheckpointError, load_checkpoint
-from efficientpose.weights.publish import publish_checkpoint
+from efficientpose.weights.checkpoint import CheckpointError, load_checkpoint, publish_checkpoint
 
 
 @pytest.fixture

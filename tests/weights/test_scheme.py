@@ -3,7 +3,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from mmpose.apis import init_model
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.models.build import build_network
 from efficientpose.weights.convert import ConversionError
 from efficientpose.weights.find import WeightsNotFoundError, find_weights

@@ -12,11 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from ablation_runs import CHANGES, make_config, render_table, run_once
 from mmengine.config import Config
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.evaluation.pckh import Score
-from efficientpose.inference.ablations import CHANGES, make_config, render_table, run_once
 
 
 def main() -> int:

@@ -15,19 +15,19 @@ import sys
 from pathlib import Path
 
 import torch
+from decoders import (
+    THRESHOLDS,
+    DecoderResult,
+    compare_decoders,
+    predict_coarse_maps,
+)
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.table import Table
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.atomic import replacing
-from efficientpose.inference.decoder_comparison import (
-    THRESHOLDS,
-    DecoderResult,
-    compare_decoders,
-    predict_coarse_maps,
-)
+from efficientpose.core.files import replacing
 from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.find import find_weights
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from efficientpose.benchmark.decode_times import measure_variants
 from efficientpose.benchmark.pictures import find_picture
+from efficientpose.core.images import read_image
+from efficientpose.core.variants import get_variant
 from efficientpose.runtime.estimator import PoseEstimator
-from efficientpose.runtime.images import read_image
-from efficientpose.variants import get_variant
 
 
 def main() -> int:

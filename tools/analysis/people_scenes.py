@@ -14,8 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.inference.people_scenes import (
+from people_scores import (
     KINDS,
     PeopleModels,
     draw_scenes,
@@ -23,6 +22,8 @@ from efficientpose.inference.people_scenes import (
     score_scenes,
     time_people,
 )
+
+import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.atomic import replacing
 from efficientpose.benchmark.cases import ENGINES
 from efficientpose.benchmark.cost_plot import draw_costs
 from efficientpose.benchmark.costs import RESOLUTION_STEP, measure_latency, measure_memory, to_json
 from efficientpose.benchmark.machine import describe_machine
+from efficientpose.core.files import replacing
+from efficientpose.core.variants import VARIANTS
 from efficientpose.engine.plots import check_picture_path, save_figure
-from efficientpose.variants import VARIANTS
 
 
 def parse_arguments() -> argparse.Namespace:

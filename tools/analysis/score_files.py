@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.atomic import replacing
-from efficientpose.inference.file_scores import score_files
+from efficientpose.core.files import replacing
+from efficientpose.evaluation.file_scores import score_files
 
 THRESHOLDS = (0.05, 0.1, 0.2)
 

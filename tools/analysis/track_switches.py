@@ -8,9 +8,7 @@ import argparse
 import sys
 
 import numpy as np
-
-from efficientpose.movement.clips import ClipPlan, make_clip
-from efficientpose.movement.identities import count_switches, number_by_nearest_box, number_by_tracking
+from crossing_clips import ClipPlan, count_switches, make_clip, number_by_nearest_box, number_by_tracking
 
 
 def parse_arguments() -> argparse.Namespace:

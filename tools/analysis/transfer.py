@@ -12,8 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from transfer_runs import EPOCHS, STARTS, TransferRun, read_score, render, train
+
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.inference.transfer import EPOCHS, STARTS, TransferRun, read_score, render, train
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from efficientpose.benchmark.pictures import find_picture
 from efficientpose.benchmark.video_rate import draw_clip, measure_video_rate
+from efficientpose.core.images import read_image
 from efficientpose.runtime.estimator import PoseEstimator
-from efficientpose.runtime.images import read_image
 
 
 def parse_arguments() -> argparse.Namespace:

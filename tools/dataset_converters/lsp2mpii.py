@@ -14,8 +14,8 @@ writes LSP's own 14 keypoints: lspet14_train_200.json, of the first 200 photogra
 import argparse
 from pathlib import Path
 
-from efficientpose.datasets.lsp import convert
-from efficientpose.datasets.lsp_coco import convert_to_coco
+from lsp import convert
+from lsp_coco import convert_to_coco
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ mpii_random_val.json and, for PCKh, mpii_random_gt_val.mat.
 import argparse
 from pathlib import Path
 
-from efficientpose.datasets.mpii_annotations import (
+from mpii_release import (
     read_release,
     select_test,
     select_training,

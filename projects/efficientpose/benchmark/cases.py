@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from efficientpose.variants import get_variant
+from efficientpose.core.variants import get_variant
 
 RELEASED: Final = "released"
 """What the released TFLite model and pipeline are called among the engines."""

@@ -14,7 +14,7 @@ from efficientpose.benchmark.released_pipeline import ReleasedPipeline
 from efficientpose.inference.estimator import PoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
 from efficientpose.runtime import PoseEstimator as FilePoseEstimator
-from efficientpose.runtime.crops import CropEncoder
+from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
 
 FindKeypoints = Callable[[np.ndarray], np.ndarray]

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from efficientpose.benchmark.costs import Latency, Memory
-from efficientpose.variants import get_variant
+from efficientpose.core.variants import get_variant
 
 SMALL = 9
 

@@ -16,10 +16,10 @@ from mmpose.registry import MODELS
 from efficientpose.benchmark.cases import ENGINES
 from efficientpose.benchmark.networks import LoadedModel, export_for_engines, settle_random_weights
 from efficientpose.benchmark.timing import Timing, time_in_turn
-from efficientpose.inference.real_crops import find_crops
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.core.variants import Variant, get_variant
+from efficientpose.inference.sample_crops import find_crops
 from efficientpose.runtime.engines import load_engine
-from efficientpose.variants import Variant, get_variant
 
 RESOLUTION_STEP = 32
 """Sides of the input are multiples of it: then every stage halves an even number of cells."""

@@ -10,9 +10,9 @@ from efficientpose.benchmark.contenders import run_network
 from efficientpose.benchmark.networks import encode_for_torch, load_model
 from efficientpose.benchmark.results import GpuRow
 from efficientpose.benchmark.timing import time_in_turn
+from efficientpose.core.variants import get_variant
 from efficientpose.inference.fast import prepare_for_inference
-from efficientpose.inference.real_crops import find_crops
-from efficientpose.variants import get_variant
+from efficientpose.inference.sample_crops import find_crops
 
 NO_GPU = "GPU: skipped, PyTorch finds no CUDA device"
 WAYS = ("torch", "eager", "compile", "cuda_graphs")

@@ -14,12 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from efficientpose.benchmark.cases import ENGINES, Plan
 from efficientpose.benchmark.released_pipeline import find_released_model
+from efficientpose.core.shipped_files import mpii_config_path, starter_checkpoint
+from efficientpose.core.variants import Variant
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import export_files
 from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.real_crops import Crops, find_crops
-from efficientpose.locations import mpii_config_path, starter_checkpoint
-from efficientpose.variants import Variant
+from efficientpose.inference.sample_crops import Crops, find_crops
 from efficientpose.weights.find import WeightsNotFoundError
 
 PREDICTION_SCALE: Final = 1e-3

@@ -6,9 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from efficientpose.inference.demo import DEMO_FRAMES, demo_video, extract_frames
-from efficientpose.inference.real_crops import SHARED_VARIABLE, draw_smooth_crops
-from efficientpose.runtime.images import read_image
+from efficientpose.core.images import read_image
+from efficientpose.inference.sample_crops import (
+    DEMO_FRAMES,
+    SHARED_VARIABLE,
+    demo_video,
+    draw_smooth_crops,
+    extract_frames,
+)
 
 PHOTOGRAPH = "data/photos/official_sample.jpg"
 _SIDE = 1024

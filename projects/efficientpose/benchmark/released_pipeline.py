@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from efficientpose.skeleton import KEYPOINT_NAMES
-from efficientpose.variants import Variant
-from efficientpose.weights.catalog import released_file
-from efficientpose.weights.released_order import KEYPOINT_ORDER
+from efficientpose.core.skeleton import KEYPOINT_NAMES
+from efficientpose.core.variants import Variant
+from efficientpose.weights.cache import released_file
+from efficientpose.weights.released import KEYPOINT_ORDER
 
 _PACKAGES = {"skimage": "scikit-image", "PIL": "pillow", "scipy": "scipy", "ai_edge_litert": "ai-edge-litert"}
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32)

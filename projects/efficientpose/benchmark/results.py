@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from efficientpose.atomic import replacing
 from efficientpose.benchmark.cases import Case
 from efficientpose.benchmark.timing import Timing
+from efficientpose.core.files import replacing
 
 FORMAT = 1
 

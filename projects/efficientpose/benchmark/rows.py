@@ -10,8 +10,8 @@ from efficientpose.benchmark.contenders import Contender
 from efficientpose.benchmark.matrix_peak import Rate, find_rate
 from efficientpose.benchmark.results import Row
 from efficientpose.benchmark.timing import Timing
-from efficientpose.inference.real_crops import Crops
-from efficientpose.variants import Variant
+from efficientpose.core.variants import Variant
+from efficientpose.inference.sample_crops import Crops
 
 Key = tuple[Case | str, str]
 """What took turns: a case and "network" or "end_to_end", or a matrix product and "peak"."""

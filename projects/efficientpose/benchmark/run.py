@@ -18,9 +18,9 @@ from efficientpose.benchmark.released_pipeline import ReleasedPipeline, check_pa
 from efficientpose.benchmark.results import Report
 from efficientpose.benchmark.rows import Key, find_shifts, make_rows
 from efficientpose.benchmark.timing import Timing, time_in_turn
-from efficientpose.inference.real_crops import find_crops
-from efficientpose.runtime.images import read_image
-from efficientpose.variants import Variant, get_variant
+from efficientpose.core.images import read_image
+from efficientpose.core.variants import Variant, get_variant
+from efficientpose.inference.sample_crops import find_crops
 
 
 def run_benchmark(plan: Plan) -> Report:

@@ -12,8 +12,8 @@ import numpy as np
 
 from efficientpose.benchmark.timing import time_in_turn
 from efficientpose.runtime.estimator import PoseEstimator
-from efficientpose.runtime.video import open_video
-from efficientpose.runtime.video_job import predict_video
+from efficientpose.video.prediction import predict_video
+from efficientpose.video.reading import open_video
 
 CLIP_SIZE: Final = (1280, 720)
 CLIP_RATE: Final = 30.0

@@ -14,16 +14,15 @@ from torch import Tensor
 
 from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import (
+    Targets,
     keypoint_weights,
     limb_weights,
     render_heatmaps,
     render_pafs,
     separate_heatmaps,
 )
-from efficientpose.runtime.peaks import Peaks, SparsePeakFinder
-from efficientpose.runtime.peaks_refinement import RefinedAxis, find_dense_offset, make_refined_axis
-from efficientpose.skeleton import LIMBS
-from efficientpose.targets import Targets
+from efficientpose.core.decoding import Peaks, RefinedAxis, SparsePeakFinder, find_dense_offset, make_refined_axis
+from efficientpose.core.skeleton import LIMBS
 
 STRIDE = 8
 
@@ -49,7 +48,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             decoder; 0 for none.
         sparse: Whether a head whose upsampling is bilinear should leave it out and call :meth:`decode_sparsely`: the
             same keypoints in a fraction of the time.
-        subpixel: Whether to decode to places between pixels, as :class:`efficientpose.runtime.peaks.SparsePeakFinder`
+        subpixel: Whether to decode to places between pixels, as :class:`efficientpose.core.decoding.SparsePeakFinder`
             does. On drawn peaks it brings the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03
             px (II), and that of maps drawn at full resolution, up to the very border, below 0.12 px; the networks'
             errors are so much larger that no score shows it.

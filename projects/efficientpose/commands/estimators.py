@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from efficientpose.commands.console import quiet_imports
 from efficientpose.commands.people import add_people_options, whom
-from efficientpose.variants import VARIANTS
+from efficientpose.core.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from efficientpose.runtime.predictions import Estimator
+    from efficientpose.core.poses import Estimator
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
         import torch
 
         from efficientpose.inference.estimator import PoseEstimator as TorchEstimator
-        from efficientpose.inference.people import PeopleEstimator
+        from efficientpose.inference.paf_estimator import PeopleEstimator
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     if whom(options) == "paf":
@@ -89,7 +89,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
 
 def _load_file(options: argparse.Namespace) -> "Estimator":
     if whom(options) == "paf":
-        from efficientpose.runtime.paf_estimator import PafEstimator
+        from efficientpose.people.paf_estimator import PafEstimator
 
         load: Callable[..., Estimator] = PafEstimator.load
     else:

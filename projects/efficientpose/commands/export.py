@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from efficientpose.commands.console import UsageError, exit_status, quiet_imports
 from efficientpose.commands.export_int8 import add_int8_options, check_int8_options, export_int8
 from efficientpose.commands.lists import parse_variants, split_names
-from efficientpose.variants import VARIANTS
+from efficientpose.core.variants import VARIANTS
 
 if TYPE_CHECKING:
     from efficientpose.export.deployed import ExportOptions
@@ -91,9 +91,9 @@ def _export_floats(
     options: argparse.Namespace, estimator: "PoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
 ) -> int:
     """Write one network in every format; return how many files are not usable."""
+    from efficientpose.core.files import prepare_folder
     from efficientpose.export.files import export_files
-    from efficientpose.inference.real_crops import find_crops
-    from efficientpose.runtime.job import prepare_folder
+    from efficientpose.inference.sample_crops import find_crops
 
     prepare_folder(options.out)
     crops = find_crops(estimator.model.head.decoder.input_size)

@@ -107,10 +107,10 @@ def export_int8(
     Returns:
         How many files are not usable.
     """
+    from efficientpose.core.files import prepare_folder
     from efficientpose.export.drift import MAX_DRIFT
     from efficientpose.export.files import release
     from efficientpose.export.int8_files import quantise_files
-    from efficientpose.runtime.job import prepare_folder
 
     input_size = estimator.model.head.decoder.input_size
     _check_annotations(options)
@@ -140,7 +140,7 @@ def export_int8(
 
 def _load_crops(options: argparse.Namespace, input_size: tuple[int, int]) -> "CalibrationCrops":
     from efficientpose.export.calibration import load_calibration
-    from efficientpose.runtime.job import read_boxes
+    from efficientpose.runtime.predict_files import read_boxes
 
     boxes = None if options.calibrate_boxes is None else read_boxes(options.calibrate_boxes)
     crops = load_calibration(
@@ -159,7 +159,7 @@ def _measure(candidate: "Candidate", crops: "CalibrationCrops", *, bound: float)
     import numpy as np
 
     from efficientpose.benchmark.timing import time_in_turn
-    from efficientpose.runtime.crops import CropEncoder
+    from efficientpose.runtime.crop_encoder import CropEncoder
     from efficientpose.runtime.engines import load_engine
 
     crop = np.ascontiguousarray(crops.held_out[0][..., ::-1])
@@ -191,7 +191,7 @@ def _check_annotations(options: argparse.Namespace) -> None:
 def _score(candidate: "Candidate", options: argparse.Namespace) -> dict[str, dict[str, float]]:
     if options.score is None:
         return {}
-    from efficientpose.inference.file_scores import score_files
+    from efficientpose.evaluation.file_scores import score_files
 
     scores = score_files(
         (candidate.float32, candidate.int8),
@@ -225,7 +225,7 @@ def _reason(measured: Measured) -> str:
 
 def _write_report(measured: Measured, crops: "CalibrationCrops", path: Path) -> None:
     """Write the report beside a file, under its name with .json added."""
-    from efficientpose.atomic import replacing
+    from efficientpose.core.files import replacing
 
     document: dict[str, Any] = {
         "file": path.name,

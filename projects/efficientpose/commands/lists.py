@@ -1,7 +1,7 @@
 """Options that take several names, joined by commas."""
 
 from efficientpose.commands.console import UsageError
-from efficientpose.variants import VARIANTS
+from efficientpose.core.variants import VARIANTS
 
 
 def split_names(text: str) -> list[str]:

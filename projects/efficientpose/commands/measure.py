@@ -76,7 +76,7 @@ def measure(options: argparse.Namespace) -> int:
 
     A video is first taken through predict. Raw values are kept beside the filtered ones.
     """
-    from efficientpose.runtime.job import prepare_folder
+    from efficientpose.core.files import prepare_folder
 
     settings = _parse_settings(options)
     _check_source(options.source)
@@ -150,7 +150,7 @@ def _read_size(text: str) -> tuple[int, int]:
 
 def _check_source(source: Path) -> None:
     from efficientpose.movement.files.read import READERS
-    from efficientpose.runtime.video import VIDEO_SUFFIXES
+    from efficientpose.video.reading import VIDEO_SUFFIXES
 
     if source.is_dir() or source.suffix.lower() not in VIDEO_SUFFIXES | set(READERS):
         raise UsageError(
@@ -201,7 +201,7 @@ def _measure_poses(found: Path, options: argparse.Namespace, settings: Settings)
 def _read(found: Path, image_size: tuple[int, int] | None) -> "tuple[Recording, int]":
     """Read a file of poses and follow everybody; a tidy table has been followed, and its raw values are measured."""
     from efficientpose.movement.files import read
-    from efficientpose.movement.following import follow_people
+    from efficientpose.movement.tracking import follow_people
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

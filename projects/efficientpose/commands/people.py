@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from efficientpose.commands.console import UsageError
 
 if TYPE_CHECKING:
-    from efficientpose.runtime.detectors import PersonDetector
-    from efficientpose.runtime.job import People
-    from efficientpose.runtime.predictions import Estimator
+    from efficientpose.core.poses import Estimator
+    from efficientpose.people.detectors import PersonDetector
+    from efficientpose.runtime.predict_files import People
 
 Who = Literal["one", "boxes", "paf", "detector"]
 
@@ -106,7 +106,7 @@ def read_people_boxes(options: argparse.Namespace, sources: Sequence[Path]) -> "
         UsageError: If it is neither, or there are several people where one is looked for.
         ValueError: If the file cannot be read.
     """
-    from efficientpose.runtime.job import read_boxes
+    from efficientpose.runtime.predict_files import read_boxes
 
     text = options.boxes
     if text is None:
@@ -142,8 +142,8 @@ def load_person_detector(options: argparse.Namespace, estimator: "Estimator") ->
     """
     if whom(options) != "detector":
         return None
-    from efficientpose.runtime.detectors import load_detector
-    from efficientpose.runtime.search import SearchDetector
+    from efficientpose.people.detectors import load_detector
+    from efficientpose.people.search import SearchDetector
 
     if options.detector is None:
         search = SearchDetector(estimator)
@@ -163,7 +163,7 @@ def in_pictures(estimator: "Estimator", detector: "PersonDetector | None") -> "E
     """Return what finds people in pictures that have nothing to do with one another."""
     if detector is None:
         return estimator
-    from efficientpose.runtime.detected_people import DetectedPeople
+    from efficientpose.people.detected_people import DetectedPeople
 
     return DetectedPeople(estimator, detector)
 
@@ -180,11 +180,11 @@ def in_frames(
         people: The video's boxes; None where there are none.
     """
     if detector is not None:
-        from efficientpose.runtime.detected_people import DetectedPeople
+        from efficientpose.people.detected_people import DetectedPeople
 
         return DetectedPeople(estimator, detector, detect_every=options.detect_every or 1), None
     if options.follow:
-        from efficientpose.runtime.follow import Follower
+        from efficientpose.people.following import Follower
 
         return Follower(estimator, start=None if people is None else people[0]), None
     return estimator, people

@@ -19,11 +19,11 @@ from efficientpose.commands.people import (
 )
 
 if TYPE_CHECKING:
-    from efficientpose.runtime.detectors import PersonDetector
-    from efficientpose.runtime.job import People
-    from efficientpose.runtime.predictions import Estimator
-    from efficientpose.runtime.video import VideoSource
-    from efficientpose.runtime.video_job import VideoResult
+    from efficientpose.core.poses import Estimator
+    from efficientpose.people.detectors import PersonDetector
+    from efficientpose.runtime.predict_files import People
+    from efficientpose.video.prediction import VideoResult
+    from efficientpose.video.reading import VideoSource
 
 FFMPEG_FATAL_ONLY = "8"
 
@@ -46,7 +46,7 @@ def predict(options: argparse.Namespace) -> int:
     Of pictures, write an overlay each and predictions.json; of each video, an overlay, JSON lines and CSV.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_FATAL_ONLY)  # before OpenCV opens its first video
-    from efficientpose.runtime.job import prepare_folder
+    from efficientpose.core.files import prepare_folder
 
     draw_maps = _parse_maps(options.draw)
     pictures, videos, num_missing = _find_sources(options)
@@ -74,8 +74,8 @@ def _parse_maps(text: str) -> frozenset[str]:
 
 def _find_sources(options: argparse.Namespace) -> tuple[list[Path], list[Path], int]:
     """Return pictures, videos, and how many sources were not there."""
-    from efficientpose.runtime.images import find_images
-    from efficientpose.runtime.video import VIDEO_SUFFIXES
+    from efficientpose.core.images import find_images
+    from efficientpose.video.reading import VIDEO_SUFFIXES
 
     videos = [source for source in options.sources if source.suffix.lower() in VIDEO_SUFFIXES and not source.is_dir()]
     pictures, missing = find_images([source for source in options.sources if source not in videos])
@@ -129,7 +129,7 @@ def _predict_pictures(
     boxes: "Mapping[str, People] | None",
     draw_maps: frozenset[str],
 ) -> int:
-    from efficientpose.runtime.job import PREDICTIONS_FILE, predict_files
+    from efficientpose.runtime.predict_files import PREDICTIONS_FILE, predict_files
 
     with progress(_title(estimator), len(pictures)) as advance:
         result = predict_files(
@@ -155,8 +155,8 @@ def _predict_videos(
     boxes: "Mapping[str, People] | None",
 ) -> list[int]:
     """Predict videos and the camera one after the other; return their exit statuses."""
-    from efficientpose.runtime.job import find_boxes, free_stem
-    from efficientpose.runtime.video import open_camera, open_video
+    from efficientpose.runtime.predict_files import find_boxes, free_stem
+    from efficientpose.video.reading import open_camera, open_video
 
     statuses = []
     taken: set[str] = set()
@@ -189,7 +189,7 @@ def _predict_video(
     *,
     name: str,
 ) -> "VideoResult":
-    from efficientpose.runtime.video_job import predict_video
+    from efficientpose.video.prediction import predict_video
 
     with progress(f"{_title(estimator)}: {name}", source.num_frames, rate_unit="frames") as advance:
         return predict_video(

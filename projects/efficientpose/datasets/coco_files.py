@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
+from efficientpose.core.images import read_image
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.datasets.keypoint_tables import KeypointTable, TablePoint
-from efficientpose.runtime.images import read_image
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 CATEGORY = 1
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.skeleton import KEYPOINT_NAMES, TORSO_DIAGONALS
+from efficientpose.core.skeleton import KEYPOINT_NAMES, TORSO_DIAGONALS
 
 REGION_PER_BOX: Final = 1.4
 """Side of the square that the network sees, per longer side of the box around the labelled joints."""

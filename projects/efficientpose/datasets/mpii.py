@@ -17,7 +17,7 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.body import MpiiDataset
 from mmpose.registry import DATASETS
 
-from efficientpose.skeleton import NUM_KEYPOINTS
+from efficientpose.core.skeleton import NUM_KEYPOINTS
 
 Annotation = dict[str, Any]
 

@@ -8,8 +8,7 @@ from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_xyxy2cs
 
-from efficientpose.runtime.antialias import smooth
-from efficientpose.runtime.crops import Region
+from efficientpose.core.crops import Region, smooth
 
 
 @TRANSFORMS.register_module()
@@ -61,7 +60,7 @@ class PersonCenterScale(BaseTransform):
 class AntialiasedAffine(TopdownAffine):
     """MMPose's ``TopdownAffine``, without aliases where a crop shrinks the picture.
 
-    It cuts what :func:`efficientpose.runtime.crops.cut_crop` cuts, so that a network sees the same in training, in
+    It cuts what :func:`efficientpose.core.crops.cut_crop` cuts, so that a network sees the same in training, in
     MMPose's inferencers and exported. A crop that does not shrink is ``TopdownAffine``'s to the bit. One that shrinks
     moves the region by half the difference of the pixels' sides, to the middle of their areas.
 

@@ -22,7 +22,7 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
 
 LAST_CHECKPOINT = "last_checkpoint"
 """MMEngine's name for the file that holds the path of the newest checkpoint."""

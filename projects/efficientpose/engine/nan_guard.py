@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from efficientpose.engine.networks import network_of
+from efficientpose.engine.resuming import network_of
 
 
 @HOOKS.register_module()

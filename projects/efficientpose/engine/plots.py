@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from efficientpose.atomic import make_writable_folder, replacing
+from efficientpose.core.files import make_writable_folder, replacing
 from efficientpose.engine.divergence import RangeCurve, round_down
 from efficientpose.engine.schedule_replay import Schedules
 from efficientpose.engine.training_logs import Curve

@@ -11,10 +11,9 @@ from mmpose.models import PoseDataPreprocessor
 from torch import nn
 
 from efficientpose.codecs.full_resolution_heatmap import STRIDE
-from efficientpose.engine.networks import network_of
-from efficientpose.engine.resuming import check_resumed
+from efficientpose.engine.resuming import check_resumed, network_of
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
-from efficientpose.models.shrunk_crops import ShrinkCrops
+from efficientpose.models.batches import ShrinkCrops
 
 _KEY = "progressive_resizing"
 

@@ -17,10 +17,9 @@ from mmengine.hooks import CheckpointHook, Hook, LoggerHook
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from mmengine.runner import Runner
 
-from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.cyclical_rate import RATE_RANGE, DecayingTriangularLR
 from efficientpose.engine.divergence import LossWatch, RangeCurve, read_range, window_for
-from efficientpose.engine.hook_settings import hook_class
-from efficientpose.engine.schedules import RATE_RANGE
+from efficientpose.engine.resuming import hook_class
 
 CYCLE_EPOCHS = 3
 """The paper's."""

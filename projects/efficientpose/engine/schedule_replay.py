@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from efficientpose.codecs import FullResolutionHeatmap
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
-from efficientpose.engine.hook_settings import find_hook
+from efficientpose.engine.resuming import find_hook
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
 
 MPII_TRAINING_PEOPLE = 22_246

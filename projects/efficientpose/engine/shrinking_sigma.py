@@ -8,10 +8,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.engine.cyclical_rate import DecayingTriangularLR
-from efficientpose.engine.networks import network_of
-from efficientpose.engine.resuming import check_resumed
-from efficientpose.engine.schedules import stepwise_sigma
+from efficientpose.engine.cyclical_rate import DecayingTriangularLR, stepwise_sigma
+from efficientpose.engine.resuming import check_resumed, network_of
 
 _KEY = "sigma_schedule"
 

@@ -12,11 +12,11 @@ from mmengine.runner import Runner
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from efficientpose.engine.networks import network_of
+from efficientpose.core.drawing import draw_poses
+from efficientpose.core.poses import Pose
+from efficientpose.core.skeleton import MPII_SKELETON, Skeleton, keypoint_names_of
+from efficientpose.engine.resuming import network_of
 from efficientpose.models.trained_skeleton import skeleton_of
-from efficientpose.runtime.drawing import draw_poses
-from efficientpose.runtime.predictions import Pose
-from efficientpose.skeleton import MPII_SKELETON, Skeleton, keypoint_names_of
 
 PICTURE_NAME = "people"
 _MAX_SIDE = 256

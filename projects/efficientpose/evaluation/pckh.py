@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

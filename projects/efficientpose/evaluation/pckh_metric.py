@@ -21,10 +21,24 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from efficientpose.evaluation.other_keypoints import as_mpii
+from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS, keypoint_names_of
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
-from efficientpose.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS, keypoint_names_of
+
+
+def as_mpii(values: NDArray[Any], names: Sequence[str], *, absent: float) -> NDArray[Any]:
+    """Return a row for each of MPII's keypoints, by name; those that MPII does not have are left out.
+
+    Args:
+        values: (K, ...).
+        names: K of them.
+        absent: What stands in the rows of keypoints that are not among the names.
+    """
+    rows = np.full((NUM_KEYPOINTS, *values.shape[1:]), absent, dtype=values.dtype)
+    for name, value in zip(names, values, strict=True):
+        if name in KEYPOINT_NAMES:
+            rows[KEYPOINT_NAMES.index(name)] = value
+    return rows
 
 
 class _Norm(NamedTuple):

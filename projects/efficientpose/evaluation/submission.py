@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.skeleton import NUM_KEYPOINTS
+from efficientpose.core.skeleton import NUM_KEYPOINTS
 
 PERSON_CATEGORY = 1
 POINT_DTYPE = np.dtype([("x", object), ("y", object), ("id", object)])

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from efficientpose.runtime.boxes import check_boxes
-from efficientpose.runtime.crops import cut_crop, find_region
-from efficientpose.runtime.images import find_images, read_image
-from efficientpose.runtime.job import People, find_boxes
+from efficientpose.core.boxes import check_boxes
+from efficientpose.core.crops import cut_crop, find_region
+from efficientpose.core.images import find_images, read_image
+from efficientpose.runtime.predict_files import People, find_boxes
 
 MIN_PICTURES: Final = 16
 HELD_OUT_EVERY: Final = 4

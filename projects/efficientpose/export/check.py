@@ -1,7 +1,8 @@
 """Compare what an exported file computes with what the MMPose model does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,11 +10,41 @@ import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
-from efficientpose.export.deployed import ExportOptions, read_normalisation
-from efficientpose.export.engines import Outputs
-from efficientpose.export.rtmlib import RTMLIB_MEAN, RTMLIB_STD
+from efficientpose.export.deployed import RTMLIB_MEAN, RTMLIB_STD, ExportOptions, read_normalisation
 from efficientpose.models.head import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
+from efficientpose.runtime.engines import load_engine
+
+Outputs = tuple[np.ndarray, ...]
+Run = Callable[[Path, Sequence[np.ndarray]], list[Outputs]]
+"""File and batches of crops (B, 3, H, W), as the file takes them but for the axes' order, to the outputs of each."""
+
+
+def run_with_runtime(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
+    """Run a file with our runtime, which also reads what the file says of itself."""
+    engine = load_engine(path)
+    if engine.metadata.input_layout == "nhwc":
+        batches = [images.transpose(0, 2, 3, 1) for images in batches]
+    return [engine.infer(np.ascontiguousarray(images)) for images in batches]
+
+
+def run_onnx(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
+    """Run a file that is made for others with ONNX Runtime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (taken,) = session.get_inputs()
+    return [tuple(session.run(None, {taken.name: images})) for images in batches]
+
+
+def run_torchscript(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
+    """Run a file with PyTorch."""
+    import torch
+
+    network = torch.jit.load(str(path))
+    with torch.no_grad():
+        return [tuple(output.numpy() for output in network(torch.from_numpy(images))) for images in batches]
+
 
 MAX_SHIFT = 0.25
 """Pixels of the input by which a keypoint may move."""

@@ -10,9 +10,27 @@ from torch import Tensor, nn
 
 from efficientpose.export.folding import fold_branch, fold_pass, fold_prediction, fold_upsampler, measure_inputs
 from efficientpose.export.layers import InputShift, PaddedConv2d, PassFeatures, Resampling
-from efficientpose.export.rtmlib import RTMLIB_MEAN, RTMLIB_STD, resampling_matrix
 from efficientpose.models.head import EfficientPoseHead
-from efficientpose.models.upsampling import TransposedConvUpsampler, bilinear_kernel
+from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler, bilinear_kernel
+
+RTMLIB_MEAN = (123.675, 116.28, 103.53)
+RTMLIB_STD = (58.395, 57.12, 57.375)
+
+_CELLS_FROM_BORDER = 2
+"""Cells this far from the map's edges do not see the zeros behind them."""
+
+
+def resampling_matrix(side: int) -> Tensor:
+    """Return the matrix from stride-8 cells to rtmlib's cells along one axis, (side + 1, side / 8).
+
+    Args:
+        side: Of the input, pixels; a multiple of 8.
+    """
+    num_cells = side // 8
+    # one map a cell: that cell's row is 1 all across
+    rows = torch.eye(num_cells)[:, None, :, None].expand(-1, -1, -1, 2 * _CELLS_FROM_BORDER + 1)
+    upsampled = BilinearUpsampler()(rows)[:, 0, :, 8 * _CELLS_FROM_BORDER]
+    return torch.cat((upsampled.T, torch.zeros(1, num_cells)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,20 +2,90 @@
 
 import importlib.util
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-from efficientpose.atomic import make_writable_folder
-from efficientpose.export.check import Agreement, compare, expect, feed
-from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy
-from efficientpose.export.description import describe
-from efficientpose.export.engines import Run, run_onnx, run_torchscript, run_with_runtime
+import efficientpose
+from efficientpose.core.files import make_writable_folder
+from efficientpose.export.check import (
+    Agreement,
+    Run,
+    compare,
+    expect,
+    feed,
+    run_onnx,
+    run_torchscript,
+    run_with_runtime,
+)
+from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy, read_normalisation
 from efficientpose.export.graph import trace
-from efficientpose.runtime.metadata import METADATA_KEY, Layout
+from efficientpose.models.trained_skeleton import trained_skeleton
+from efficientpose.runtime.metadata import METADATA_KEY, Layout, ModelMetadata
+
+
+def describe(
+    network: TopdownPoseEstimator, options: ExportOptions, *, name: str, weights: str, input_layout: Layout
+) -> ModelMetadata:
+    """Describe an exported network.
+
+    Args:
+        network: The pose estimator it was made from.
+        options: What was exported.
+        name: Of the variant, or of a network of one's own.
+        weights: Where the weights come from, in words.
+        input_layout: Order of the input's axes.
+
+    Raises:
+        ValueError: If the names of the keypoints are not known.
+    """
+    decoder = network.head.decoder
+    skeleton = trained_skeleton(network)
+    mean, std = (tuple(values.tolist()) for values in read_normalisation(network))
+    return ModelMetadata(
+        variant=name,
+        version=efficientpose.__version__,
+        keypoint_names=skeleton.keypoint_names,
+        limbs=tuple((limb.proximal, limb.distal) for limb in skeleton.limbs),
+        flip_indices=skeleton.flip_indices,
+        input_size=decoder.input_size,
+        input_layout=input_layout,
+        mean=None if options.normalise_inside else _rounded(mean),
+        std=None if options.normalise_inside else _rounded(std),
+        heatmap_stride=8 if options.outputs == "heatmaps" else 1,
+        has_pafs=options.pafs,
+        sigma=decoder.sigma,
+        blur_sigma=decoder.blur_sigma,
+        precision=options.precision,
+        weights=weights,
+    )
+
+
+def _rounded(values: tuple[float, ...]) -> tuple[float, float, float]:
+    """Undo what single precision did to the numbers of the config."""
+    red, green, blue = (round(value, 4) for value in values)
+    return red, green, blue
+
+
+def write_torchscript(network: DeployedNetwork, path: Path, *, metadata: dict[str, str]) -> None:
+    """Write a file that LibTorch and ``torch.jit.load`` run without this package; the batch size is free.
+
+    Args:
+        network: Any of :func:`~efficientpose.export.deployed.deploy`.
+        path: Where to.
+        metadata: Names and contents of files to write into it.
+    """
+    width, height = network.input_size
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        traced = torch.jit.trace(network, torch.zeros(1, 3, height, width))
+        torch.jit.save(torch.jit.freeze(traced), str(path), _extra_files=metadata)
+
 
 FAILED_SUFFIX = ".failed"
 
@@ -55,7 +125,7 @@ def _write_onnx(network: DeployedNetwork, path: Path, metadata: dict[str, str], 
 
 
 def _write_openvino(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.openvino import write_openvino
+    from efficientpose.export.onnx import write_openvino
 
     write_openvino(trace(network), path, metadata=metadata, half=half)
 
@@ -67,7 +137,7 @@ def _write_litert(network: DeployedNetwork, path: Path, metadata: dict[str, str]
 
 
 def _write_torchscript(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.torchscript import write_torchscript
+    from efficientpose.export.files import write_torchscript
 
     assert not half  # noqa: S101 - check_formats refuses it
     write_torchscript(network, path, metadata=metadata)

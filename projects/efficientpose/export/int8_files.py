@@ -9,13 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-from efficientpose.atomic import make_writable_folder
+from efficientpose.core.files import make_writable_folder
 from efficientpose.export.calibration import CalibrationCrops
 from efficientpose.export.check import expect, feed, find_peaks
 from efficientpose.export.deployed import ExportOptions, deploy
-from efficientpose.export.description import describe
 from efficientpose.export.drift import Drift, measure_drift
-from efficientpose.export.files import FORMATS, check_formats, file_stem
+from efficientpose.export.files import FORMATS, check_formats, describe, file_stem
 from efficientpose.export.graph import trace
 from efficientpose.export.int8 import quantise
 from efficientpose.export.int8_onnx import serialise_int8_onnx
@@ -106,7 +105,7 @@ def _write(serialised: bytes, path: Path, *, kind: str, metadata: dict[str, str]
     if kind == "onnx":
         path.write_bytes(serialised)
         return
-    from efficientpose.export.openvino import convert_onnx
+    from efficientpose.export.onnx import convert_onnx
 
     convert_onnx(serialised, path, metadata=metadata)
 

@@ -1,10 +1,12 @@
-"""Write a deployed network as ONNX."""
+"""Write a deployed network as OpenVINO's intermediate representation, by way of ONNX."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import onnx
+import openvino
 from onnx import TensorProto, helper, numpy_helper
 
 from efficientpose.export.graph import INPUT_NAME, Graph, Operation
@@ -142,3 +144,23 @@ class OnnxWriter:
         if name not in (weight.name for weight in self.weights):
             self.weights.append(numpy_helper.from_array(np.array(value, np.float32), name))
         return name
+
+
+def write_openvino(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
+    """Write ``path`` and, beside it, the weights (.bin); the batch size is free.
+
+    Args:
+        graph: The network.
+        path: Where to; ends in .xml.
+        metadata: Entries of the file's ``rt_info``.
+        half: Whether to store the weights in half precision; a processor computes in the precision it is asked for.
+    """
+    convert_onnx(serialise_onnx(graph, metadata={}), path, metadata=metadata, half=half)
+
+
+def convert_onnx(serialised: bytes, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
+    """Write an ONNX model as :func:`write_openvino` does; arguments as there."""
+    model = openvino.Core().read_model(BytesIO(serialised))
+    for key, value in metadata.items():
+        model.set_rt_info(value, key)
+    openvino.save_model(model, path, compress_to_fp16=half)

@@ -11,11 +11,11 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import BottomupPoseEstimator, TopdownPoseEstimator
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.core.boxes import Boxes, check_boxes, check_pixels, load_pixels
+from efficientpose.core.poses import CropMaps, Pose
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.core.variants import get_variant
 from efficientpose.models.trained_skeleton import trained_skeleton
-from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels, load_pixels
-from efficientpose.runtime.predictions import CropMaps, Pose
-from efficientpose.variants import get_variant
 from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.find import find_weights
 

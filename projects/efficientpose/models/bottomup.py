@@ -10,14 +10,12 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from efficientpose.core.grouping import GroupingRule, LimbRule, Person
+from efficientpose.core.scene_poses import BOX_MARGIN, PeopleDecoder, mirror_pafs
+from efficientpose.core.similarity import boxes_around
+from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
+from efficientpose.models.batches import stack_scenes
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
-from efficientpose.models.scene_truth import stack_scenes
-from efficientpose.runtime.grouping import GroupingRule, Person
-from efficientpose.runtime.limb_scores import LimbRule
-from efficientpose.runtime.paf_estimator import mirror_pafs
-from efficientpose.runtime.people import BOX_MARGIN, PeopleDecoder
-from efficientpose.runtime.similarity import boxes_around
-from efficientpose.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 
 
 @MODELS.register_module()
@@ -26,7 +24,7 @@ class PafPoseEstimator(BottomupPoseEstimator):
 
     For inference the pipeline needs ``BottomupResize`` with ``size_factor=8``; pictures of one batch have one size.
     ``test_cfg`` knows ``flip_test`` and ``output_heatmaps``. It is trained top-down, one person a crop, or as it is, on
-    scenes: then the pipeline needs :class:`~efficientpose.datasets.scene_window.SceneWindow`.
+    scenes: then the pipeline needs :class:`~efficientpose.datasets.scenes.SceneWindow`.
 
     Args:
         backbone: In MMPose's form.
@@ -35,8 +33,8 @@ class PafPoseEstimator(BottomupPoseEstimator):
         keypoint_names: In the order of the heatmaps.
         min_peak: Peaks below it are left out.
         radius: Distance in input pixels below which two peaks of one keypoint are one.
-        limb_rule: Arguments of :class:`~efficientpose.runtime.limb_scores.LimbRule`.
-        grouping_rule: Arguments of :class:`~efficientpose.runtime.grouping.GroupingRule`.
+        limb_rule: Arguments of :class:`~efficientpose.core.grouping.LimbRule`.
+        grouping_rule: Arguments of :class:`~efficientpose.core.grouping.GroupingRule`.
         train_cfg: Not used.
         test_cfg: In MMPose's form.
         data_preprocessor: In MMPose's form.
@@ -95,7 +93,7 @@ class PafPoseEstimator(BottomupPoseEstimator):
 
         Args:
             inputs: (B, 3, H, W), of the decoder's ``input_size``.
-            data_samples: B of them, as :func:`~efficientpose.models.scene_truth.stack_scenes` takes them.
+            data_samples: B of them, as :func:`~efficientpose.models.batches.stack_scenes` takes them.
 
         Returns:
             ``loss_pafs``, ``loss_heatmaps_1`` and so on.

@@ -5,8 +5,8 @@ from mmengine.registry import init_default_scope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 
-from efficientpose.locations import mpii_config_path
-from efficientpose.variants import get_variant
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.core.variants import get_variant
 
 
 def build_network(variant: str, *, upsampling: str | None = "bilinear") -> TopdownPoseEstimator:

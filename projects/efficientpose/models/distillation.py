@@ -15,11 +15,11 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from efficientpose.locations import mpii_config_path
+from efficientpose.codecs.targets import Targets
+from efficientpose.core.shipped_files import mpii_config_path
+from efficientpose.core.variants import VARIANTS
+from efficientpose.models.batches import resample_maps, resample_pafs
 from efficientpose.models.head import EfficientPoseHead, PoseMaps
-from efficientpose.models.maps import resample_maps, resample_pafs
-from efficientpose.targets import Targets
-from efficientpose.variants import VARIANTS
 
 
 @MODELS.register_module()

@@ -1,8 +1,9 @@
 """The detection passes: part affinity fields, then heatmaps, then upsampling."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast
 
 import torch
 from mmengine.model import normal_init
@@ -13,14 +14,93 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from efficientpose.models.crop_truth import stack_crops
-from efficientpose.models.head_settings import check_limbs, read_keypoint_weights, read_pass_weights
+from efficientpose.codecs.targets import Targets
+from efficientpose.models.batches import stack_crops
 from efficientpose.models.layers import DetectionPass
-from efficientpose.models.map_counts import explain_map_counts
 from efficientpose.models.separable_loss import find_separable_loss, is_mean_square
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
-from efficientpose.targets import Targets
+
+
+def check_limbs(limbs: Sequence[tuple[int, int]], *, num_limbs: int, num_keypoints: int) -> None:
+    """Check that a decoder's limbs are as many as the head's and join keypoints that it has.
+
+    Raises:
+        ValueError: If not.
+    """
+    if len(limbs) != num_limbs:
+        raise ValueError(f"num_limbs is {num_limbs}, but the decoder has {len(limbs)} limbs")
+    if not all(0 <= joint < num_keypoints for limb in limbs for joint in limb):
+        raise ValueError(f"the decoder's limbs must join keypoints 0 to {num_keypoints - 1}, got {limbs}")
+
+
+def read_keypoint_weights(weights: Sequence[float] | None, *, num_keypoints: int) -> Tensor:
+    """Return (K,) weights.
+
+    Raises:
+        ValueError: If there are not as many as keypoints, or one is negative or not finite, or all are 0.
+    """
+    read = torch.ones(num_keypoints) if weights is None else torch.tensor(weights, dtype=torch.float32)
+    if read.shape != (num_keypoints,) or not read.isfinite().all() or read.min() < 0 or read.max() == 0:
+        raise ValueError(f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {weights}")
+    return read
+
+
+def read_pass_weights(weights: float | Sequence[float], *, num_passes: int) -> tuple[float, ...]:
+    """Return one weight for each heatmap pass; a number alone is that of every pass.
+
+    Raises:
+        ValueError: If there are not as many as passes, or one is negative or not finite.
+    """
+    read = (weights,) * num_passes if isinstance(weights, (int, float)) else tuple(weights)
+    if len(read) != num_passes:
+        raise ValueError(
+            f"heatmap_weight has {len(read)} numbers, but the head has {num_passes} heatmap passes: give one for each "
+            "pass, or a single number for all"
+        )
+    if not all(math.isfinite(weight) and weight >= 0 for weight in read):
+        raise ValueError(f"heatmap_weight must be of at least 0 and finite, got {weights}")
+    return read
+
+
+_PREDICTION: Final = ".predict."
+_UPSAMPLER: Final = "upsampler."
+_COUNTED: Final = {"heatmap_passes.": "keypoints", "paf_pass.": "part affinity channels"}
+
+
+def explain_map_counts(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """Say how many maps a checkpoint's head predicts, if nothing else keeps it from fitting another head.
+
+    Args:
+        offered: Tensors of the checkpoint's head, which do not fit.
+        wanted: Tensors of the other.
+
+    Returns:
+        A sentence, and what can be done; None if more than the number of maps differs.
+    """
+    if offered.keys() != wanted.keys():
+        return None
+    differing = [name for name, tensor in wanted.items() if offered[name].shape != tensor.shape]
+    if not all(_is_for_maps(name, offered[name], wanted[name]) for name in differing):
+        return None
+    counts = []
+    for beginning, things in _COUNTED.items():
+        predictions = [name for name in differing if name.startswith(beginning)]
+        if predictions:
+            counts.append(
+                f"it predicts {len(offered[predictions[0]])} {things}, this config {len(wanted[predictions[0]])}"
+            )
+    if not counts:
+        return None
+    return (
+        f"{'; '.join(counts)}. Give the config the checkpoint's skeleton, or start from all other layers with "
+        'model.init_cfg.type="PretrainedKeypoints"'
+    )
+
+
+def _is_for_maps(name: str, offered: Tensor, wanted: Tensor) -> bool:
+    """Return whether a tensor has a row for each map: a prediction's, or learnt upsampling."""
+    return name.startswith(_UPSAMPLER) or (_PREDICTION in name and offered.shape[1:] == wanted.shape[1:])
 
 
 class PoseMaps(NamedTuple):

@@ -15,8 +15,8 @@ import torch
 from mmpose.models.losses import KeypointMSELoss
 from torch import Tensor, nn
 
-from efficientpose.runtime.peaks_dense import make_axis_matrices
-from efficientpose.targets import SeparableMaps
+from efficientpose.codecs.targets import SeparableMaps
+from efficientpose.core.decoding import make_axis_matrices
 
 
 class _Axis(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmpose.models.pose_estimators.base import BasePoseEstimator
 
-from efficientpose.skeleton import FLIP_INDICES, Limb, Skeleton, keypoint_names_of
+from efficientpose.core.skeleton import FLIP_INDICES, Limb, Skeleton, keypoint_names_of
 
 
 def trained_skeleton(network: BasePoseEstimator) -> Skeleton:

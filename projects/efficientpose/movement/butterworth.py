@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
-from efficientpose.movement.stretches import as_columns, stretches
+from efficientpose.movement.recording import as_columns, stretches
 
 Irregular = Literal["resample", "refuse"]
 IRREGULAR: Final[tuple[Irregular, ...]] = get_args(Irregular)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from efficientpose.movement.stretches import as_columns
+from efficientpose.movement.recording import as_columns
 
 Interpolation = Literal["linear", "pchip", "cubic"]
 """Straight lines; cubics that keep the shape and never overshoot (Fritsch and Carlson 1980); a smooth cubic spline."""

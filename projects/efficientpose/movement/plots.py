@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
 
 if TYPE_CHECKING:
     import pandas

@@ -15,8 +15,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.movement.angle_definitions import HEAD, HIPS, JOINT_ANGLES, SEGMENT_ANGLES, SHOULDERS
-from efficientpose.movement.angles import angle_over_time, landmark_indices
+from efficientpose.movement.angles import (
+    HEAD,
+    HIPS,
+    JOINT_ANGLES,
+    SEGMENT_ANGLES,
+    SHOULDERS,
+    angle_over_time,
+    landmark_indices,
+)
 from efficientpose.movement.recording import Recording, Track
 
 HEIGHT_OF_ANKLE: Final = 0.039

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.movement.person_size import person_size
-from efficientpose.movement.stretches import stretches
-from efficientpose.skeleton import mirror_name
+from efficientpose.core.skeleton import mirror_name
+from efficientpose.movement.outliers import person_size
+from efficientpose.movement.recording import stretches
 
 CLEARLY_BETTER = 0.5  # exchanged sides must lie within half the distance of the others
 

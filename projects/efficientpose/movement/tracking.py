@@ -1,9 +1,4 @@
-"""Who is who from frame to frame: steady numbers for the people that an estimator finds in each.
-
-Every person is expected to go on at a constant velocity. Expected and found people are paired one to one so that the
-sum of their similarities, of keypoints (OKS) and of boxes (intersection over union), is the highest. Trackers that
-exist pair boxes alone, or greedily, or bring a network for looks.
-"""
+"""Steady identities for a recording whose people are numbered by their place in each frame, as predict writes them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +7,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientpose.core.assignment import match_best
+from efficientpose.core.poses import Pose
+from efficientpose.core.similarity import box_areas, box_overlaps, keypoint_spreads, oks
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.runtime.assignment import match_best
-from efficientpose.runtime.predictions import Pose
-from efficientpose.runtime.similarity import box_areas, box_overlaps, keypoint_spreads, oks
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 Floats = NDArray[np.float64]
 
@@ -247,3 +242,33 @@ def _make_track(person: int, sights: Sequence[tuple[int, Pose]], *, shape: tuple
         scores[index] = np.where(np.isfinite(keypoints[index]).all(axis=1), pose.keypoints[:, 2], 0)
         boxes[index] = pose.bbox
     return Track(person=person, keypoints=keypoints, scores=scores, boxes=boxes)
+
+
+def follow_people(recording: Recording, *, rule: TrackingRule | None = None) -> Recording:
+    """Number people anew, the same through the whole video.
+
+    Args:
+        recording: Unfiltered.
+        rule: When a person is the same, new or lost.
+    """
+    frames = [
+        PeopleFrame(
+            number=int(number),
+            seconds=float(seconds),
+            poses=tuple(_pose(track, index) for track in recording.tracks if track.is_seen[index]),
+        )
+        for index, (number, seconds) in enumerate(zip(recording.frames, recording.seconds, strict=True))
+    ]
+    return track_people(
+        frames,
+        image_size=recording.image_size,
+        source=recording.source,
+        keypoint_names=recording.keypoint_names,
+        limbs=recording.limbs,
+        rule=rule,
+    )
+
+
+def _pose(track: Track, index: int) -> Pose:
+    keypoints = np.concatenate((track.keypoints[index], track.scores[index][:, None]), axis=1)
+    return Pose(bbox=track.boxes[index], keypoints=keypoints)

@@ -7,23 +7,23 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from efficientpose.people.following import Follower
     from efficientpose.runtime.estimator import PoseEstimator
-    from efficientpose.runtime.follow import Follower
-    from efficientpose.runtime.video import open_camera, open_video
-    from efficientpose.runtime.video_job import predict_video
+    from efficientpose.video.prediction import predict_video
+    from efficientpose.video.reading import open_camera, open_video
 
 __all__ = ["Follower", "PoseEstimator", "open_camera", "open_video", "predict_video"]
 
 _MODULES: Final = {
-    "Follower": "follow",
-    "PoseEstimator": "estimator",
-    "open_camera": "video",
-    "open_video": "video",
-    "predict_video": "video_job",
+    "Follower": "efficientpose.people.following",
+    "PoseEstimator": "efficientpose.runtime.estimator",
+    "open_camera": "efficientpose.video.reading",
+    "open_video": "efficientpose.video.reading",
+    "predict_video": "efficientpose.video.prediction",
 }
 
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
-        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from efficientpose.runtime.boxes import Boxes, check_boxes, check_pixels, load_pixels
-from efficientpose.runtime.crops import CropEncoder, Region, cut_crop, find_region, to_image
+from efficientpose.core.boxes import Boxes, check_boxes, check_pixels, load_pixels
+from efficientpose.core.crops import Region, cut_crop, find_region, to_image
+from efficientpose.core.decoding import FullMapPeakFinder, SparsePeakFinder
+from efficientpose.core.poses import CropMaps, Pose
+from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
-from efficientpose.runtime.full_maps import FullMapPeakFinder
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata
-from efficientpose.runtime.peaks import SparsePeakFinder
-from efficientpose.runtime.predictions import CropMaps, Pose
 
 MAX_BATCH = 16
 """Crops that the network takes at once; more people than that are taken in turns, so memory stays bounded."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
-from efficientpose.skeleton import Limb, Skeleton
+from efficientpose.core.skeleton import Limb, Skeleton
 
 METADATA_KEY = "efficientpose"
 """Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript

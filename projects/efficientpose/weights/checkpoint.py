@@ -1,4 +1,4 @@
-"""Our checkpoints: MMEngine's layout, plain tensors and text only, loaded with strict checks."""
+"""From a training's checkpoint to one that holds weights alone."""
 
 import io
 import pickle
@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmpose.models.pose_estimators.base import BasePoseEstimator
 from torch import Tensor, nn
 
 import efficientpose
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
+from efficientpose.core.skeleton import MPII_SKELETON, Skeleton
+from efficientpose.models.build import build_network
 from efficientpose.models.state_dicts import StateDictError
-from efficientpose.skeleton import MPII_SKELETON, Skeleton
+from efficientpose.models.trained_skeleton import trained_skeleton
 
 
 class CheckpointError(ValueError):
@@ -159,3 +162,33 @@ def _allow_training_records() -> AbstractContextManager:
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # as NumPy 1 and 2 write them
         allowed += [(function, f"{module}.{name}") for name, function in rebuild.items()]
     return torch.serialization.safe_globals([*allowed, (_loss_statistic, "builtins.getattr")])
+
+
+def publish_checkpoint(
+    training_checkpoint: Path, path: Path, *, variant: str, source: str, network: BasePoseEstimator | None = None
+) -> None:
+    """Write the weights of a training's checkpoint, without optimiser and history, as a checkpoint of ours.
+
+    Args:
+        training_checkpoint: As MMEngine wrote it.
+        path: The checkpoint to write, ``.pth``.
+        variant: Name of the network that was trained, kept in the file.
+        source: What it was trained on, kept in the file.
+        network: One of your own, such as of another skeleton, in place of the variant's; its weights are overwritten.
+
+    Raises:
+        ValueError: If the variant is unknown or ``path`` has another ending.
+        FileNotFoundError: If there is no such checkpoint, or no folder for ``path``.
+        CheckpointError: If it cannot be read or does not fit the variant.
+        OSError: If ``path`` cannot be written.
+    """
+    if path.suffix != ".pth":
+        raise ValueError(f"{path}: a checkpoint's name ends in .pth")
+    if network is None:
+        network = build_network(variant)
+        load_checkpoint(network, training_checkpoint, variant=variant)
+    else:
+        load_checkpoint(network, training_checkpoint, variant=None)
+    state_dict = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    checkpoint = make_checkpoint(state_dict, variant=variant, source=source, skeleton=trained_skeleton(network))
+    save_checkpoint(checkpoint, path)

@@ -9,15 +9,21 @@ import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
+from efficientpose.core.skeleton import NUM_KEYPOINTS
+from efficientpose.core.variants import VARIANTS, get_variant
 from efficientpose.models.build import build_network
 from efficientpose.models.efficientnet_lite import LITE_ARCHITECTURES
 from efficientpose.models.upsampling import bilinear_kernel
-from efficientpose.skeleton import NUM_KEYPOINTS
-from efficientpose.variants import VARIANTS, get_variant
 from efficientpose.weights.checkpoint import make_checkpoint, save_checkpoint
-from efficientpose.weights.layer_names import LITE_PREFIX, released_layer_names
-from efficientpose.weights.released import UPSAMPLER_LAYERS, Layers, read_released
-from efficientpose.weights.released_order import KEYPOINT_ORDER, PAF_CHANNEL_ORDER
+from efficientpose.weights.released import (
+    KEYPOINT_ORDER,
+    LITE_PREFIX,
+    PAF_CHANNEL_ORDER,
+    UPSAMPLER_LAYERS,
+    Layers,
+    read_released,
+    released_layer_names,
+)
 
 _MAX_LISTED = 20
 

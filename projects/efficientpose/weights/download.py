@@ -3,8 +3,16 @@
 import logging
 from pathlib import Path
 
-from efficientpose.weights.cache import cache_folder, convert_cached, find_converted, writable_folder
-from efficientpose.weights.catalog import MODELS_URL, Kind, ReleasedFile, released_file
+from efficientpose.weights.cache import (
+    MODELS_URL,
+    Kind,
+    ReleasedFile,
+    cache_folder,
+    convert_cached,
+    find_converted,
+    released_file,
+    writable_folder,
+)
 from efficientpose.weights.fetch import fetch, file_sha256
 
 _logger = logging.getLogger(__name__)

@@ -5,9 +5,16 @@ import os
 from pathlib import Path
 from typing import Final
 
-from efficientpose.variants import get_variant
-from efficientpose.weights.cache import cache_folder, convert_cached, writable_or_temporary_folder
-from efficientpose.weights.catalog import MODELS_URL, ReleasedFile, released_file, released_files
+from efficientpose.core.variants import get_variant
+from efficientpose.weights.cache import (
+    MODELS_URL,
+    ReleasedFile,
+    cache_folder,
+    convert_cached,
+    released_file,
+    released_files,
+    writable_or_temporary_folder,
+)
 from efficientpose.weights.download import download_into, find_downloaded
 from efficientpose.weights.fetch import DownloadError, file_sha256
 

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 
 def random_track(rng, *, person, num_frames, num_keypoints):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from efficientpose.core.poses import Pose
+from efficientpose.core.skeleton import Limb, Skeleton
 from efficientpose.movement.files import read
-from efficientpose.runtime.predictions import Pose
-from efficientpose.runtime.video import Frame
-from efficientpose.runtime.video_results import VideoResults
-from efficientpose.skeleton import Limb, Skeleton
+from efficientpose.video.reading import Frame
+from efficientpose.video.writing import VideoResults
 
 HEADER = "frame,seconds,person,keypoint,x,y,score\n"
 LINE = json.dumps({"frame": 0, "seconds": 0.0, "instances": []}) + "\n"

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from efficientpose.atomic import replacing
-from efficientpose.movement.files.layout import every_frame, require_people, spread
+from efficientpose.core.files import replacing
+from efficientpose.movement.files.layout import every_frame, marker_names, require_people, spread
 from efficientpose.movement.files.markers import marker_positions, require_rate
-from efficientpose.movement.files.skeletons import marker_names
 from efficientpose.movement.files.text import write_scores
 from efficientpose.movement.recording import Recording
 

@@ -10,8 +10,7 @@ an empty list of results.
 from pathlib import Path
 from typing import Any, Final
 
-from efficientpose.movement.files.layout import Person, people_in
-from efficientpose.movement.files.skeletons import COCO_17, place_some
+from efficientpose.movement.files.layout import COCO_17, Person, people_in, place_some
 from efficientpose.movement.files.text import PIXEL_DECIMALS, SECONDS_DECIMALS, write_json
 from efficientpose.movement.recording import Recording
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
 from efficientpose.movement.files.layout import every_frame, require_people, spread
 from efficientpose.movement.files.text import PIXEL_DECIMALS, write_text, write_timestamps
 from efficientpose.movement.recording import Recording, Track

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from efficientpose.atomic import replacing
+from efficientpose.core.files import replacing
 from efficientpose.movement.files.layout import require_people
 from efficientpose.movement.recording import Recording, Track
 

@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from efficientpose.atomic import make_writable_folder
-from efficientpose.movement.files.layout import Person, every_frame, people_in
-from efficientpose.movement.files.skeletons import BODY_25, place, place_some
+from efficientpose.core.files import make_writable_folder
+from efficientpose.movement.files.layout import BODY_25, Person, every_frame, people_in, place, place_some
 from efficientpose.movement.files.text import write_json, write_timestamps
 from efficientpose.movement.recording import Recording
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.movement.files.layout import tight_boxes
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 
 class _Line(NamedTuple):

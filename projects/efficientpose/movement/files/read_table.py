@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.movement.files.layout import tight_boxes
-from efficientpose.movement.files.tidy import RAW_COLUMNS, VALUE_COLUMNS
+from efficientpose.movement.files.text import RAW_COLUMNS, VALUE_COLUMNS
 from efficientpose.movement.recording import Recording, Track
-from efficientpose.skeleton import KEYPOINT_NAMES, LIMBS
 
 if TYPE_CHECKING:
     import pandas as pd

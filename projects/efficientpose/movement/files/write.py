@@ -4,17 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from efficientpose.atomic import make_writable_folder
+from efficientpose.core.files import make_writable_folder
 from efficientpose.movement.files.c3d import write_c3d
 from efficientpose.movement.files.coco import write_coco, write_coco_17
 from efficientpose.movement.files.deeplabcut import write_deeplabcut_csv, write_deeplabcut_h5
+from efficientpose.movement.files.markers import write_sports2d, write_trc
 from efficientpose.movement.files.mmpose_json import write_mmpose
 from efficientpose.movement.files.nwb import write_nwb
 from efficientpose.movement.files.openpose import write_openpose
-from efficientpose.movement.files.tidy import write_tidy
-from efficientpose.movement.files.trc import write_sports2d, write_trc
+from efficientpose.movement.files.text import write_tidy
 from efficientpose.movement.recording import Recording
-from efficientpose.runtime.video import VIDEO_SUFFIXES
+from efficientpose.video.reading import VIDEO_SUFFIXES
 
 Paths = tuple[Path, ...]
 

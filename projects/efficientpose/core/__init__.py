@@ -1,0 +1,1 @@
+"""What everything else stands on, with NumPy and OpenCV alone: skeletons, crops, images, poses, decoding, grouping."""

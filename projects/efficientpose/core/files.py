@@ -1,0 +1,54 @@
+"""Write files so that a reader never finds half of one, into folders that are known to take them."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well and is removed if not.
+
+    Args:
+        path: The file to write or replace; its folder must exist.
+
+    Raises:
+        OSError: If the file cannot be written or put in place; it names ``path``.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.strerror:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def make_writable_folder(folder: Path) -> None:
+    """Make a folder, and those above it, and write to it as a trial.
+
+    Raises:
+        OSError: If either is impossible.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make an output folder and check that it can be written.
+
+    Raises:
+        OSError: If it cannot; the message names it.
+    """
+    try:
+        make_writable_folder(folder)
+    except OSError as error:
+        raise OSError(
+            f"cannot write to the output folder {folder} ({error.strerror}): choose another with --out"
+        ) from None

@@ -1,0 +1,317 @@
+"""From all candidates of joints in a scene to people, along part affinity fields (Cao et al. 2017).
+
+Limbs form a tree. On each limb candidates of its two joints are matched one to one so that the sum of the scores is the
+highest; as no two limbs of a tree decide the same thing, this is the best solution for all limbs together, and a person
+never gets two candidates of one joint. Following the limbs from the root outward then gives the people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efficientpose.core.assignment import match_best
+from efficientpose.core.scene_decoding import Candidates
+from efficientpose.core.similarity import box_areas, boxes_around, keep_unlike, keypoint_spreads, oks
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimbRule:
+    """When a limb counts.
+
+    Attributes:
+        num_samples: Points on the line at which the field is read, in the middle of as many equal pieces.
+        min_agreement: Component of the field along the limb from which a point supports it; the field's length is
+            about 1 on a limb and 0 elsewhere.
+        min_supported: Fraction of the points that must support it.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    num_samples: int = 10
+    min_agreement: float = 0.05
+    min_supported: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.num_samples < 1 or not 0 <= self.min_supported <= 1 or not 0 <= self.min_agreement < 1:
+            raise ValueError(
+                "num_samples must be 1 or more, min_supported from 0 to 1 and min_agreement from 0 to below 1, got "
+                f"{self.num_samples}, {self.min_supported} and {self.min_agreement}"
+            )
+
+
+def sample_field(field: Floats, points: Floats, *, stride: int) -> Floats:
+    """Read a field between its cells, bilinearly; beyond the outermost centres it goes on as it is there.
+
+    Args:
+        field: (C, h, w), finite.
+        points: (N, 2).
+        stride: Input pixels per cell.
+
+    Returns:
+        (C, N).
+    """
+    num_channels, height, width = field.shape
+    last = np.array((width - 1, height - 1))
+    cells = np.clip((points - (stride - 1) / 2) / stride, 0, last)
+    low = np.minimum(cells.astype(np.intp), np.maximum(last - 1, 0))
+    x_share, y_share = (cells - low).T
+    right, below = (np.minimum(low + 1, last) - low).T
+    flat = field.reshape(num_channels, -1)
+    corner = low[:, 1] * width + low[:, 0]
+    above = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
+    corner = corner + below * width
+    under = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
+    read: Floats = above * (1 - y_share) + under * y_share
+    return read
+
+
+def score_limbs(field: Floats, starts: Floats, ends: Floats, *, stride: int, rule: LimbRule) -> Floats:
+    """Score every pair of a proximal and a distal joint.
+
+    Args:
+        field: (2, h, w), the limb's x and y components; finite.
+        starts: (A, 2), candidates of the proximal joint.
+        ends: (B, 2), candidates of the distal joint.
+        stride: Input pixels per cell.
+        rule: When a limb counts.
+
+    Returns:
+        (A, B), the mean of the field's component along the limb, about 0 to 1; 0 where too few points support it or
+        the two joints lie on one point.
+    """
+    vectors = ends[None] - starts[:, None]
+    lengths = np.linalg.norm(vectors, axis=2)
+    units = vectors / np.maximum(lengths, 1e-9)[..., None]
+    shares = (np.arange(rule.num_samples) + 0.5) / rule.num_samples
+    points = starts[:, None, None] + vectors[:, :, None] * shares[:, None]
+    values = sample_field(field, points.reshape(-1, 2), stride=stride).reshape(2, *points.shape[:3])
+    along = values[0] * units[:, :, None, 0] + values[1] * units[:, :, None, 1]
+    means: Floats = along.mean(axis=2)
+    is_supported = (along > rule.min_agreement).mean(axis=2) >= rule.min_supported
+    return np.where(is_supported & (lengths > 1e-9), np.maximum(means, 0), 0)
+
+
+class Person(NamedTuple):
+    """Somebody in a scene.
+
+    Attributes:
+        keypoints: (K, 2) x and y in the frame of the candidates; NaN for a joint that was not found.
+        scores: (K,), of each joint the heatmap's peak, about 0 to 1; 0 for one that was not found.
+        score: Mean of the scores of the joints that were found, times the mean of the limbs' between them.
+    """
+
+    keypoints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupingRule:
+    """Which people are kept.
+
+    Attributes:
+        limb: When a limb counts.
+        min_joints: A person has this many joints or more; the rest is dropped as noise.
+        min_score: A person's score is at least this.
+        max_pelvis_distance: The pelvis lies this close to the middle of the hips, in torsos (thorax to middle of hips).
+        max_similarity: A person more alike than this to a better one, by OKS over three common joints or more, is the
+            same.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    limb: LimbRule = field(default_factory=LimbRule)
+    min_joints: int = 4
+    min_score: float = 0.05
+    max_pelvis_distance: float = 0.5
+    max_similarity: float = 0.7
+
+    def __post_init__(self) -> None:
+        if self.min_joints < 1 or min(self.min_score, self.max_pelvis_distance, self.max_similarity) < 0:
+            raise ValueError(
+                "min_joints must be 1 or more, min_score, max_pelvis_distance and max_similarity 0 or more, got "
+                f"{self.min_joints}, {self.min_score}, {self.max_pelvis_distance} and {self.max_similarity}"
+            )
+
+
+MIN_COMMON_JOINTS: Final = 3
+
+
+def order_limbs(limbs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the order in which limbs are followed: breadth first from the joint that most limbs meet in.
+
+    Raises:
+        ValueError: If limbs form a cycle, or one joins a joint to itself.
+    """
+    joints = [joint for limb in limbs for joint in limb]
+    waiting, order, reached = list(range(len(limbs))), [], set[int]()
+    while waiting:
+        touching = [number for number in waiting if reached & set(limbs[number])]
+        if not touching:
+            left = {joint for number in waiting for joint in limbs[number]}
+            reached.add(max(sorted(left), key=joints.count))
+            continue
+        for number in touching:
+            if set(limbs[number]) <= reached:
+                raise ValueError(f"limb {number}, {tuple(limbs[number])}, closes a cycle; limbs must form a tree")
+            reached |= set(limbs[number])
+        order += touching
+        waiting = [number for number in waiting if number not in touching]
+    return tuple(order)
+
+
+class PeopleGrouper:
+    """Joins candidates into people.
+
+    Args:
+        limbs: L pairs (proximal, distal) of keypoint indices, in the order of the fields; a tree or several.
+        keypoint_names: K names; "pelvis" between "right_hip" and "left_hip" is attached if it is on no limb, other
+            keypoints without limb are never found.
+        rule: Which people are kept.
+
+    Raises:
+        ValueError: If limbs form a cycle.
+    """
+
+    def __init__(
+        self,
+        *,
+        limbs: Sequence[tuple[int, int]] = LIMBS,
+        keypoint_names: Sequence[str] = KEYPOINT_NAMES,
+        rule: GroupingRule | None = None,
+    ) -> None:
+        self.limbs = tuple((int(proximal), int(distal)) for proximal, distal in limbs)
+        self.rule = rule or GroupingRule()
+        self._order = order_limbs(self.limbs)
+        self._num_keypoints = len(keypoint_names)
+        self._pelvis = _find_pelvis(self.limbs, list(keypoint_names))
+        self._spreads = keypoint_spreads(tuple(keypoint_names))
+
+    def group(self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int) -> tuple[Person, ...]:
+        """Find the people.
+
+        Args:
+            candidates: Of each of the K keypoints.
+            pafs: (2L, h, w); NaN and infinities count as 0. Not changed.
+            stride: Input pixels per cell.
+
+        Returns:
+            The people, best first.
+
+        Raises:
+            ValueError: If there are not as many candidates or fields as keypoints and limbs.
+        """
+        if len(candidates) != self._num_keypoints or len(pafs) != 2 * len(self.limbs):
+            raise ValueError(
+                f"{self._num_keypoints} keypoints and {len(self.limbs)} limbs need as many candidates and twice as "
+                f"many fields, got {len(candidates)} and {len(pafs)}"
+            )
+        matches = self.match_limbs(candidates, pafs, stride=stride)
+        members, limb_scores = self._follow(matches, candidates)
+        members = self._attach_pelvis(members, candidates)
+        people = []
+        for row, scores_of_limbs in zip(members, limb_scores, strict=True):
+            person = _assemble(row, candidates, scores_of_limbs)
+            if (row >= 0).sum() >= self.rule.min_joints and person.score >= self.rule.min_score:
+                people.append(person)
+        people.sort(key=lambda person: -person.score * np.count_nonzero(person.scores))
+        return self._suppress_duplicates(people)
+
+    def match_limbs(
+        self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int
+    ) -> list[tuple[NDArray[np.intp], Floats]]:
+        """Return for each limb the pairs (P, 2) of candidates of its two joints, and the pairs' scores (P,)."""
+        finite = np.where(np.isfinite(pafs), pafs, 0).astype(np.float32)
+        matches = []
+        for number, (proximal, distal) in enumerate(self.limbs):
+            starts, ends = candidates[proximal], candidates[distal]
+            scores = score_limbs(
+                finite[2 * number : 2 * number + 2], starts.points, ends.points, stride=stride, rule=self.rule.limb
+            )
+            pairs = match_best(scores)
+            matches.append((pairs, scores[pairs[:, 0], pairs[:, 1]]))
+        return matches
+
+    def _follow(
+        self, matches: list[tuple[NDArray[np.intp], Floats]], candidates: Sequence[Candidates]
+    ) -> tuple[NDArray[np.intp], list[list[float]]]:
+        """Return for each person the index of each joint's candidate, −1 for none, (N, K), and its limbs' scores."""
+        owner = [np.full(len(each.scores), -1, np.intp) for each in candidates]
+        members: list[NDArray[np.intp]] = []
+        limb_scores: list[list[float]] = []
+        for number in self._order:
+            joints = self.limbs[number]
+            for pair, score in zip(*matches[number], strict=True):
+                ends = list(zip(joints, pair, strict=True))
+                people = [int(owner[joint][index]) for joint, index in ends if owner[joint][index] >= 0]
+                if not people:
+                    members.append(np.full(len(candidates), -1, np.intp))
+                    limb_scores.append([])
+                    people = [len(members) - 1]
+                for joint, index in ends:
+                    owner[joint][index] = people[0]
+                    members[people[0]][joint] = index
+                limb_scores[people[0]].append(float(score))
+        return np.array(members, np.intp).reshape(-1, len(candidates)), limb_scores
+
+    def _attach_pelvis(self, members: NDArray[np.intp], candidates: Sequence[Candidates]) -> NDArray[np.intp]:
+        """Give each person the candidate nearest the middle of its hips, where one is near; none goes to two."""
+        if self._pelvis is None or not len(members):
+            return members
+        pelvis, hips, thorax = self._pelvis
+        points = np.stack([_pick(row, candidates)[0] for row in members])
+        middles = points[:, hips].mean(axis=1)
+        torsos = np.linalg.norm(points[:, thorax] - middles, axis=1)
+        distances = np.linalg.norm(middles[:, None] - candidates[pelvis].points[None], axis=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            nearness = 1 - distances / (self.rule.max_pelvis_distance * torsos[:, None])
+        pairs = match_best(np.where(np.isfinite(nearness), nearness, 0))
+        attached = members.copy()
+        attached[pairs[:, 0], pelvis] = pairs[:, 1]
+        return attached
+
+    def _suppress_duplicates(self, people: list[Person]) -> tuple[Person, ...]:
+        if len(people) < 2:
+            return tuple(people)
+        keypoints = np.stack([person.keypoints for person in people])
+        areas = box_areas(boxes_around(keypoints))
+        alike = oks(
+            keypoints,
+            keypoints,
+            areas=np.maximum(areas[:, None], areas[None]),
+            spreads=self._spreads,
+            min_common=MIN_COMMON_JOINTS,
+        )
+        return tuple(people[index] for index in keep_unlike(alike > self.rule.max_similarity))
+
+
+def _find_pelvis(limbs: Sequence[tuple[int, int]], names: list[str]) -> tuple[int, list[int], int] | None:
+    """Return the pelvis, the hips and the thorax; None where there is no pelvis to attach."""
+    needed = ("pelvis", "right_hip", "left_hip", "thorax")
+    if not set(needed) <= set(names):
+        return None
+    pelvis, right_hip, left_hip, thorax = (names.index(name) for name in needed)
+    return None if any(pelvis in limb for limb in limbs) else (pelvis, [right_hip, left_hip], thorax)
+
+
+def _pick(row: NDArray[np.intp], candidates: Sequence[Candidates]) -> tuple[Floats, Floats]:
+    """Return the points (K, 2) and scores (K,) of one person's candidates."""
+    points, scores = np.full((len(row), 2), np.nan), np.zeros(len(row))
+    for joint, index in enumerate(row):
+        if index >= 0:
+            points[joint], scores[joint] = candidates[joint].points[index], candidates[joint].scores[index]
+    return points, scores
+
+
+def _assemble(row: NDArray[np.intp], candidates: Sequence[Candidates], limb_scores: list[float]) -> Person:
+    points, scores = _pick(row, candidates)
+    score = float(scores[row >= 0].mean() * np.mean(limb_scores))
+    return Person(keypoints=points, scores=scores, score=score)

@@ -1,0 +1,175 @@
+"""Write the config of a network with a skeleton of one's own."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from efficientpose.core.files import replacing
+from efficientpose.core.shipped_files import config_path
+from efficientpose.core.variants import get_variant
+from efficientpose.custom_skeletons.description import SkeletonDescription, SkeletonError
+
+BASE: Final = "efficientpose_{variant}_coco.py"
+
+_TEMPLATE: Final = Template('''"""$title with $num_keypoints keypoints of your own, fine-tuned from $checkpoint.
+
+    python tools/train.py $path
+    python tools/test.py $path work_dirs/$stem/epoch_$max_epochs.pth
+    efficientpose predict photo.jpg --config $path --weights work_dirs/$stem/epoch_$max_epochs.pth
+
+tools/new_skeleton.py wrote it; all below follows from the names and limbs.
+"""
+
+_base_ = ["$base"]
+
+keypoint_names = [
+$names]
+limbs = [  # from the trunk outwards: each gets a part affinity field
+$limbs]
+swaps = {  # what is what in a mirrored picture
+$swaps}
+sigmas = $sigmas  # how far annotators scatter each, for COCO's score
+
+dataset_info = dict(
+    dataset_name="$stem",
+    paper_info=dict(),
+    keypoint_info={
+        index: dict(name=name, id=index, color=[51, 153, 255], type="", swap=swaps.get(name, ""))
+        for index, name in enumerate(keypoint_names)
+    },
+    skeleton_info={index: dict(link=limb, id=index, color=[51, 153, 255]) for index, limb in enumerate(limbs)},
+    joint_weights=[1.0] * len(keypoint_names),
+    sigmas=sigmas,
+)
+# From this file: MMPose would mix up the keypoints' order in the copy of the config that a training writes.
+metainfo = dict(from_file="{{ fileDirname }}/$file_name")
+
+model = dict(
+    init_cfg=dict(checkpoint="$checkpoint", keypoint_names=keypoint_names),
+    head=dict(
+        num_keypoints=len(keypoint_names),
+        num_limbs=len(limbs),
+        decoder=dict(limbs=[tuple(keypoint_names.index(name) for name in limb) for limb in limbs]),
+    ),
+)
+
+data_root = "$data_root"
+dataset = dict(data_root=data_root, metainfo=metainfo, data_prefix=dict(img="$images"))
+training = dict(ann_file="$annotations")
+held_out = dict(ann_file="$val_annotations")
+train_dataloader = dict(batch_size=$batch_size, dataset=dict(**dataset, **training))
+val_dataloader = dict(dataset=dict(**dataset, **held_out))
+test_dataloader = val_dataloader
+val_evaluator = [dict(type="CocoMetric", ann_file=f"{data_root}{held_out['ann_file']}")]
+test_evaluator = val_evaluator
+
+train_cfg = dict(max_epochs=$max_epochs, val_interval=$val_interval)
+''')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigSettings:
+    """What a config says besides the skeleton.
+
+    Attributes:
+        variant: Name of the network's size.
+        data_root: Folder of the data.
+        annotations: COCO-format file to train on, below ``data_root``.
+        val_annotations: The same to validate on.
+        images: Folder of the pictures, below ``data_root``.
+        checkpoint: Weights to start from; None for the variant's released ones.
+        max_epochs: Passes over the data.
+        batch_size: Pictures a step.
+
+    Raises:
+        ValueError: If the variant is unknown or a number below 1.
+    """
+
+    variant: str
+    data_root: str
+    annotations: str = "annotations/train.json"
+    val_annotations: str = "annotations/val.json"
+    images: str = "images/"
+    checkpoint: str | None = None
+    max_epochs: int = 20
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        get_variant(self.variant)
+        if min(self.max_epochs, self.batch_size) < 1:
+            raise ValueError(f"epochs and batch size must be at least 1, got {self.max_epochs} and {self.batch_size}")
+
+
+def write_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> None:
+    """Write a config that ``tools/train.py`` and ``tools/test.py`` run.
+
+    Args:
+        description: The skeleton.
+        settings: The rest.
+        path: The file, ``.py``; its folder is made if need be.
+
+    Raises:
+        SkeletonError: If ``path`` has another ending or a text cannot stand in a config.
+        FileExistsError: If there is such a file: it may have been changed by hand.
+        OSError: If it cannot be written.
+    """
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise SkeletonError(f"{path}: a config is a .py file, called by letters, digits and underscores")
+    if path.exists():
+        raise FileExistsError(f"{path} is there already: choose another name, or delete it")
+    text = render_config(description, settings, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def render_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> str:
+    """Return the text of a config that will be at ``path``.
+
+    Raises:
+        SkeletonError: If a text cannot stand in a config.
+    """
+    skeleton = description.skeleton
+    variant = get_variant(settings.variant)
+    base = config_path(BASE.format(variant=variant.name))
+    checkpoint = settings.checkpoint or f"efficientpose://{variant.name}"
+    plain = {
+        "checkpoint": checkpoint,
+        "data_root": _as_folder(settings.data_root),
+        "images": _as_folder(settings.images),
+        "annotations": settings.annotations,
+        "val_annotations": settings.val_annotations,
+        "path": path.as_posix(),
+    }
+    for what, text in plain.items():
+        if any(character in text for character in '"\\\n{}'):
+            raise SkeletonError(f"{what} {text!r}: leave out quotation marks, backslashes and braces")
+    names = skeleton.keypoint_names
+    swapped = {name: names[other] for name, other in zip(names, skeleton.flip_indices, strict=True)}
+    return _TEMPLATE.substitute(
+        plain,
+        title=variant.title,
+        num_keypoints=len(names),
+        stem=path.stem,
+        file_name=path.name,
+        base=Path(os.path.relpath(base, path.parent)).as_posix(),
+        names="".join(f"    {_quote(name)},\n" for name in names),
+        limbs="".join(f"    ({_quote(one)}, {_quote(other)}),\n" for one, other in skeleton.named_limbs),
+        swaps="".join(f"    {_quote(name)}: {_quote(other)},\n" for name, other in swapped.items() if name != other),
+        sigmas=[round(sigma, 4) for sigma in description.sigmas],
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        val_interval=max(1, settings.max_epochs // 10),
+    )
+
+
+def _as_folder(text: str) -> str:
+    return f"{text.rstrip('/')}/" if text else ""
+
+
+def _quote(name: str) -> str:
+    if '"' in name or "\\" in name or "\n" in name or "{{" in name:
+        raise SkeletonError(f"keypoint {name!r}: leave out quotation marks, backslashes and double braces")
+    return f'"{name}"'

@@ -1,0 +1,1 @@
+"""Videos and cameras: frames in, poses per frame out, without torch or MMPose."""

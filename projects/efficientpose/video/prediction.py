@@ -1,0 +1,95 @@
+"""Predict one video or camera: frames in; overlay, JSON lines and CSV out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from efficientpose.core.boxes import Boxes
+from efficientpose.core.poses import Estimator, skeleton_of
+from efficientpose.video.pipeline import run_pipeline
+from efficientpose.video.reading import VideoError, VideoSource
+from efficientpose.video.writing import VideoResults
+
+SHARE_ANSWERED: Final = 0.9
+"""Share of a camera's frames, beyond which it is not worth telling that some were missed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoResult:
+    """What became of a video.
+
+    Attributes:
+        num_frames: Frames written.
+        files: What was written; nothing where no frame was.
+        errors: One message for whatever could not be read, or stopped it before its end.
+        notes: One message for what is no error: that many of a camera's frames were missed.
+    """
+
+    num_frames: int
+    files: tuple[Path, ...]
+    errors: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def predict_video(
+    estimator: Estimator,
+    source: VideoSource,
+    folder: Path,
+    *,
+    name: str | None = None,
+    boxes: Boxes | None = None,
+    with_overlay: bool = True,
+    on_frame_done: Callable[[], None] = lambda: None,
+) -> VideoResult:
+    """Find the poses in every frame; what was done so far is on disk, whatever stops it.
+
+    Args:
+        estimator: The network, or a follower around it.
+        source: The open video; it is closed at the end.
+        folder: Where results go; it must exist.
+        name: What they are called; None for the source's name.
+        boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
+        with_overlay: Whether the overlay video is written; a camera's plays in real time.
+        on_frame_done: Called after each frame, from another thread.
+
+    Raises:
+        ValueError: If the network cannot use the first frame with these boxes.
+        OSError: If no result can be written.
+        KeyboardInterrupt: By Ctrl-C, except for a camera.
+    """
+    errors = []
+    results = VideoResults(
+        folder,
+        name or source.name,
+        rate=source.rate,
+        with_overlay=with_overlay,
+        in_real_time=source.is_camera,
+        skeleton=skeleton_of(estimator),
+    )
+    with source, results:
+        try:
+            run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)
+        except VideoError as error:
+            errors.append(str(error))
+        except (ValueError, OSError) as error:
+            if not results.num_frames:
+                raise
+            errors.append(f"{source.name}: stopped after {results.num_frames} frames: {error}")
+        except KeyboardInterrupt:
+            if not source.is_camera:  # of a camera it is the only end
+                raise
+    return VideoResult(
+        num_frames=results.num_frames,
+        files=results.files if results.num_frames else (),
+        errors=(*source.problems, *errors, *results.problems),
+        notes=_compare_rates(source, results) if source.is_camera else (),
+    )
+
+
+def _compare_rates(source: VideoSource, results: VideoResults) -> tuple[str, ...]:
+    """Say when a camera's frames were missed, as they are while the network is not done with those before."""
+    rate = results.answered_rate
+    if rate is None or rate > SHARE_ANSWERED * source.rate:
+        return ()
+    return (f"{source.name}: {rate:.1f} of the {source.rate:.1f} frames a second that it promises were answered",)
