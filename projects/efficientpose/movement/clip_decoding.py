@@ -11,7 +11,7 @@ these costs is smallest, each of them dimensionless:
 - limb lengths: a limb that is longer than the person's own, learnt from the clip, or much shorter;
 - motion: the squared distance from where the keypoint would be at constant velocity, up to a limit, so that a change of
   sides in mid-air costs more than a few frames in which the network is wrong;
-- both sides at one peak, so that two legs share a peak only where one hides the other.
+- both sides at one peak, which explains one peak and not two: legs share a peak only where one hides the other.
 
 The motion term needs the velocity, which is that of the best path to each state; so this is second-order motion at the
 cost of a first-order search. Pixels are those of the image; nothing depends on their size.
@@ -41,7 +41,7 @@ class DecodingRule:
     Attributes:
         missing: Cost of a keypoint that is left out.
         side: Weight of the difference between the scores in the own and in the other side's heatmap.
-        shared: Cost of two keypoints at one peak.
+        shared: Cost of two keypoints at one peak, beside the peak's score, which counts once.
         length: Weight of the limb lengths.
         noise: Standard deviation of a keypoint's position.
         acceleration: Standard deviation of a keypoint's acceleration, sizes per second².
@@ -204,7 +204,10 @@ def _joint_states(frames: _Frames, size: Floats, *, rule: DecodingRule) -> tuple
     (left, left_cost), (right, right_cost) = (_limb_states(frames, size, side=side, rule=rule) for side in (0, 1))
     num_peaks = frames.points.shape[2]
     is_shared = (left[:, :, None, 1:] == right[:, None, :, 1:]) & (left[:, :, None, 1:] < num_peaks)  # not the trunk's
-    cost = left_cost[:, :, None] + right_cost[:, None] + rule.shared * is_shared.sum(axis=-1)  # (T, N, N)
+    heights = np.concatenate((frames.scores.max(axis=3), np.zeros((*frames.points.shape[:2], 1))), axis=2)
+    chosen = np.take_along_axis(heights.swapaxes(1, 2), left, axis=1)[:, :, None, 1:]  # (T, N, 1, J - 1)
+    shared = np.where(is_shared, rule.shared + np.minimum(chosen, 1), 0)  # a peak counts in favour of a state once
+    cost = left_cost[:, :, None] + right_cost[:, None] + shared.sum(axis=-1)  # (T, N, N)
     flat = cost.reshape(len(cost), -1)
     count = min(rule.num_states, flat.shape[1])
     best = np.argpartition(flat, count - 1, axis=1)[:, :count]
