@@ -10,7 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.models import PoseDataPreprocessor
 from torch import nn
 
-from efficientpose.codecs.full_resolution_heatmap import STRIDE
+from efficientpose.core.decoding import STRIDE
 from efficientpose.engine.resuming import check_resumed, network_of
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 from efficientpose.models.batches import ShrinkCrops
