@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "projects" / "efficientpose"
 
 LEVELS = (
-    {"core", "compiled_ops"},
+    {"core"},
     {"codecs", "runtime"},
     {"models", "people", "video"},
     {"datasets", "movement"},

@@ -13,7 +13,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from efficientpose.codecs.full_resolution_heatmap import STRIDE
+from efficientpose.core.decoding import STRIDE
 from efficientpose.engine.resuming import check_resumed, network_of
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 

@@ -10,8 +10,10 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from efficientpose.core.grouping import GroupingRule, LimbRule, Person
-from efficientpose.core.scene_poses import BOX_MARGIN, PeopleDecoder, mirror_pafs
+from efficientpose.core.boxes import pad_boxes
+from efficientpose.core.flip_test import average_mirrored, average_mirrored_pafs
+from efficientpose.core.grouping import GroupedPerson, GroupingRule, LimbRule
+from efficientpose.core.scenes import PeopleDecoder
 from efficientpose.core.similarity import boxes_around
 from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.models.criterion import PoseMaps, stack_padded, stack_people
@@ -77,18 +79,16 @@ class PafPoseEstimator(BottomupPoseEstimator):
             data_samples: B of them, as :func:`~efficientpose.models.criterion.stack_people` takes them, and with
                 ``gt_instances.bboxes`` (P, 4) in the input frame.
 
-        Returns:
-            ``loss_pafs``, ``loss_heatmaps_1`` and so on.
-
         Raises:
             ValueError: If the inputs or samples are of another form.
         """
         if self.head.upsampler is not None:
             raise ValueError('scenes are trained at stride 8: set the head\'s upsampling to "bilinear" or None')
-        if (inputs.shape[-1], inputs.shape[-2]) != self.head.decoder.input_size:
+        input_size = (inputs.shape[-1], inputs.shape[-2])
+        if input_size != self.head.decoder.input_size:
             raise ValueError(
-                f"the pipeline cuts windows of (width, height) {(inputs.shape[-1], inputs.shape[-2])}, but the head's "
-                f"decoder has input_size {self.head.decoder.input_size}: set both to the same"
+                f"the pipeline cuts windows of (width, height) {input_size}, but the head's decoder has input_size "
+                f"{self.head.decoder.input_size}: set both to the same"
             )
         outputs: PoseMaps = self.head.forward(self.extract_feat(inputs))
         people = stack_people(data_samples, device=inputs.device)
@@ -133,9 +133,10 @@ class PafPoseEstimator(BottomupPoseEstimator):
         if not self.test_cfg.get("flip_test", False):
             return heatmaps, pafs
         mirrored_heatmaps, mirrored_pafs = self._run(inputs.flip(-1))
-        flip, limbs = list(flip_indices), self.head.decoder.limbs
-        swapped_back = np.stack([mirror_pafs(each, limbs=limbs, flip_indices=flip) for each in mirrored_pafs])
-        return (heatmaps + mirrored_heatmaps[:, flip, :, ::-1]) / 2, (pafs + swapped_back) / 2
+        return (
+            average_mirrored(heatmaps, mirrored_heatmaps, flip_indices=flip_indices),
+            average_mirrored_pafs(pafs, mirrored_pafs, limbs=self.head.decoder.limbs, flip_indices=flip_indices),
+        )
 
     def _run(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
         outputs: PoseMaps = self.head.forward(self.extract_feat(inputs))
@@ -143,14 +144,13 @@ class PafPoseEstimator(BottomupPoseEstimator):
         return outputs.heatmaps[-1].detach().float().cpu().numpy(), outputs.pafs.detach().float().cpu().numpy()
 
 
-def _to_instances(people: tuple[Person, ...], *, num_keypoints: int) -> InstanceData:
+def _to_instances(people: tuple[GroupedPerson, ...], *, num_keypoints: int) -> InstanceData:
     """Return people in the input's frame; a keypoint that was not found has the score 0."""
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, num_keypoints, 2)
     boxes = boxes_around(keypoints)
-    margins = BOX_MARGIN * np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     return InstanceData(
         keypoints=np.nan_to_num(keypoints).astype(np.float32),
         keypoint_scores=np.array([person.scores for person in people], np.float32).reshape(-1, num_keypoints),
-        bboxes=(boxes + margins[:, None] * np.array((-1, -1, 1, 1))).astype(np.float32),
+        bboxes=pad_boxes(boxes).astype(np.float32),
         bbox_scores=np.array([person.score for person in people], np.float32),
     )

@@ -106,7 +106,7 @@ class PoseCriterion(nn.Module):
         """Compare every output with its target.
 
         Args:
-            outputs: Of the network.
+            outputs: Of the head.
             targets: With ``separable_heatmaps`` if the last heatmaps are to be compared as if they were upsampled.
 
         Returns:

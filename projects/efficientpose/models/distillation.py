@@ -138,9 +138,6 @@ class PoseMapDistiller(TopdownPoseEstimator):
 
         Returns:
             The head's losses, and beside them ``loss_teacher_pafs`` and so on; each is scaled by its share.
-
-        Raises:
-            RuntimeError: If there should be a teacher and :meth:`init_weights` was not called.
         """
         features = self.extract_feat(inputs)
         if self.teacher_share == 0:
@@ -157,25 +154,23 @@ class PoseMapDistiller(TopdownPoseEstimator):
     def _replace_by_teacher(self, targets: Targets, inputs: Tensor) -> Targets:
         """Return targets with the teacher's output in place of the ground truth, all of it counting."""
         outputs = self.run_teacher(inputs)
-        heatmaps, full_heatmaps, pafs = outputs.heatmaps[-1], targets.full_heatmaps, targets.pafs
-        full = None if full_heatmaps is None else resample(heatmaps, shape=full_heatmaps.shape[-2:])
-        return targets._replace(
-            heatmaps=resample(heatmaps, shape=targets.heatmaps.shape[-2:]),
-            full_heatmaps=full,
-            pafs=None if pafs is None or outputs.pafs is None else resample_pafs(outputs.pafs, shape=pafs.shape[-2:]),
-            keypoint_weights=torch.ones_like(targets.keypoint_weights),
-            limb_weights=None if targets.limb_weights is None else torch.ones_like(targets.limb_weights),
+        heatmaps, coarse = outputs.heatmaps[-1], targets.heatmaps.shape[-2:]
+        taught = targets._replace(
+            heatmaps=resample(heatmaps, shape=coarse), keypoint_weights=torch.ones_like(targets.keypoint_weights)
         )
+        if targets.full_heatmaps is not None:
+            taught = taught._replace(full_heatmaps=resample(heatmaps, shape=targets.full_heatmaps.shape[-2:]))
+        if targets.limb_weights is not None and outputs.pafs is not None:
+            fields = resample_pafs(outputs.pafs, shape=coarse)
+            taught = taught._replace(pafs=fields, limb_weights=torch.ones_like(targets.limb_weights))
+        return taught
 
     @torch.no_grad()
     def run_teacher(self, inputs: Tensor) -> PoseMaps:
-        """Return the teacher's output at stride 8 of its own input.
-
-        Args:
-            inputs: (B, 3, h, w), normalised for the student.
+        """Return the teacher's output at stride 8 of its own input, for inputs (B, 3, h, w) of the student.
 
         Raises:
-            RuntimeError: If there is none.
+            RuntimeError: If :meth:`init_weights` has not loaded the teacher.
         """
         if self.teacher is None:
             raise RuntimeError("there is no teacher: call init_weights first, which loads it")

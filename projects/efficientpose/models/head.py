@@ -78,11 +78,11 @@ class EfficientPoseHead(BaseHead):
         for name in unknown:
             hint = f": it is losses.{REPLACED_ARGUMENTS[name]} now" if name in REPLACED_ARGUMENTS else ""
             raise TypeError(f"EfficientPoseHead has no argument {name!r}{hint}")
-        if min(in_channels, channels // 4, num_blocks, num_keypoints, num_heatmap_passes) < 1 or num_limbs < 0:
+        counts = (in_channels, num_blocks, num_keypoints, num_heatmap_passes)
+        if min(*counts, channels // 4) < 1 or num_limbs < 0:
             raise ValueError(
                 "in_channels, num_blocks, num_keypoints and num_heatmap_passes must be at least 1, channels at least 4 "
-                f"and num_limbs at least 0, got {in_channels}, {num_blocks}, {num_keypoints}, {num_heatmap_passes}, "
-                f"{channels} and {num_limbs}"
+                f"and num_limbs at least 0, got {counts}, {channels} and {num_limbs}"
             )
         self.in_channels, self.num_keypoints = in_channels, num_keypoints
         settings: dict[str, Any] = dict(
@@ -199,10 +199,10 @@ class EfficientPoseHead(BaseHead):
 
     def _decode_sparsely(self, heatmaps: Tensor) -> list[InstanceData]:
         """Read keypoints off heatmaps (B, K, H, W) at stride 8, as :meth:`decode` would off upsampled ones."""
-        keypoints, scores = cast(Any, self.decoder).decode_sparsely(heatmaps.cpu().numpy())  # (B, K, 2), (B, K)
+        peaks = cast(Any, self.decoder).decode_sparsely(heatmaps.cpu().numpy())  # (B, K, 2), (B, K)
         return [
-            InstanceData(keypoints=points[None], keypoint_scores=point_scores[None])
-            for points, point_scores in zip(keypoints, scores, strict=True)
+            InstanceData(keypoints=keypoints[None], keypoint_scores=scores[None])
+            for keypoints, scores in zip(*peaks, strict=True)
         ]
 
     def loss(
@@ -211,16 +211,13 @@ class EfficientPoseHead(BaseHead):
         batch_data_samples: Sequence[PoseDataSample],
         train_cfg: dict | None = None,  # noqa: ARG002 - MMPose passes it
     ) -> dict[str, Tensor]:
-        """Compare every output with its target (MMPose's contract).
+        """Return the criterion's losses of every output (MMPose's contract).
 
         Args:
             feats: The neck's features.
             batch_data_samples: One a crop, with ``gt_instances.transformed_keypoints`` (1, K, 2) in the input frame and
                 ``gt_instances.keypoints_visible`` (1, K).
             train_cfg: Not used.
-
-        Returns:
-            As :class:`~efficientpose.models.criterion.PoseCriterion`.
         """
         separably = self.learns_separably
         outputs = self._forward_stride_8(feats) if separably else self.forward(feats)
@@ -233,13 +230,7 @@ class EfficientPoseHead(BaseHead):
         return is_linear and self.criterion.is_mean_square
 
     def draw_targets(self, outputs: PoseMaps, samples: Sequence[PoseDataSample], *, separably: bool = False) -> Targets:
-        """Draw what ``outputs`` should be.
-
-        Args:
-            outputs: Targets are drawn for those that are not None.
-            samples: As :meth:`loss` takes them.
-            separably: Whether to draw the columns and rows of full heatmaps in place of these.
-        """
+        """Draw targets of the outputs that are not None; ``separably`` leaves full heatmaps as columns and rows."""
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
         self._check_input_size(samples)
@@ -264,15 +255,7 @@ class EfficientPoseHead(BaseHead):
 
 
 def explain_other_skeleton(offered: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
-    """Explain why a checkpoint's head does not fit, if only its numbers of keypoints and limbs differ.
-
-    Args:
-        offered: Tensors of the checkpoint's head, which do not fit.
-        wanted: Tensors of the other.
-
-    Returns:
-        Both counts, and what can be done; None if more than these differs.
-    """
+    """Explain why tensors of a checkpoint's head do not fit, if only the numbers of keypoints and limbs differ."""
     if offered.keys() != wanted.keys():
         return None
     counts = {}

@@ -75,7 +75,5 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
             f"{len(misfits)} tensors do not fit:\n  {shown}"
         )
     branch.load_state_dict(offered)
-    print_log(
-        f"{checkpoint}: loaded {len(offered)} tensors, left out {len(source) - len(offered)} of the later stages and the classifier",
-        logger="current",
-    )
+    left_out = f"left out {len(source) - len(offered)} of the later stages and the classifier"
+    print_log(f"{checkpoint}: loaded {len(offered)} tensors, {left_out}", logger="current")

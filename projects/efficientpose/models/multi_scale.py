@@ -131,7 +131,7 @@ def is_inside(cells: NDArray[np.float64], num_cells: int) -> NDArray[np.bool_]:
 
 
 def sample_bilinear(heatmaps: Tensor, *, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Tensor:
-    """Sample heatmaps (K, h, w) at rows (m,) and columns (n,), in fractions of cells; (K, m, n), outside the nearest."""
+    """Sample heatmaps (K, h, w) at rows (m,) and columns (n,) of cells; return (K, m, n), outside the nearest cell."""
     height, width = heatmaps.shape[-2:]
     # Without aligned corners, grid_sample's −1 and 1 are the outer edges of the border cells.
     y = torch.from_numpy((2 * rows + 1) / height - 1).to(heatmaps)
