@@ -106,7 +106,7 @@ def test_passes_are_weighted_one_by_one(make_head, features, samples):
         ),
         ([], r"heatmap_weight must be 2 finite numbers .*, got \[\]"),
         ([1.0, -1.0], r"of at least 0, .*, got \[1.0, -1.0\]"),
-        (np.inf, "must be 2 finite numbers .*, got inf"),
+        (np.inf, r"must be 2 finite numbers .*, got \[inf, inf\]"),
     ],
     ids=str,
 )

@@ -132,7 +132,8 @@ class PCKh(BaseMetric):
             for column, score in table.rows[row].items()
         }
         if self.out_file is not None:
-            self._write_report(self.out_file, scores, num_people=table.num_people)
+            settings = {name: getattr(self, name) for name in ("num_bootstrap", "seed", "norm")}
+            _write_report(self.out_file, scores, {"num_people": table.num_people} | settings)
         metrics = {key: score.value for key, score in scores.items()}
         if self.num_bootstrap:
             for column, score in table.rows[MEAN_ROW].items():
@@ -168,21 +169,22 @@ class PCKh(BaseMetric):
             seed=self.seed,
         )
 
-    def _write_report(self, path: Path, scores: dict[str, Score], *, num_people: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # JSON has no NaN.
-        rows = {
-            key: {name: None if math.isnan(value) else value for name, value in score._asdict().items()}
-            for key, score in scores.items()
-        }
-        if path.suffix == ".csv":
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, ["score", *Score._fields])
-                writer.writeheader()
-                writer.writerows({"score": key} | row for key, row in rows.items())
-            return
-        settings = {"num_people": num_people, "num_bootstrap": self.num_bootstrap, "seed": self.seed, "norm": self.norm}
+
+def _write_report(path: Path, scores: dict[str, Score], settings: dict[str, Any]) -> None:
+    """Write scores as ``.csv``, or with the settings as ``.json``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # JSON has no NaN.
+    rows = {
+        key: {name: None if math.isnan(value) else value for name, value in score._asdict().items()}
+        for key, score in scores.items()
+    }
+    if path.suffix == ".json":
         path.write_text(json.dumps(settings | {"scores": rows}, indent=2) + "\n", encoding="utf-8")
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["score", *Score._fields])
+        writer.writeheader()
+        writer.writerows({"score": key} | row for key, row in rows.items())
 
 
 def _score_key(row: str, column: str, *, measure: str) -> str:

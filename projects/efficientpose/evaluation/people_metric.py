@@ -24,23 +24,14 @@ MAX_KEYPOINT_DISTANCE: Final = 0.1
 
 
 class PeopleCounts(NamedTuple):
-    """Counts of one scene, or of several added up.
+    """Counts of one scene, or of several added up."""
 
-    Attributes:
-        true_people: Annotated people.
-        found_people: Predicted people, right or wrong.
-        right_people: Pairs of both.
-        true_keypoints: Labelled keypoints.
-        found_keypoints: Predicted keypoints; of a pair only those that are labelled.
-        right_keypoints: Keypoints of pairs that are near enough to their label.
-    """
-
-    true_people: int = 0
-    found_people: int = 0
-    right_people: int = 0
-    true_keypoints: int = 0
-    found_keypoints: int = 0
-    right_keypoints: int = 0
+    true_people: int = 0  # annotated
+    found_people: int = 0  # predicted, right or wrong
+    right_people: int = 0  # pairs of both
+    true_keypoints: int = 0  # labelled
+    found_keypoints: int = 0  # predicted; of a pair only those that are labelled
+    right_keypoints: int = 0  # of pairs, near enough to their label
 
     def plus(self, other: "PeopleCounts") -> "PeopleCounts":
         """Return the sum."""
@@ -49,16 +40,13 @@ class PeopleCounts(NamedTuple):
     @property
     def scores(self) -> dict[str, float]:
         """Precision and recall of people and keypoints ("joints"), percent; NaN where there is nothing to count."""
-        return {
-            "people precision": _percent(self.right_people, self.found_people),
-            "people recall": _percent(self.right_people, self.true_people),
-            "joint precision": _percent(self.right_keypoints, self.found_keypoints),
-            "joint recall": _percent(self.right_keypoints, self.true_keypoints),
+        ratios = {
+            "people precision": (self.right_people, self.found_people),
+            "people recall": (self.right_people, self.true_people),
+            "joint precision": (self.right_keypoints, self.found_keypoints),
+            "joint recall": (self.right_keypoints, self.true_keypoints),
         }
-
-
-def _percent(part: int, whole: int) -> float:
-    return 100 * part / whole if whole else float("nan")
+        return {name: 100 * part / whole if whole else float("nan") for name, (part, whole) in ratios.items()}
 
 
 def count_people(truth: Floats, found: Floats, *, boxes: Floats) -> PeopleCounts:
@@ -128,8 +116,7 @@ class PeopleMetric(BaseMetric):
             ValueError: If a sample does not carry its annotations.
         """
         for sample in data_samples:
-            truth = _read_truth(sample)
-            predicted = sample["pred_instances"]
+            truth, predicted = _read_truth(sample), sample["pred_instances"]
             is_found = np.asarray(predicted["keypoint_scores"]) >= self.min_joint_score
             found = np.where(is_found[..., None], np.asarray(predicted["keypoints"], float), np.nan)
             self.results.append(count_people(truth, found, boxes=boxes_around(truth)))

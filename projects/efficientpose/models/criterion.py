@@ -63,6 +63,8 @@ class PoseCriterion(nn.Module):
         ValueError: If weights are not as many as keypoints or passes, or unusable.
     """
 
+    keypoint_weights: Tensor
+
     def __init__(
         self,
         *,
@@ -80,9 +82,9 @@ class PoseCriterion(nn.Module):
         mean_square = dict(type="KeypointMSELoss", use_target_weight=True)
         self.heatmap_loss = MODELS.build(heatmap_loss or mean_square)
         self.paf_loss = MODELS.build(paf_loss or mean_square)
-        is_single = isinstance(heatmap_weight, (int, float))
-        self.heatmap_weights = (heatmap_weight,) * num_heatmap_passes if is_single else tuple(heatmap_weight)
-        if len(self.heatmap_weights) != num_heatmap_passes or not all(0 <= w < math.inf for w in self.heatmap_weights):
+        if isinstance(heatmap_weight, (int, float)):
+            heatmap_weight = [heatmap_weight] * num_heatmap_passes
+        if len(heatmap_weight) != num_heatmap_passes or not all(0 <= weight < math.inf for weight in heatmap_weight):
             raise ValueError(
                 f"heatmap_weight must be {num_heatmap_passes} finite numbers of at least 0, one for each heatmap pass, "
                 f"or a single number for all, got {heatmap_weight}"
@@ -93,6 +95,7 @@ class PoseCriterion(nn.Module):
                 f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {keypoint_weights}"
             )
         self.register_buffer("keypoint_weights", weights, persistent=False)
+        self.heatmap_weights = tuple(heatmap_weight)
         self.full_heatmap_weight = full_heatmap_weight
         self.paf_weight = paf_weight
         self.relative = relative

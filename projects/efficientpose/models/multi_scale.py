@@ -101,28 +101,18 @@ def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
 def find_cells(
     sample: PoseDataSample, other: PoseDataSample, *, axis: int, num_cells: int, num_other_cells: int
 ) -> NDArray[np.float64]:
-    """Return where the ``num_cells`` cells of one crop's heatmap lie on another's, in fractions of cells.
+    """Return where the cells of one crop's heatmap lie on another crop's, in fractions of cells, (num_cells,).
 
-    Args:
-        sample: Its crop's size, centre and scale are read.
-        other: Of the other crop.
-        axis: 0 for columns, 1 for rows.
-        num_cells: Along the axis, of the one.
-        num_other_cells: Of the other.
+    ``axis`` is 0 for columns, 1 for rows.
     """
-    size, scale, centre = _crop_along(sample, axis=axis)
-    other_size, other_scale, other_centre = _crop_along(other, axis=axis)
+    fields = ("input_size", "input_scale", "input_center")
+    size, scale, centre = (float(sample.metainfo[field][axis]) for field in fields)
+    other_size, other_scale, other_centre = (float(other.metainfo[field][axis]) for field in fields)
     stride, other_stride = size / num_cells, other_size / num_other_cells
     index = stride * np.arange(num_cells) + (stride - 1) / 2
     in_image = index / size * scale + centre - scale / 2
     other_index = (in_image - other_centre + other_scale / 2) / other_scale * other_size
     return (other_index - (other_stride - 1) / 2) / other_stride
-
-
-def _crop_along(sample: PoseDataSample, *, axis: int) -> tuple[float, float, float]:
-    """Return a crop's size in its own pixels, and its size and centre in image pixels."""
-    crop = sample.metainfo
-    return float(crop["input_size"][axis]), float(crop["input_scale"][axis]), float(crop["input_center"][axis])
 
 
 def is_inside(cells: NDArray[np.float64], num_cells: int) -> NDArray[np.bool_]:
