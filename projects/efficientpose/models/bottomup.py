@@ -123,11 +123,9 @@ class PafPoseEstimator(BottomupPoseEstimator):
     def predict_maps(
         self, inputs: Tensor, *, flip_indices: Sequence[int] = FLIP_INDICES
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return heatmaps (B, K, H / 8, W / 8) and part affinity fields (B, 2L, H / 8, W / 8) of whole scenes.
+        """Return heatmaps (B, K, H / 8, W / 8) and part affinity fields (B, 2L, H / 8, W / 8) of inputs (B, 3, H, W).
 
-        Args:
-            inputs: (B, 3, H, W), normalised.
-            flip_indices: For each keypoint the one on the other side; flip test reads it.
+        Flip test reads ``flip_indices``: for each keypoint the one on the other side.
         """
         heatmaps, pafs = self._run(inputs)
         if not self.test_cfg.get("flip_test", False):

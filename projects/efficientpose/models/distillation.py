@@ -182,11 +182,7 @@ class PoseMapDistiller(TopdownPoseEstimator):
 
 
 def resample(maps: Tensor, *, shape: Sequence[int]) -> Tensor:
-    """Resize heatmaps or crops (B, C, h, w) to a shape (height, width) bilinearly, averaged where they shrink.
-
-    Returns:
-        (B, C, height, width) float32; values stay within their range.
-    """
+    """Resize heatmaps or crops (B, C, h, w) to a shape (height, width) bilinearly, averaged where they shrink."""
     return F.interpolate(maps.float(), tuple(shape), mode="bilinear", align_corners=False, antialias=True)
 
 
@@ -196,9 +192,6 @@ def resample_pafs(pafs: Tensor, *, shape: Sequence[int]) -> Tensor:
     A band is a fixed number of cells wide at every resolution, so a finer grid's is narrower on the person and would
     fade when averaged. Vectors are lengthened by what was averaged away, and then cut to a length of 1. So fields drawn
     for 600 pixels differ from those drawn for 224 by 0.20 of their energy; merely interpolated, by 0.57.
-
-    Returns:
-        (B, 2L, height, width) float32; limb k has its x component in channel 2k and its y component in channel 2k + 1.
     """
     faded = max(1.0, pafs.shape[-1] / shape[1], pafs.shape[-2] / shape[0])
     vectors = faded * resample(pafs, shape=shape).unflatten(1, (-1, 2))  # (B, L, 2, height, width)

@@ -15,10 +15,9 @@ BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)
 
 
 def complete_norm(norm_cfg: dict | None) -> dict:
-    """Return a normalisation layer in MMCV's form, with Keras' settings where it is a batch norm and has none.
+    """Return a normalisation layer in MMCV's form, such as ``dict(type="SyncBN")``, with Keras' settings as defaults.
 
-    Args:
-        norm_cfg: Such as ``dict(type="SyncBN")``; None for :data:`BATCH_NORM`.
+    Only batch norms get them. None stands for :data:`BATCH_NORM`.
     """
     if norm_cfg is None:
         return BATCH_NORM

@@ -79,9 +79,6 @@ def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
 
     Args:
         samples: One a crop, with ``pred_fields.heatmaps`` (K, h, w) and the crop's place as TopdownAffine leaves it.
-
-    Returns:
-        (K, h, w) float32 of the first's size.
     """
     first, *others = samples
     total = first.pred_fields.heatmaps.float()

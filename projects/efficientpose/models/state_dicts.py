@@ -29,11 +29,8 @@ def list_misfits(offered: Tensors, wanted: Tensors) -> list[str]:
 def load_strictly(component: nn.Module, *, explain: Callable[[Tensors, Tensors], str | None] | None = None) -> None:
     """Make a component raise :class:`StateDictError` for state dicts that do not fit it, even with ``strict=False``.
 
-    MMEngine's loader, which MMPose's tools and inferencers use, goes on with what fits and leaves the rest random.
-
-    Args:
-        component: To be checked whenever something is loaded into it.
-        explain: Tells why the offered tensors do not fit the wanted ones, or returns None where it cannot tell.
+    MMEngine's loader, which MMPose's tools and inferencers use, loads what fits and leaves the rest random. ``explain``
+    tells why the offered tensors do not fit the wanted ones, or returns None.
     """
 
     def refuse_misfits(component: nn.Module, state_dict: Tensors, prefix: str, *_: Any) -> None:

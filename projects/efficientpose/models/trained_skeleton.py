@@ -11,9 +11,8 @@ from efficientpose.core.skeleton import FLIP_INDICES, Limb, Skeleton, keypoint_n
 def trained_skeleton(network: BasePoseEstimator) -> Skeleton:
     """Return a network's skeleton: keypoint names of its config's dataset, or MPII's, and its decoder's limbs.
 
-    Args:
-        network: With an :class:`~efficientpose.models.head.EfficientPoseHead`; MMPose's ``init_model`` gives it
-            ``dataset_meta``.
+    MMPose's ``init_model`` gives the network the ``dataset_meta`` that is read. Its head is an
+    :class:`~efficientpose.models.head.EfficientPoseHead`.
 
     Raises:
         ValueError: If the dataset does not have the network's keypoints.
@@ -29,12 +28,7 @@ def trained_skeleton(network: BasePoseEstimator) -> Skeleton:
 
 
 def skeleton_of(dataset_meta: Mapping[str, Any] | None, limbs: Iterable[tuple[int, int]]) -> Skeleton:
-    """Return the skeleton of a dataset, or MPII's without one, with those limbs whose keypoints it has.
-
-    Args:
-        dataset_meta: As MMPose gives it, with ``keypoint_id2name`` and ``flip_indices``.
-        limbs: Pairs (proximal, distal) of keypoint indices.
-    """
+    """Return the skeleton of MMPose's ``dataset_meta``, or MPII's without one, with the limbs whose keypoints it has."""
     names = keypoint_names_of(dataset_meta)
     flip_indices = tuple(int(index) for index in (dataset_meta or {}).get("flip_indices", FLIP_INDICES))
     return Skeleton(names, tuple(Limb(*limb) for limb in limbs if max(limb) < len(names)), flip_indices)
