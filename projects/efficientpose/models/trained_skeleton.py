@@ -28,7 +28,7 @@ def trained_skeleton(network: BasePoseEstimator) -> Skeleton:
 
 
 def skeleton_of(dataset_meta: Mapping[str, Any] | None, limbs: Iterable[tuple[int, int]]) -> Skeleton:
-    """Return the skeleton of MMPose's ``dataset_meta``, or MPII's without one, with the limbs whose keypoints it has."""
+    """Return the skeleton of MMPose's ``dataset_meta``, or MPII's if it is None, with limbs whose keypoints it has."""
     names = keypoint_names_of(dataset_meta)
     flip_indices = tuple(int(index) for index in (dataset_meta or {}).get("flip_indices", FLIP_INDICES))
     return Skeleton(names, tuple(Limb(*limb) for limb in limbs if max(limb) < len(names)), flip_indices)
