@@ -6,7 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
-from people_scores import (
+from people_scenes import (
     PeopleModels,
     draw_scenes,
     draw_standing_people,
