@@ -77,7 +77,11 @@ def test_every_frame_is_written_once_in_order(slow, frames_between):
     sink = Sink(seconds=0.002 * (slow == "sink"))
     done = []
     num_frames = run_pipeline(
-        Video(100), network, sink, frames_between=frames_between, on_frame_done=lambda frame, poses: done.append(frame.number)
+        Video(100),
+        network,
+        sink,
+        frames_between=frames_between,
+        on_frame_done=lambda frame, poses: done.append(frame.number),
     )
     assert num_frames == 100
     assert done == list(range(100))

@@ -166,7 +166,7 @@ def test_a_broken_chunk_within_an_avi_is_not_taken_for_its_end(make_video):
     assert read_number(frames[-1].image) == 59
     assert len(frames) < 59
     (problem,) = problems
-    assert f"a.avi: {len(frames)} of 60 frames can be read, the others are cut off or damaged; an AVI does not tell" in problem
+    assert f"a.avi: {len(frames)} of 60 frames can be read, the rest is damaged or cut off; an AVI" in problem
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_a_video_cut_off_in_the_middle_gives_what_is_there(make_video):
     assert 20 < len(frames) < 40
     assert [frame.number for frame in frames] == list(range(len(frames)))
     (problem,) = problems
-    assert f"{len(frames)} of 60 frames can be read, the others are cut off or damaged" in problem
+    assert f"{len(frames)} of 60 frames can be read, the rest is damaged or cut off" in problem
 
 
 def test_an_mp4_without_its_index_cannot_be_opened(make_video):

@@ -18,8 +18,8 @@ from efficientpose.core.images import read_image
 from efficientpose.core.poses import Pose
 from efficientpose.core.skeleton import LIMBS, NUM_KEYPOINTS, Limb
 from efficientpose.evaluation.people_metric import PeopleCounts, count_people
-from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.paf_estimator import PeopleEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
+from efficientpose.inference.paf_estimator import TorchPafEstimator
 from efficientpose.people.search import find_people
 from synthetic_people.crowd import sample_crowd
 from synthetic_people.scenes import PeopleScene, PersonPhoto, compose_at_random, cut_person
@@ -37,8 +37,8 @@ TIMED_SIGMA: Final = 13.0
 class PeopleModels(NamedTuple):
     """One network, used both ways."""
 
-    people: PeopleEstimator
-    crops: PoseEstimator
+    people: TorchPafEstimator
+    crops: TorchPoseEstimator
 
 
 def load_models(variant: str, *, weights: Path | None) -> PeopleModels:
@@ -49,7 +49,7 @@ def load_models(variant: str, *, weights: Path | None) -> PeopleModels:
         FileNotFoundError: If they are not there.
     """
     return PeopleModels(
-        people=PeopleEstimator.load(variant, weights=weights), crops=PoseEstimator.load(variant, weights=weights)
+        people=TorchPafEstimator.load(variant, weights=weights), crops=TorchPoseEstimator.load(variant, weights=weights)
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures and videos in, poses out, without torch or MMPose.
+"""Images and videos in, poses out, without torch or MMPose.
 
 Importing it loads neither an engine nor OpenCV; its names do when they are asked for.
 """

@@ -66,21 +66,21 @@ def run_pipeline(
         OSError: If results cannot be written.
     """
     unread = iter(frames)
-    is_staged = isinstance(estimator, StagedEstimator)
+    staged = estimator if isinstance(estimator, StagedEstimator) else None
 
     def read() -> tuple[Frame, Any] | None:
         frame = next(unread, None)
         if frame is None:
             return None
-        return frame, estimator.prepare(frame.image, boxes) if is_staged else None
+        return frame, staged.prepare(frame.image, boxes) if staged else None
 
     def infer(frame: Frame, prepared: Any) -> Any:
-        return estimator.infer(prepared) if is_staged else estimator.predict(frame.image, boxes)
+        return staged.infer(prepared) if staged else estimator.predict(frame.image, boxes)
 
     def write(frame: Frame, prepared: Any, output: Any, *, before: Future | None) -> None:
         if before is not None:
             before.result()  # it is done; after an error nothing more is written
-        poses = estimator.finish(prepared, output) if is_staged else output
+        poses = staged.finish(prepared, output) if staged else output
         sink.write(frame, poses)
         on_frame_done(frame, poses)
 

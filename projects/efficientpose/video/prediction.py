@@ -61,9 +61,7 @@ def predict_video(
     """
     errors = []
     skeleton = skeleton_of(estimator)
-    results = VideoResults(
-        folder, name or source.name, rate=source.rate, with_overlay=with_overlay, skeleton=skeleton
-    )
+    results = VideoResults(folder, name or source.name, rate=source.rate, with_overlay=with_overlay, skeleton=skeleton)
     with source, results:
         try:
             run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)

@@ -7,7 +7,7 @@ FFmpeg cannot decode, or decodes from damaged data, is skipped and reported.
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -188,8 +188,8 @@ class VideoFile:
                 self.problems.append(f"{self._path}: {frames} damaged, skipped")
         self._report_end(number=number, num_read=num_read)
 
-    def _decode(self) -> Iterator["av.VideoFrame"]:
-        """Yield what FFmpeg decodes; what it cannot is counted."""
+    def _decode(self) -> Iterator[Any]:
+        """Yield the frames that FFmpeg decodes, ``av.VideoFrame``; those it cannot are counted."""
         import av
 
         try:
@@ -209,7 +209,7 @@ class VideoFile:
             return  # the rest is missing, and is reported as such
 
     def _time_of(self, pts: int, *, tick: float) -> float:
-        """Return when a frame is shown; at a constant rate without the container's rounding, such as to milliseconds."""
+        """Return when a frame is shown; at a constant rate without the container's rounding to its ticks."""
         seconds = (pts - (self._stream.start_time or 0)) * tick
         even = round(seconds * self.rate) / self.rate
         return even if abs(even - seconds) <= tick else seconds
@@ -231,9 +231,9 @@ class VideoFile:
                 "is cut off or its end is damaged"
             )
         elif num_promised - number - 1 > max(1, num_promised // 50):
-            hint = "; an AVI does not tell which, so frame numbers and times may be too low" if is_avi else ""
+            hint = "; an AVI does not tell which: frame numbers and times may be too low" if is_avi else ""
             self.problems.append(
-                f"{self._path}: {num_read} of {num_promised} frames can be read, the others are cut off or damaged{hint}"
+                f"{self._path}: {num_read} of {num_promised} frames can be read, the rest is damaged or cut off{hint}"
             )
 
 
@@ -253,8 +253,8 @@ def open_video(path: Path) -> VideoFile:
         raise VideoError(f"{path}: the file is empty")
     file = path.open("rb")  # FFmpeg itself opens names in UTF-8 only
     try:
-        container = av.open(file, metadata_errors="replace")
-        stream = container.streams.best("video")
+        container: Any = av.open(file, metadata_errors="replace")
+        stream: Any = container.streams.best("video")
     except av.FFmpegError:
         stream = None
     if stream is None or stream.codec_context is None:

@@ -168,8 +168,7 @@ class VideoResults:
         """
         with self._lock:
             self._write_numbers(frame, poses)
-            if self.overlay_path is not None:
-                self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton), seconds=frame.seconds)
+            self._write_overlay(frame, poses)
             self._first_seconds = self._first_seconds if self.num_frames else frame.seconds
             self._last_seconds = frame.seconds
             self.num_frames += 1
@@ -196,15 +195,16 @@ class VideoResults:
             self._rows.writerows(rows)
             self._table.flush()
 
-    def _write_overlay(self, image: np.ndarray, *, seconds: float) -> None:
-        size = (image.shape[1], image.shape[0])
-        assert self.overlay_path is not None
+    def _write_overlay(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
+        if self.overlay_path is None:
+            return
+        size = (frame.image.shape[1], frame.image.shape[0])
         if self._overlay is not None and self._overlay.size != size:
             raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {size[0]} x {size[1]} pixels")
         with self._overlay_or_none():
             if self._overlay is None:
                 self._overlay = OverlayVideo(self.overlay_path, rate=self._rate, size=size)
-            self._overlay.write(image, seconds=seconds)
+            self._overlay.write(draw_poses(frame.image, poses, skeleton=self._skeleton), seconds=frame.seconds)
 
     @contextmanager
     def _overlay_or_none(self) -> Iterator[None]:
