@@ -125,7 +125,7 @@ def test_same_boxes_as_rtmlib(write, layout):
         ([np.zeros((1, 16, 8, 12), np.float32)], {}, "a person detector's first output is"),
         ([np.zeros((1, NUM_CELLS, 4), np.float32)], {}, "a person detector's first output is"),
         ([np.zeros((3, 5), np.float32)], {}, "a person detector's first output is"),
-        ([listed()], dict(channels=1), r"takes one picture \(1, 3, height, width\) of float32"),
+        ([listed()], dict(channels=1), r"takes one image \(1, 3, height, width\) of float32"),
         ([listed()], dict(batch=4), r"picture \[4, 3, 64, 96\]"),
         ([listed()], dict(taken=INT64), r"tensor\(int64\)"),
     ],
