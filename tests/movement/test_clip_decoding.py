@@ -18,7 +18,9 @@ def walk(num_frames=150):
     forward = 60 * seconds
     keypoints[..., 0] = forward[:, None]
     for index, name in enumerate(KEYPOINT_NAMES):
-        keypoints[:, index, 1] = HEIGHT * (0.1 if name in ("upper_neck", "thorax") else 0.25 if "elbow" in name else 0.45)
+        keypoints[:, index, 1] = HEIGHT * (
+            0.1 if name in ("upper_neck", "thorax") else 0.25 if "elbow" in name else 0.45
+        )
     keypoints[:, KEYPOINT_NAMES.index("head_top"), 1] = 0
     for side, phase in (("left", 0.0), ("right", np.pi)):
         swing = np.sin(2 * np.pi * seconds + phase)

@@ -95,9 +95,7 @@ def decode_clip(
         ValueError: If the shapes do not fit together.
     """
     if peaks.ndim != 4 or peaks.shape[:2] != (len(seconds), len(names)) or peaks.shape[3] != 3:
-        raise ValueError(
-            f"peaks must be ({len(seconds)} frames, {len(names)} keypoints, M, 3), got {peaks.shape}"
-        )
+        raise ValueError(f"peaks must be ({len(seconds)} frames, {len(names)} keypoints, M, 3), got {peaks.shape}")
     keypoints, scores = peaks[:, :, 0, :2].copy(), np.nan_to_num(peaks[:, :, 0, 2])
     evidence = []
     size = person_sizes(keypoints, seconds)

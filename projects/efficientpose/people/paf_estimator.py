@@ -1,23 +1,25 @@
-"""Everybody in a picture from one pass of an exported model file; needs NumPy, OpenCV and one inference engine."""
+"""All people in an image from one pass of an exported model file; needs NumPy, OpenCV and one inference engine."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from efficientpose.core.boxes import Boxes, check_pixels, load_pixels
+from efficientpose.core.boxes import Boxes
+from efficientpose.core.decoding import STRIDE
+from efficientpose.core.flip_test import average_mirrored, average_mirrored_pafs
+from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps
-from efficientpose.core.scene_frame import STRIDE, SceneFrame, fit_into
-from efficientpose.core.scene_poses import PeopleDecoder, ScenePose, mirror_pafs
+from efficientpose.core.scenes import PeopleDecoder, SceneFrame, ScenePose, fit_into
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import Engine, load_engine
 from efficientpose.runtime.metadata import MetadataError
 
 
 class PafEstimator:
-    """Finds people by grouping part affinity fields; what it costs does not grow with their number.
+    """Finds people by grouping part affinity fields; its cost does not grow with their number.
 
-    The scene is scaled to fit the file's input, aspect kept: export at the shape of your pictures. One estimator serves
+    The image is scaled to fit the file's input, aspect kept: export at the shape of your images. One estimator serves
     one thread at a time.
 
     Args:
@@ -72,32 +74,32 @@ class PafEstimator:
         return cls(loaded, flip_test=flip_test)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
-        """Find everybody, best first; none where there is nobody.
+        """Find all people, best first.
 
         Args:
             image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
             boxes: None; people are found without.
 
         Raises:
-            ImageError: If the file is no usable picture.
-            ValueError: If the array is no such picture, or there are boxes.
+            ImageError: If the file is no usable image.
+            ValueError: If the array is no such image, or there are boxes.
         """
         if boxes is not None:
-            raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
-        pixels = load_pixels(image)
+            raise ValueError(f"people are found without boxes here: leave out the {len(boxes)} boxes")
+        pixels = load_image(image)
         frame = self._frame(pixels)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self._decoder.decode(heatmaps, pafs, frame)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of the scene, and its maps.
+        """Return the network's input and its maps.
 
         Raises:
             ValueError: If the image is unusable, or there is a box.
         """
         if box is not None:
-            raise ValueError("people are found by themselves here: leave out the box")
-        scene = self._frame(check_pixels(image)).cut(image)
+            raise ValueError("people are found without boxes here: leave out the box")
+        scene = self._frame(check_image(image)).cut(image)
         heatmaps, pafs = self._infer(scene)
         return CropMaps(crop=scene, heatmaps=heatmaps, pafs=pafs)
 
@@ -112,8 +114,8 @@ class PafEstimator:
         mirrored_heatmaps, mirrored_pafs = self._run(np.ascontiguousarray(scene[:, ::-1]))
         flip = self.metadata.flip_indices
         return (
-            (heatmaps + mirrored_heatmaps[list(flip), :, ::-1]) / 2,
-            (pafs + mirror_pafs(mirrored_pafs, limbs=self.metadata.limbs, flip_indices=flip)) / 2,
+            average_mirrored(heatmaps, mirrored_heatmaps, flip_indices=flip),
+            average_mirrored_pafs(pafs, mirrored_pafs, limbs=self.metadata.limbs, flip_indices=flip),
         )
 
     def _run(self, scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
-"""Find people with the pose network itself: it looks through windows of several sizes, and again around what it found.
+"""Find people with the pose network itself: in windows of several sizes, and again around what it found.
 
-The heatmaps' peaks are high where one person fills the window, and low where there is nobody or the scale is wrong, so
-the mean score says where to look closer. It needs no detector, and takes about as long as eighty people.
+The heatmaps' peaks are high where one person fills the window, and low where there is no person or the scale is wrong,
+so the mean score says where to look closer. It needs no detector, and takes about as long as eighty people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.core.boxes import box_around_pose, check_pixels
+from efficientpose.core.boxes import box_around_pose
+from efficientpose.core.crops import PERSON_PADDING
+from efficientpose.core.images import check_image
 from efficientpose.core.poses import Estimator, Pose, skeleton_of
 from efficientpose.core.similarity import (
     box_areas,
     box_shares_inside,
     boxes_around,
-    keep_unlike,
+    keep_distinct,
     keypoint_spreads,
     oks,
 )
 
 WINDOW_SIZES: Final = (1.0, 0.7, 0.5, 0.35)
-"""Sides of the windows, per the picture's shorter side. A person half as high as a window is still seen in it."""
+"""Sides of the windows, per the image's shorter side. A person half as high as a window is still found in it."""
 
 OVERLAP: Final = 0.5
-CONTEXT: Final = 1.25
-"""An estimator adds a quarter to a box, so a window is asked for by the box that grows to it."""
 
 MIN_CANDIDATE_SCORE: Final = 0.15
 MAX_CANDIDATES: Final = 16
@@ -36,18 +36,13 @@ SAME_PERSON: Final = 0.5
 """Object keypoint similarity from which two poses are of one person."""
 
 PART_OF_PERSON: Final = 0.8
-"""Share of a pose's box inside a better and larger one's from which it is a part of that person: a half, squeezed into
-a window."""
+"""Share of a pose's box inside a better and larger one's from which it is a part of that person, cut by a window."""
 
 
 class SearchDetector:
-    """A person detector (see :mod:`efficientpose.people.detectors`) that searches with :func:`find_people`.
+    """A person detector that searches with :func:`find_people`; ``estimator`` finds the pose in a box."""
 
-    Args:
-        estimator: What finds the pose in a box.
-    """
-
-    title = "the pose network itself, which looks through windows of several sizes"
+    title = "the pose network itself, in windows of several sizes"
 
     def __init__(self, estimator: Estimator) -> None:
         self._estimator = estimator
@@ -62,28 +57,25 @@ class SearchDetector:
             ValueError: If the image is unusable.
         """
         size = (image.shape[1], image.shape[0])
-        found = []
-        for pose in find_people(self._estimator, image):
-            box = box_around_pose(pose.keypoints, image_size=size)
-            if box is not None:
-                found.append((*box, _mean_score(pose)))
-        return np.array(found, np.float32).reshape(-1, 5)
+        people = find_people(self._estimator, image)
+        pairs = [(box_around_pose(pose.keypoints, image_size=size), _mean_score(pose)) for pose in people]
+        return np.array([(*box, score) for box, score in pairs if box is not None], np.float32).reshape(-1, 5)
 
 
 def find_people(
     estimator: Estimator, image: np.ndarray, *, min_mean_score: float = MIN_PERSON_SCORE
 ) -> tuple[Pose, ...]:
-    """Find everybody in a picture without boxes, best first; none where there is nobody.
+    """Find all people in an image without boxes, best first.
 
     Args:
         estimator: What finds the pose in a box.
         image: (H, W, 3) uint8, BGR.
-        min_mean_score: Mean of a person's scores from which the person counts.
+        min_mean_score: A person of a lower mean score does not count.
 
     Raises:
         ValueError: If the image is unusable.
     """
-    height, width = check_pixels(image).shape[:2]
+    height, width = check_image(image).shape[:2]
     windows = [*_windows(width, height), np.array((0, 0, width, height), np.float32)]
     best = sorted(estimator.predict(image, np.array(windows)), key=_mean_score, reverse=True)[:MAX_CANDIDATES]
     best = [pose for pose in best if _mean_score(pose) >= MIN_CANDIDATE_SCORE]
@@ -97,7 +89,7 @@ def _windows(width: int, height: int) -> Iterator[NDArray[np.float32]]:
     """Yield overlapping squares as the boxes that grow to them."""
     for size in WINDOW_SIZES:
         side = size * min(width, height)
-        half = side / 2 / CONTEXT
+        half = side / 2 / PERSON_PADDING
         for y in _centres(height, side):
             for x in _centres(width, side):
                 yield np.array((x - half, y - half, x + half, y + half), np.float32)
@@ -134,4 +126,4 @@ def _without_duplicates(poses: Sequence[Pose], *, spreads: NDArray[np.float64]) 
     larger = np.maximum(areas[:, None], areas[None])
     likeness = oks(keypoints, keypoints, areas=larger, spreads=spreads)
     is_part = (box_shares_inside(boxes, boxes) >= PART_OF_PERSON) & (areas[:, None] <= areas[None])
-    return [ordered[index] for index in keep_unlike((likeness >= SAME_PERSON) | is_part)]
+    return [ordered[index] for index in keep_distinct((likeness >= SAME_PERSON) | is_part)]
