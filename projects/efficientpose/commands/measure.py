@@ -149,7 +149,7 @@ def _read_size(text: str) -> tuple[int, int]:
 
 
 def _check_source(source: Path) -> None:
-    from efficientpose.movement.files.read import READERS
+    from efficientpose.movement.files import READERS
     from efficientpose.video.reading import VIDEO_SUFFIXES
 
     if source.is_dir() or source.suffix.lower() not in VIDEO_SUFFIXES | set(READERS):
@@ -161,7 +161,7 @@ def _check_source(source: Path) -> None:
 
 def _find_poses(options: argparse.Namespace) -> tuple[Path, int]:
     """Return the file of poses, of a video after a run of predict, and predict's exit status."""
-    from efficientpose.movement.files.read import READERS
+    from efficientpose.movement.files import READERS
 
     if options.source.suffix.lower() in READERS:
         return options.source, 0
