@@ -27,8 +27,13 @@ MAX_TABLE_COLUMNS: Final = 600
 
 
 def write_deeplabcut_csv(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """Write the table as text, with four decimals."""
-    write_text(target, _table(recording, "deeplabcut-csv").round(PIXEL_DECIMALS).to_csv(lineterminator="\n"))
+    """Write the table as text, with four decimals.
+
+    pandas takes a first line without values for the index's name: where nobody is in the first frame, nan is written.
+    """
+    table = _table(recording, "deeplabcut-csv").round(PIXEL_DECIMALS)
+    missing = "nan" if table.iloc[0].isna().all() else ""
+    write_text(target, table.to_csv(lineterminator="\n", na_rep=missing))
     return (target, write_timestamps(recording, target))
 
 

@@ -31,7 +31,7 @@ def with_every_frame(recording: Recording) -> Recording:
         Track(
             person=track.person,
             keypoints=widen(track.keypoints, np.nan),
-            scores=widen(track.scores, 0),
+            scores=widen(track.scores, 0.0),
             boxes=widen(track.boxes, np.nan),
         )
         for track in recording.tracks
