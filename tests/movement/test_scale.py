@@ -89,6 +89,6 @@ def test_skeletons_without_what_it_takes(make_recording):
         scale_from_height(recording, recording.tracks[0], metres=1.8)
     recording = make_recording(np.zeros((1, 4, 2)), names=["head_top", "thorax", "pelvis", "left_hip"])
     with pytest.raises(
-        ValueError, match="the height needs left_knee, left_ankle, right_hip, right_knee, right_ankle among"
+        ValueError, match="needs left_knee, left_ankle, right_hip, right_knee, right_ankle among"
     ):
         scale_from_height(recording, recording.tracks[0], metres=1.8)
