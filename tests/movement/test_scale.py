@@ -88,7 +88,5 @@ def test_skeletons_without_what_it_takes(make_recording):
     with pytest.raises(ValueError, match=r"the height needs head_top.*there are head_top, left_ankle"):
         scale_from_height(recording, recording.tracks[0], metres=1.8)
     recording = make_recording(np.zeros((1, 4, 2)), names=["head_top", "thorax", "pelvis", "left_hip"])
-    with pytest.raises(
-        ValueError, match="needs left_knee, left_ankle, right_hip, right_knee, right_ankle among"
-    ):
+    with pytest.raises(ValueError, match="needs left_knee, left_ankle, right_hip, right_knee, right_ankle among"):
         scale_from_height(recording, recording.tracks[0], metres=1.8)

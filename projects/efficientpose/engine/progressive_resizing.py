@@ -1,37 +1,40 @@
-"""Train on shrunk crops first: steps are cheap while maps are coarse anyway."""
+"""Train on shrunk crops first: steps are cheap while heatmaps are wide anyway."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.models import PoseDataPreprocessor
-from torch import nn
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from efficientpose.codecs.full_resolution_heatmap import STRIDE
-from efficientpose.engine.resuming import check_resumed, network_of
+from efficientpose.core.decoding import STRIDE
+from efficientpose.engine.lookup import network_of
+from efficientpose.engine.resuming import check_resumed
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
-from efficientpose.models.batches import ShrinkCrops
 
 _KEY = "progressive_resizing"
 
 
 @HOOKS.register_module()
 class ProgressiveResizingHook(Hook):
-    """Shrink training's crops to a size that grows in equal parts of the run, as sigma's levels shrink.
+    """Shrink the training crops to a size that grows in equal parts of the run, as sigma's levels shrink.
 
-    The size of an epoch follows from its number and the run's length alone, so a resumed run goes on exactly;
-    checkpoints carry both, and a run of others refuses to resume from them. Validation sees whole crops, and
-    its scores are low until training does. Crops are shrunk on the device.
+    The size depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints
+    carry both, and a run with others refuses to resume from them. Validation uses whole crops; its scores are low until
+    training does too. Crops are shrunk on the device.
 
     Source: progressive resizing (Howard, fast.ai, 2018) and progressive learning (Tan and Le, EfficientNetV2, 2021,
-    arXiv 2104.00298). The EfficientPose paper has nothing of the kind.
+    arXiv 2104.00298). The EfficientPose paper does not use it.
 
     Args:
         input_sizes: (width, height) for each part of the run, multiples of 8, each larger than the one before and all
-            of the same shape; the last is the network's own.
+            of the same aspect ratio; the last is the network's own.
 
     Raises:
         ValueError: If the sizes are not so.
@@ -53,7 +56,7 @@ class ProgressiveResizingHook(Hook):
                 raise ValueError(f"input_sizes must be of the same shape, got {self.input_sizes}: try {nearest}")
 
     def find_size(self, epoch: int, *, num_epochs: int) -> tuple[int, int]:
-        """Return the (width, height) of an epoch, counted from 0, of a run of ``num_epochs``."""
+        """Return the (width, height) in an epoch, counted from 0, of a run of ``num_epochs``."""
         return self.input_sizes[epoch * len(self.input_sizes) // num_epochs]
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
@@ -67,16 +70,16 @@ class ProgressiveResizingHook(Hook):
         """Compare them when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had none, or others.
+            ValueError: If the checkpoint's run had no sizes, or others.
         """
         if runner._resume:
-            check_resumed(checkpoint, _KEY, own=self._describe(runner))
+            check_resumed(checkpoint.get(_KEY), self._describe(runner), name=_KEY)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the run can have crops that grow (MMEngine's contract).
+        """Check that crops can grow in this run (MMEngine's contract).
 
         Raises:
-            ValueError: If it is not by epochs, has fewer of them than there are sizes, is of another input size or of
+            ValueError: If the run is not by epochs, has fewer epochs than sizes or another input size, trains on
                 scenes, or its head or data preprocessor cannot follow.
         """
         network = network_of(runner)
@@ -106,7 +109,7 @@ class ProgressiveResizingHook(Hook):
         runner.message_hub.update_scalar("train/input_width", size[0])
 
     def after_train(self, runner: Runner) -> None:
-        """Leave crops as they are (MMEngine's contract)."""
+        """Shrink no more crops (MMEngine's contract)."""
         self._shrink(runner, None)
 
     def _shrink(self, runner: Runner, size: tuple[int, int] | None) -> None:
@@ -115,3 +118,39 @@ class ProgressiveResizingHook(Hook):
         others = [each for each in preprocessor.batch_augments or () if not isinstance(each, ShrinkCrops)]
         every = others if size is None else [*others, ShrinkCrops(input_size=size)]
         preprocessor.batch_augments = nn.ModuleList(every) if every else None
+
+
+class ShrinkCrops(nn.Module):
+    """Shrinks crops of one person each, as an augmentation of batches of MMPose's ``PoseDataPreprocessor``.
+
+    The head then draws its targets for the shrunk crop: sigma is a fraction of it and shrinks along; the band of a part
+    affinity field stays as many cells wide.
+
+    Args:
+        input_size: (width, height) to shrink to, multiples of 8 in about the crop's shape.
+    """
+
+    def __init__(self, *, input_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.input_size = input_size
+
+    def forward(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> tuple[Tensor, list[PoseDataSample]]:
+        """Shrink a batch (MMPose's contract).
+
+        Args:
+            inputs: (B, 3, H, W), normalised.
+            data_samples: B of them. ``gt_instances.transformed_keypoints`` (1, K, 2) move to the frame of the shrunk
+                crop, whose size is noted as ``shrunk_to``. Their ``input_size`` stays what the pipeline cut.
+
+        Returns:
+            The crops, (B, 3, h, w) float32, and the samples.
+        """
+        width, height = self.input_size
+        factor = np.array((width / inputs.shape[-1], height / inputs.shape[-2]), np.float32)
+        for sample in data_samples:
+            if "transformed_keypoints" in sample.gt_instances:
+                keypoints = sample.gt_instances.transformed_keypoints
+                sample.gt_instances.transformed_keypoints = (keypoints + 0.5) * factor - 0.5
+            sample.set_metainfo(dict(shrunk_to=self.input_size))
+        crops = F.interpolate(inputs.float(), (height, width), mode="bilinear", align_corners=False, antialias=True)
+        return crops, data_samples
