@@ -21,10 +21,13 @@ class Pose:
         bbox: (4,) the region taken as the person, as x1, y1, x2, y2.
         keypoints: (K, 3) x, y and score in the skeleton's order: MPII's, but for networks of one's own. The score is
             the heatmap's peak, about 0 to 1.
+        peaks: (K, M, 3) x, y and score of up to M peaks of each heatmap, highest first, the keypoint itself included;
+            NaN where there are fewer. None where the estimator was not asked for them.
     """
 
     bbox: np.ndarray
     keypoints: np.ndarray
+    peaks: np.ndarray | None = None
 
 
 class CropMaps(NamedTuple):
