@@ -137,25 +137,16 @@ class PoseCriterion(nn.Module):
         return losses
 
 
-class People(NamedTuple):
-    """The annotated people of B samples, at most P of them each; empty places hold zeros.
-
-    Attributes:
-        keypoints: (B, P, K, 2) in the input frame.
-        labelled: (B, P, K), nonzero where labelled.
-    """
-
-    keypoints: Tensor
-    labelled: Tensor
-
-
-def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> People:
-    """Stack the people of a batch on a device.
+def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Stack the annotated people of a batch on a device.
 
     Args:
-        samples: With ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input frame and ``keypoints_visible``
-            (P, K), or (P, K, 2) with MMPose's column of weights.
+        samples: B of them, with up to P people in ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input
+            frame and ``keypoints_visible`` (P, K), or (P, K, 2) with MMPose's column of weights.
         device: Of the result.
+
+    Returns:
+        Keypoints (B, P, K, 2), and (B, P, K) that is nonzero where they are labelled. Empty places hold zeros.
 
     Raises:
         ValueError: If the keypoints are not in the input frame.
@@ -169,7 +160,7 @@ def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> 
     keypoints = [each.transformed_keypoints[..., :2] for each in people]
     visible = [each.keypoints_visible for each in people]
     labelled = [each[..., 0] if each.ndim == 3 else each for each in visible]
-    return People(stack_padded(keypoints, device), stack_padded(labelled, device))
+    return stack_padded(keypoints, device), stack_padded(labelled, device)
 
 
 def stack_padded(arrays: Sequence[object], device: torch.device) -> Tensor:
