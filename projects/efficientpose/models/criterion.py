@@ -14,12 +14,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+import numpy as np
 import torch
 from mmpose.models.losses import KeypointMSELoss
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from efficientpose.codecs.targets import SeparableMaps, Targets
 from efficientpose.core.decoding import make_axis_matrices
@@ -163,9 +163,12 @@ def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> 
     return stack_padded(keypoints, device), stack_padded(labelled, device)
 
 
-def stack_padded(arrays: Sequence[object], device: torch.device) -> Tensor:
+def stack_padded(arrays: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """Stack B arrays (P_i, ...) as float32 (B, max P_i, ...) on a device, filled up with zeros."""
-    return pad_sequence([torch.as_tensor(each, dtype=torch.float32) for each in arrays], batch_first=True).to(device)
+    stacked = np.zeros((len(arrays), max(map(len, arrays)), *np.shape(arrays[0])[1:]), np.float32)
+    for place, array in zip(stacked, arrays, strict=True):
+        place[: len(array)] = array
+    return torch.from_numpy(stacked).to(device)
 
 
 class _Axis(NamedTuple):
