@@ -18,10 +18,9 @@ from pathlib import Path
 
 import cv2
 
-from dataset_checker.annotations import LabelledDataset, read_dataset
-from dataset_checker.check import check_dataset
+from dataset_checker.annotations import Finding, LabelledDataset
+from dataset_checker.check import check_dataset, read_dataset, write_findings
 from dataset_checker.contact_sheet import choose_people, draw_sheet
-from dataset_checker.findings import Finding, write_findings
 from efficientpose.commands.console import progress
 from efficientpose.core.files import replacing
 

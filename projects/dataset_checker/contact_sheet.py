@@ -1,4 +1,4 @@
-"""Many annotated people in one picture: the right side orange, the left blue, the midline white."""
+"""Many annotated people in one image: the right side orange, the left blue, the midline white."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_checker.annotations import LabelledDataset, LabelledPerson
-from dataset_checker.findings import Finding
+from dataset_checker.annotations import Finding, LabelledDataset, LabelledPerson
 from efficientpose.core.drawing import MIDDLE_COLOUR, RIM_COLOUR, side_colour
 from efficientpose.core.images import ImageError, read_image
 
@@ -21,7 +20,7 @@ _SUBPIXEL_BITS = 4
 def choose_people(
     dataset: LabelledDataset, findings: Sequence[Finding], *, num_people: int, seed: int, only_suspicious: bool
 ) -> list[LabelledPerson]:
-    """Draw people at random, in the file's order: all who have a keypoint, or those among them with a finding.
+    """Choose people at random, in the file's order: those with a keypoint, or, of these, with a finding.
 
     Raises:
         ValueError: If the number is below 1.
@@ -41,7 +40,7 @@ def choose_people(
 def draw_sheet(
     dataset: LabelledDataset, people: Sequence[LabelledPerson], folder: Path, findings: Sequence[Finding]
 ) -> NDArray[np.uint8]:
-    """Draw people on their images, each with image, annotation and what was found; without an image on grey.
+    """Draw people on their images, or on grey if absent, with the image's name, the annotation and the findings.
 
     Returns:
         (H, W, 3) uint8, BGR.
@@ -53,7 +52,7 @@ def draw_sheet(
         _draw_tile(dataset, person, folder, sorted(set(reasons.get(str(person.annotation), [])))) for person in people
     ]
     if not tiles:
-        return _with_caption(np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8), "nobody to draw", "")
+        return _with_caption(np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8), "no people to draw", "")
     num_columns = int(np.ceil(np.sqrt(len(tiles))))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % num_columns)
     return np.vstack([np.hstack(tiles[start : start + num_columns]) for start in range(0, len(tiles), num_columns)])
@@ -88,7 +87,7 @@ def draw_person(
     names: Sequence[str],
     limbs: Sequence[tuple[int, int]],
 ) -> None:
-    """Draw any skeleton onto a picture.
+    """Draw any skeleton onto an image.
 
     Args:
         canvas: (H, W, 3) uint8, BGR; changed.

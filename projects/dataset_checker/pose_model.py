@@ -1,4 +1,7 @@
-"""Which poses are usual in a data set: their mean and covariance after alignment, whatever of them is labelled."""
+"""Which poses are usual in a dataset: mean and covariance of the aligned poses, labelled only in part.
+
+Poses are complex, x + iy, so that a rotation with a scale is one product.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 
 NUM_ROUNDS = 4
 TRIMMED = 0.1
-"""Share of poses, the most unusual ones, that the last rounds leave out, as wrong ones are among them."""
+"""Share of poses, the most unusual ones, that the later rounds leave out: wrong ones are among them."""
 
 SHRINKAGE = 0.02
 MIN_ANCHORS = 3
@@ -36,18 +39,18 @@ class PoseModel:
         self._whiteners: dict[bytes, NDArray[np.float64]] = {}
 
     def anchors(self, poses: Complex) -> Complex:
-        """Return (N, A) what an exchange of sides does not move: middles of pairs, and the midline."""
+        """Return the points that an exchange of sides does not move (N, A): middles of pairs, and the midline."""
         middles = (poses[:, self.pairs[:, 0]] + poses[:, self.pairs[:, 1]]) / 2
         return np.concatenate((middles, poses[:, self.midline]), axis=1)
 
     def align(self, poses: Complex) -> Complex:
-        """Move, turn and scale poses (N, K) so that their anchors fit the mean's; NaN where that is impossible."""
-        own, wanted = self.anchors(poses), self.anchors(self.mean[None])
+        """Move, rotate and scale poses (N, K) so that their anchors fit the mean's; NaN where that is impossible."""
+        own, wanted = self.anchors(poses), self.anchors(self.mean[None])  # (N, A) and (1, A)
         known = np.isfinite(own)
-        wanted = np.where(known, wanted, 0)
-        own = np.where(known, own, 0)
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        own_middle, wanted_middle = own.sum(axis=1, keepdims=True) / count, wanted.sum(axis=1, keepdims=True) / count
+        own_middle, wanted_middle = (
+            np.where(known, each, 0).sum(axis=1, keepdims=True) / count for each in (own, wanted)
+        )
         own = np.where(known, own - own_middle, 0)
         wanted = np.where(known, wanted - wanted_middle, 0)
         energy = (abs(own) ** 2).sum(axis=1, keepdims=True)
@@ -59,12 +62,12 @@ class PoseModel:
         return np.where(usable, (poses - own_middle) * scale * turn + wanted_middle, np.nan)
 
     def start(self, poses: Complex) -> None:
-        """Take the mean of poses as they stand in their images, moved and scaled alone."""
+        """Take the mean of poses that are moved and scaled, but not rotated."""
         anchors = self.anchors(poses)
         middle = np.nanmean(anchors, axis=1, keepdims=True)
         scale = np.sqrt(np.nanmean(abs(anchors - middle) ** 2, axis=1, keepdims=True))
         scale[~(scale > 0)] = np.nan
-        self.mean = _mean_known(self.face((poses - middle) / scale), axis=0)
+        self.mean = _mean_known(self.face((poses - middle) / scale))
 
     def face(self, poses: Complex) -> Complex:
         """Mirror poses (N, K) whose left side lies to the left more than to the right in the image."""
@@ -73,23 +76,22 @@ class PoseModel:
 
     def fit(self, poses: Complex) -> None:
         """Take mean and covariance from aligned poses (N, K)."""
-        self.mean = _mean_known(poses, axis=0)
+        self.mean = _mean_known(poses)
         away = flatten(poses - self.mean)
         known = np.isfinite(away)
         away = np.where(known, away, 0)
         together = known.astype(float).T @ known
         covariance = away.T @ away / np.maximum(together, 1)
         spread = np.trace(covariance) / len(covariance)
-        values, vectors = np.linalg.eigh(covariance)  # of pairs known together, so not positive by itself
+        values, vectors = np.linalg.eigh(covariance)  # pairwise known, so perhaps not positive definite
         values = np.maximum(values, 0) + SHRINKAGE * spread
         self.covariance = (vectors * values) @ vectors.T
         self._whiteners.clear()
 
     def distances(self, keypoints: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (N,) squared Mahalanobis distances of poses (N, K, 2), mirrored if that is nearer; NaN unknown."""
+        """Return squared Mahalanobis distances (N,) of poses (N, K, 2), mirrored if that is nearer; NaN unknown."""
         poses = keypoints[..., 0] + 1j * keypoints[..., 1]
-        both = [self._squared_distances(self.align(each)) for each in (poses, mirror(poses))]
-        return np.fmin(*both)
+        return np.fmin(*(self._squared_distances(self.align(each)) for each in (poses, mirror(poses))))
 
     def _squared_distances(self, aligned: Complex) -> NDArray[np.float64]:
         away = flatten(aligned - self.mean)
@@ -105,7 +107,7 @@ class PoseModel:
         return result
 
     def _whitener(self, pattern: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the matrix that gives the known coordinates the identity as covariance."""
+        """Return the matrix that whitens the known coordinates."""
         key = pattern.tobytes()
         if key not in self._whiteners:
             factor = np.linalg.cholesky(self.covariance[np.ix_(pattern, pattern)])
@@ -123,11 +125,11 @@ def flatten(poses: Complex) -> NDArray[np.float64]:
     return np.concatenate((poses.real, poses.imag), axis=1)
 
 
-def _mean_known(values: Complex, *, axis: int) -> Complex:
-    """Return the mean of what is known, NaN where nothing is."""
+def _mean_known(values: Complex) -> Complex:
+    """Return the mean over the first axis of what is not NaN, NaN where all are."""
     known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    return np.where(count > 0, np.where(known, values, 0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
 def fit_pose_model(keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, int]]) -> PoseModel:

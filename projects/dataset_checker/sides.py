@@ -1,15 +1,15 @@
-"""Left and right probably exchanged in an annotation.
+"""Left and right that are probably exchanged in an annotation: a rule, not a proof.
 
-A rule, not a proof. Poses are laid over one another (moved, turned, scaled by what an exchange does not change: the
-middles of the left/right pairs and the keypoints on the midline), and mirrored where that fits better, since people
-face the camera or turn their back on it. Their mean and covariance say which poses are usual. For each pose every
-exchange is tried that an annotator makes: one pair, or all beyond a joint, such as knees and ankles. Where one makes
-the pose much more usual, the sides are suspicious.
+Poses are aligned by what an exchange does not change (the middles of the left/right pairs and the keypoints on the
+midline), mirrored where that fits better, since people face the camera or turn their back to it. Mean and covariance of
+the aligned poses say which are usual. For each pose, every exchange that annotators make is tried: one pair, or all
+beyond a joint, such as knees and ankles. If one makes the pose much more usual, the sides are suspicious.
 
-All sides exchanged together look like the same person seen from behind: no rule about coordinates finds that. Of 4,000
-synthetic people, 400 had wrists, elbows, knees, ankles, hips, shoulders, or half or whole arms or legs exchanged: 71%
-were found, and 98.6% of those named were among them (1.1 of 1,000 others were named). Whole arms and legs are mostly
-found (93% and 97%), elbows 81%, wrists 73%; ankles (43%) and lower legs (29%) mostly not, as crossed legs are usual.
+All sides exchanged together look like the same person seen from behind, which coordinates cannot tell. Measured on
+4,000 synthetic people, 400 of them with exchanged wrists, elbows, knees, ankles, hips, shoulders, or half or whole arms
+or legs: 71% were found, and 98.6% of those named were among them (1.1 of 1,000 others were named). Whole arms and legs
+are mostly found (93% and 97%), elbows 81%, wrists 73%; ankles (43%) and lower legs (29%) mostly not, as crossed legs
+are usual.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_checker.annotations import LabelledDataset
-from dataset_checker.findings import Finding, Severity
+from dataset_checker.annotations import Finding, LabelledDataset
 from dataset_checker.pose_model import PoseModel, fit_pose_model
 from efficientpose.core.skeleton import mirror_name
 
 MIN_PEOPLE = 50
-"""Fewer say nothing about what is usual."""
+"""Fewer people say nothing about what is usual."""
 
 MIN_GAIN = 12.0
 """How much the squared Mahalanobis distance must fall."""
@@ -32,18 +31,17 @@ MIN_GAIN = 12.0
 MIN_RATIO = 1.5
 """How many times larger the distance as annotated must be than that of the exchanged pose."""
 
-
 NUM_REPAIRS = 2
-"""How often the usual is learnt anew with the suspicious poses exchanged: a habit of an annotator hides in it."""
+"""How often the model is fitted anew with the suspicious poses exchanged: an annotator's habit would hide in it."""
 
 
 class Exchange(NamedTuple):
     """The best exchange of sides for a person.
 
     Attributes:
-        pairs: The pairs of keypoint indices (left, right) to exchange; to exchange all others comes to the same.
-        before: Squared distance from the usual as annotated.
-        after: The same with the pairs exchanged.
+        pairs: The pairs of keypoint indices (left, right) to exchange; exchanging all others has the same effect.
+        before: Squared distance from the mean pose as annotated.
+        after: Squared distance with the pairs exchanged.
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -52,7 +50,7 @@ class Exchange(NamedTuple):
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether the exchange helps that much."""
+        """Whether the exchange makes the pose much more usual."""
         return self.before - self.after > MIN_GAIN and self.before > MIN_RATIO * self.after
 
 
@@ -69,9 +67,9 @@ def find_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
 def list_exchanges(
     pairs: Sequence[tuple[int, int]], limbs: Sequence[tuple[int, int]]
 ) -> list[tuple[tuple[int, int], ...]]:
-    """List what is tried: each pair, and all that hang together on either side of a limb, smaller ones first.
+    """List the exchanges to try: each pair, and all connected pairs on either side of a limb; smaller ones first.
 
-    Not all pairs at once, which cannot be told.
+    All pairs at once are not tried: coordinates cannot tell.
     """
     joined = {(a, b) for a, b in limbs} | {(b, a) for a, b in limbs}
     edges = [
@@ -143,9 +141,7 @@ def exchange(keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, int]]) -
 
 def check_sides(dataset: LabelledDataset) -> Iterator[Finding]:
     """Yield people whose sides are suspicious."""
-    keypoints = np.array([person.keypoints for person in dataset.people]).reshape(
-        len(dataset.people), len(dataset.keypoint_names), 2
-    )
+    keypoints = np.array([person.keypoints for person in dataset.people])  # (N, K, 2)
     found = find_exchanges(keypoints, dataset.keypoint_names, dataset.limbs)
     for person, best in zip(dataset.people, found, strict=True):
         if best is not None and best.is_suspicious:
@@ -154,4 +150,4 @@ def check_sides(dataset: LabelledDataset) -> Iterator[Finding]:
                 f"left and right {joints}, or all others: exchanged, the pose is {np.sqrt(best.after):.1f} from the "
                 f"usual, and {np.sqrt(best.before):.1f} as annotated"
             )
-            yield Finding(str(dataset.path), person.image, person.annotation, "swapped_sides", Severity.WARNING, detail)
+            yield dataset.finding("swapped_sides", detail, image=person.image, annotation=person.annotation)

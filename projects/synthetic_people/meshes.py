@@ -1,4 +1,4 @@
-"""Surfaces as four-cornered faces: tubes, ellipsoids, boxes and flat patches, in a bone's own frame (statures)."""
+"""Surfaces of quads: tubes, ellipsoids, boxes and flat patches, in a bone's own frame (statures)."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Mesh(NamedTuple):
 
     Attributes:
         vertices: (V, 3).
-        quads: (F, 4) indices; the corners of a face go round such that the normal of ``face_normals`` points outwards.
+        quads: (F, 4) indices, ordered so that the normal of :func:`face_normals` points outwards.
         colours: (F, 3), BGR, 0 to 255.
     """
 
@@ -64,19 +64,14 @@ def _circle(num_sides: int) -> np.ndarray:
 
 
 def tube(rings: tuple[Ring, ...], *, colours: np.ndarray, num_sides: int) -> Mesh:
-    """Join elliptic rings, listed from the top downwards, to a tube.
+    """Join elliptic rings, from the top downwards, to a tube.
 
     Args:
         rings: R rings of falling height.
         colours: (3,) or, one for each band between rings, (R - 1, 3).
         num_sides: Corners of a ring. Faces are ordered by band, then side; side 0 starts at +x and turns to +z.
-
-    Raises:
-        ValueError: If the rings do not fall.
     """
-    table = np.array(rings)
-    if np.any(np.diff(table[:, 0]) > 0):
-        raise ValueError(f"ring heights must fall from the first to the last: {table[:, 0].tolist()}")
+    table = np.array(rings)  # (R, 4)
     circle = _circle(num_sides)
     vertices = np.empty((len(rings), num_sides, 3))
     vertices[:, :, 0] = table[:, 1, None] * circle[:, 0]

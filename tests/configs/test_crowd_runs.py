@@ -9,8 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from efficientpose.core.shipped_files import config_path
-from synthetic_people.crowds import generate_crowds
-from synthetic_people.generate import Plan
+from synthetic_people.generate import Plan, generate_crowds
 
 WINDOW = (64, 48)
 

@@ -11,9 +11,11 @@ from synthetic_people.body import (
     SideAngles,
     check_limits,
     pose_body,
+    rotation_x,
+    rotation_y,
+    rotation_z,
 )
 from synthetic_people.postures import POSTURES, sample_pose, sample_proportions
-from synthetic_people.rotations import rotation_x, rotation_y, rotation_z
 
 STANDING = JointAngles(axial=AxialAngles(), left=SideAngles(), right=SideAngles())
 RIGID_PAIRS = [

@@ -32,8 +32,3 @@ def test_a_patch_looks_where_it_says(facing):
 def test_bands_are_coloured_from_the_top():
     mesh = tube((Ring(1, 1, 1), Ring(0, 1, 1), Ring(-1, 1, 1)), colours=np.array([[1.0] * 3, [2.0] * 3]), num_sides=4)
     np.testing.assert_array_equal(mesh.colours[:, 0], [1, 1, 1, 1, 2, 2, 2, 2])
-
-
-def test_rings_must_fall():
-    with pytest.raises(ValueError, match="ring heights must fall"):
-        tube((Ring(0, 1, 1), Ring(1, 1, 1)), colours=GREY, num_sides=4)

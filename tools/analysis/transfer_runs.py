@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from ablation_runs import claim_folder
 from lsp import LSP_NAMES
-from lsp_coco import LSP_LIMBS, convert_to_coco
+from lsp2mpii import LSP_LIMBS, convert_to_coco
 from mmengine.config import Config
 from mmengine.runner import Runner
 
