@@ -70,7 +70,7 @@ def _draw_tile(
     scale = TILE_SIDE / side
     # Pixel centres: index x of the image goes to (x - corner) * scale.
     matrix = np.array(((scale, 0, -corner[0] * scale), (0, scale, -corner[1] * scale)))
-    tile = np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8)
+    tile: np.ndarray = np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8)
     with contextlib.suppress(ImageError):
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         tile = cv2.warpAffine(read_image(folder / person.image), matrix, (TILE_SIDE, TILE_SIDE), flags=interpolation)
