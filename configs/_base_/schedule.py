@@ -27,7 +27,8 @@ that the rate is for is a fourth, then), and a loss of the 8 hardest keypoints:
 
     --cfg-options default_hooks.ema.type=EMAHook
     --cfg-options optim_wrapper.accumulative_counts=4 auto_scale_lr.base_batch_size=4
-    --cfg-options model.head.loss.type=KeypointOHKMMSELoss model.head.loss.use_target_weight=True
+    --cfg-options model.head.losses.heatmap_loss.type=KeypointOHKMMSELoss
+        model.head.losses.heatmap_loss.use_target_weight=True
 
 Batch norms over the samples of all GPUs instead of each one's own, for few samples a GPU; it is MMEngine's key, and
 converts every batch norm of the network to PyTorch's SyncBatchNorm, which knows GPUs alone:

@@ -11,7 +11,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
 from efficientpose.export.deployed import RTMLIB_MEAN, RTMLIB_STD, ExportOptions, read_normalisation
-from efficientpose.models.head import PoseMaps
+from efficientpose.models.criterion import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
