@@ -6,7 +6,7 @@ a side have the anatomical sign, so equal numbers on both sides give a symmetric
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -88,16 +88,6 @@ class AxialAngles:
     neck_bend: float = 0.0
     neck_twist: float = 0.0
 
-    def mirrored(self) -> "AxialAngles":
-        """Return the angles of the same pose seen in a mirror."""
-        return replace(
-            self,
-            spine_bend=-self.spine_bend,
-            spine_twist=-self.spine_twist,
-            neck_bend=-self.neck_bend,
-            neck_twist=-self.neck_twist,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class SideAngles:
@@ -128,10 +118,6 @@ class JointAngles:
     axial: AxialAngles
     left: SideAngles
     right: SideAngles
-
-    def mirrored(self) -> "JointAngles":
-        """Return the angles of the same pose seen in a mirror."""
-        return JointAngles(axial=self.axial.mirrored(), left=self.right, right=self.left)
 
 
 class Limit(NamedTuple):

@@ -92,9 +92,9 @@ def _features(looks: Appearance, size: Skull) -> list[Part]:
     pieces = []
     for side in (-1, 1):
         x, y = side * 0.4 * half_width, centre_height + 0.12 * half_height
-        eye = patch((x, y, 0.93 * front), (0.011, 0.0065), facing=1, colour=white)
-        pupil = patch((x, y, 0.935 * front), (0.006, 0.0065), facing=1, colour=dark)
-        brow = patch((x, y + 0.017, 0.92 * front), (0.014, 0.004), facing=1, colour=looks.hair * 0.8)
+        eye = patch((x, y, 0.93 * front), (0.011, 0.0065), colour=white)
+        pupil = patch((x, y, 0.935 * front), (0.006, 0.0065), colour=dark)
+        brow = patch((x, y + 0.017, 0.92 * front), (0.014, 0.004), colour=looks.hair * 0.8)
         ear = ellipsoid(
             (side * half_width, centre_height, size.centre[2] - 0.1 * half_depth),
             (0.007, 0.017, 0.011),
@@ -116,7 +116,7 @@ def _features(looks: Appearance, size: Skull) -> list[Part]:
         num_bands=5,
     )
     lips = np.array([70.0, 70, 150]) * 0.5 + looks.skin * 0.3
-    mouth = patch((0, centre_height - 0.48 * half_height, 0.9 * front), (0.017, 0.005), facing=1, colour=lips)
+    mouth = patch((0, centre_height - 0.48 * half_height, 0.9 * front), (0.017, 0.005), colour=lips)
     return [*pieces, Part(Bone.HEAD, nose, 0.006), Part(Bone.HEAD, mouth, 0.012)]
 
 
@@ -195,13 +195,13 @@ def _prints(looks: Appearance, proportions: Proportions) -> list[Part]:
     front = 0.066 * girth + 0.002
     if looks.jacket:
         marks = [
-            patch((0, 0.75 * height, front), (0.014, 0.03), facing=1, colour=looks.emblem),
-            patch((0, 0.28 * height, front), (0.014, 0.05), facing=1, colour=looks.emblem),
+            patch((0, 0.75 * height, front), (0.014, 0.03), colour=looks.emblem),
+            patch((0, 0.28 * height, front), (0.014, 0.05), colour=looks.emblem),
         ]
     else:
-        marks = [patch((0, 0.55 * height, front), (0.036, 0.026), facing=1, colour=looks.emblem)]
-    neckline = patch((0, 0.98 * height, 0.05 * girth), (0.02, 0.016), facing=1, colour=looks.skin)
-    buckle = patch((0, 0.85 * proportions.pelvis, 0.056 * girth), (0.012, 0.01), facing=1, colour=looks.emblem)
+        marks = [patch((0, 0.55 * height, front), (0.036, 0.026), colour=looks.emblem)]
+    neckline = patch((0, 0.98 * height, 0.05 * girth), (0.02, 0.016), colour=looks.skin)
+    buckle = patch((0, 0.85 * proportions.pelvis, 0.056 * girth), (0.012, 0.01), colour=looks.emblem)
     return [*(Part(Bone.CHEST, mark, 0.02) for mark in (*marks, neckline)), Part(Bone.PELVIS, buckle, 0.02)]
 
 

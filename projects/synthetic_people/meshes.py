@@ -100,9 +100,7 @@ def ellipsoid(
     return sphere._replace(vertices=sphere.vertices * np.array(half_axes) + np.array(centre))
 
 
-def capsule(
-    *, length: float, radii: tuple[float, float, float], colours: np.ndarray, num_sides: int, flatness: float = 1.0
-) -> Mesh:
+def capsule(*, length: float, radii: tuple[float, float, float], colours: np.ndarray, num_sides: int) -> Mesh:
     """Return a limb from the origin to ``length`` below it, with round ends.
 
     Args:
@@ -110,7 +108,6 @@ def capsule(
         radii: At the start, at a third and at the end.
         colours: (3,) or (8, 3), one for each band from the start to the end.
         num_sides: Corners of a ring.
-        flatness: Half depth over half width.
     """
     first, middle, last = radii
     profile = (
@@ -124,7 +121,7 @@ def capsule(
         (-length - 0.65 * last, 0.76 * last),
         (-length - last, 0.0),
     )
-    rings = tuple(Ring(height, radius, radius * flatness) for height, radius in profile)
+    rings = tuple(Ring(height, radius, radius) for height, radius in profile)
     return tube(rings, colours=colours, num_sides=num_sides)
 
 
@@ -138,18 +135,9 @@ def box(centre: tuple[float, float, float], half_axes: tuple[float, float, float
     return Mesh(vertices, _BOX_QUADS, np.tile(colour, (6, 1)))
 
 
-def patch(
-    centre: tuple[float, float, float], half_size: tuple[float, float], *, facing: int, colour: np.ndarray
-) -> Mesh:
-    """Return one flat upright face that looks forward (``facing`` 1) or backward (-1).
-
-    Args:
-        centre: Of the face.
-        half_size: Half width and half height.
-        facing: 1 or -1.
-        colour: (3,), BGR.
-    """
-    across = np.array([1.0, -1.0, -1.0, 1.0]) * half_size[0] * facing
+def patch(centre: tuple[float, float, float], half_size: tuple[float, float], *, colour: np.ndarray) -> Mesh:
+    """Return one flat upright face that looks forward, of half width and half height ``half_size``."""
+    across = np.array([1.0, -1.0, -1.0, 1.0]) * half_size[0]
     up = np.array([1.0, 1.0, -1.0, -1.0]) * half_size[1]
     corners = np.stack([across, up, np.zeros(4)], axis=1) + np.array(centre)
     return Mesh(corners, np.array([[0, 1, 2, 3]]), np.asarray(colour, dtype=float).reshape(1, 3))
