@@ -111,7 +111,7 @@ def test_the_loss_falls(crowd, tmp_path):
     [
         ({"model.head.decoder.input_size": (32, 32)}, "windows of (width, height) (64, 48)"),
         ({"model.head.upsampling": "transposed_conv"}, "scenes are trained at stride 8"),
-        ({"train_dataloader.dataset.pipeline.3.pack_transformed": False}, "must have SceneWindow and end in"),
+        ({"train_dataloader.dataset.pipeline.3.pack_transformed": False}, "must have SceneWindow before it"),
     ],
     ids=str,
 )
