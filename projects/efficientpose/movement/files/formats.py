@@ -1,18 +1,24 @@
-"""Write a recording in any of the formats: one function, and the list of what there is."""
+"""Every format that is read or written, and the two functions that do it."""
 
+import json
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import cv2
 
 from efficientpose.core.files import make_writable_folder
 from efficientpose.movement.files.c3d import write_c3d
 from efficientpose.movement.files.coco import write_coco, write_coco_17
 from efficientpose.movement.files.deeplabcut import write_deeplabcut_csv, write_deeplabcut_h5
-from efficientpose.movement.files.markers import write_sports2d, write_trc
+from efficientpose.movement.files.json_lines import read_json_lines
 from efficientpose.movement.files.mmpose_json import write_mmpose
 from efficientpose.movement.files.nwb import write_nwb
 from efficientpose.movement.files.openpose import write_openpose
-from efficientpose.movement.files.text import write_tidy
+from efficientpose.movement.files.tidy import read_table, write_tidy
+from efficientpose.movement.files.trc import write_sports2d, write_trc
 from efficientpose.movement.recording import Recording
 from efficientpose.video.reading import VIDEO_SUFFIXES
 
@@ -25,7 +31,7 @@ class Format(NamedTuple):
     Attributes:
         what: What it is and who reads it, in one line.
         ending: What is added to the recording's name where a folder is given; its suffix is the format's.
-        write: Writes a recording to a path and returns what was written.
+        write: Writes a recording to a path and returns what was written; it raises as ``write`` below says.
         in_metres: Whether it takes ``metres_per_pixel``.
     """
 
@@ -48,6 +54,8 @@ FORMATS: Final = {
     "c3d": Format("motion capture's binary markers", ".c3d", write_c3d, in_metres=True),
     "nwb": Format("Neurodata Without Borders with ndx-pose, one file a person", ".nwb", write_nwb),
 }
+
+READERS: Final = {".jsonl": read_json_lines, ".csv": read_table}
 
 
 def write(recording: Recording, path: Path | str, format: str, *, metres_per_pixel: float | None = None) -> Paths:
@@ -87,14 +95,58 @@ def write(recording: Recording, path: Path | str, format: str, *, metres_per_pix
 
 def _target(path: Path, recording: Recording, *, ending: str, format: str) -> Path:
     suffix = Path(f"x{ending}").suffix
-    if suffix and path.suffix.lower() == suffix and not path.is_dir():
-        return path
     if path.suffix and not path.is_dir():
+        if path.suffix.lower() == suffix:
+            return path
         right = f"one that ends in {suffix}, or a folder" if suffix else "a folder"
         raise ValueError(f"{path}: {format} cannot be written to a {path.suffix} file; give {right}")
-    return path / f"{_name(recording)}{ending}"
-
-
-def _name(recording: Recording) -> str:
     source = Path(recording.source)
-    return (source.stem if source.suffix.lower() in VIDEO_SUFFIXES else source.name) or "recording"
+    name = source.stem if source.suffix.lower() in VIDEO_SUFFIXES else source.name
+    return path / f"{name or 'recording'}{ending}"
+
+
+def read(path: Path | str, *, image_size: tuple[int, int] | None = None) -> Recording:
+    """Read ``<name>_pose.jsonl``, ``<name>_pose.csv`` or a tidy CSV.
+
+    People are numbered as in the file. ``predict`` numbers them by their place in each frame, which is no identity yet;
+    ``follow_people`` makes one of it. A file that breaks off within its last line, as after a full disk, is read up to
+    there, with a warning.
+
+    Args:
+        path: The file. The JSON lines have boxes and frames without people; of a CSV, boxes are the tight ones around
+            the keypoints and such frames are missing.
+        image_size: (width, height) of the video, pixels; None takes it from the overlay video beside the file,
+            ``<name>_pose.mp4``, and is (0, 0) without one, which formats with y upwards refuse.
+
+    Raises:
+        ValueError: If the file is none of these, or not as they are; the message names the line or column.
+        OSError: If it cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path}: a recording is read from {' or '.join(READERS)} files, not {path.suffix or 'this'}")
+    text = _whole_lines(path)
+    return READERS[path.suffix.lower()](path, text, image_size=image_size or _video_size(path.with_suffix(".mp4")))
+
+
+def _whole_lines(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file in UTF-8, {error.reason} at byte {error.start}") from error
+    whole, end, rest = text.rpartition("\n")
+    if rest.strip():
+        with suppress(ValueError):  # a line of a table does not show whether its last number is whole
+            if path.suffix.lower() == ".jsonl" and isinstance(json.loads(rest), dict):
+                return text
+        number = text.count("\n") + 1
+        warnings.warn(f"{path}: line {number} breaks off; what comes before it is read", UserWarning, stacklevel=3)
+    return whole + end
+
+
+def _video_size(path: Path) -> tuple[int, int]:
+    """Return (width, height); (0, 0) without a video."""
+    video = cv2.VideoCapture(str(path)) if path.is_file() else cv2.VideoCapture()
+    size = (int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+    video.release()
+    return size
