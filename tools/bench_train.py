@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.benchmark.training import compare_pipelines, compare_steps, enlarge_pictures
+from efficientpose.benchmark.training import compare_pipelines, compare_steps, enlarge_images
 from efficientpose.core.files import replacing
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.engine.cpu import ask_for_huge_pages, keep_freed_memory
@@ -109,7 +109,7 @@ def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
             data_root = Path(folder) / "mpii"
             with console.status(f"drawing {num_samples} pictures"):
                 generate(Plan(num_train=num_samples, num_val=1, num_workers=2), data_root)
-                enlarge_pictures(data_root, width=arguments.picture_width)
+                enlarge_images(data_root, width=arguments.picture_width)
         return measure(variants, data_root=data_root, num_samples=num_samples, repetitions=repetitions, console=console)
 
 

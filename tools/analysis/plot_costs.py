@@ -3,7 +3,7 @@
 Example:
     python tools/analysis/plot_costs.py --out costs.png
 
-Writes the picture and, beside it, the numbers as JSON. Networks have random weights and run as exported files. Times
+Writes the figure and, beside it, the numbers as JSON. Networks have random weights and run as exported files. Times
 are of one crop, everything in turn in one run; memory is the largest resident set of a process that does nothing else.
 """
 
@@ -14,10 +14,9 @@ import tempfile
 from pathlib import Path
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.benchmark.cases import ENGINES
-from efficientpose.benchmark.cost_plot import draw_costs
-from efficientpose.benchmark.costs import RESOLUTION_STEP, measure_latency, measure_memory, to_json
-from efficientpose.benchmark.machine import describe_machine
+from efficientpose.benchmark.costs import RESOLUTION_STEP, draw_costs, measure_latency, measure_memory, to_json
+from efficientpose.benchmark.plan import ENGINES
+from efficientpose.benchmark.report import describe_machine
 from efficientpose.core.files import replacing
 from efficientpose.core.variants import VARIANTS
 from efficientpose.engine.figures import check_figure_path, save_figure
@@ -33,7 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--engine", choices=engines, default="openvino", help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="of the network (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20, help="runs of each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("costs.png"), help="picture (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("costs.png"), help="image (default: %(default)s)")
     return parser.parse_args()
 
 

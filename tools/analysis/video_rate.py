@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from efficientpose.benchmark.pictures import find_picture
+from efficientpose.benchmark.contenders import find_image
 from efficientpose.benchmark.video_rate import draw_clip, measure_video_rate
 from efficientpose.core.images import read_image
 from efficientpose.runtime.estimator import PoseEstimator
@@ -43,7 +43,7 @@ def main() -> int:
             clip = arguments.clip
             if clip is None:
                 clip = Path(name) / "clip.mp4"
-                draw_clip(read_image(find_picture(Path(name))), clip, num_frames=arguments.frames)
+                draw_clip(read_image(find_image(Path(name))), clip, num_frames=arguments.frames)
             for file in arguments.files:
                 estimator = PoseEstimator(file, engine=arguments.engine, threads=arguments.threads)
                 alone, *others = measure_video_rate(estimator, clip, rounds=arguments.rounds)
