@@ -19,8 +19,8 @@ from efficientpose.core.images import read_image
 from efficientpose.runtime.estimator import PoseEstimator
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
+def main() -> int:
+    """Measure each file and print the table; return the exit status."""
     parser = argparse.ArgumentParser(description="Compare the rate of videos with the rate of the network alone.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="networks that efficientpose export wrote")
     parser.add_argument("--clip", type=Path, help="video (default: drawn, 1280 x 720 pixels)")
@@ -28,12 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--engine", help="onnxruntime, openvino or litert (default: by the file's ending)")
     parser.add_argument("--threads", type=int, default=1, help="of the network (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: %(default)s)")
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Measure each file and print the table; return the exit status."""
-    arguments = parse_arguments()
+    arguments = parser.parse_args()
     lines = [
         "| network | alone, frames/s | beside an encoder | to overlay and numbers | to numbers |",
         "| --- | ---: | ---: | ---: | ---: |",
