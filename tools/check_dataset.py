@@ -37,9 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--read-images", action="store_true", help="read every image: slower, finds more")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write all findings to a .csv or .json file")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw people to this file; needs --images")
-    parser.add_argument(
-        "--draw", choices=("any", "suspicious"), default="any", help="people to draw (default: %(default)s)"
-    )
+    parser.add_argument("--draw", choices=("any", "suspicious"), default="any", help="people (default: %(default)s)")
     parser.add_argument("--people", type=int, default=36, help="how many to draw (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same people (default: %(default)s)")
     arguments = parser.parse_args()

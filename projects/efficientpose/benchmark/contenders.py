@@ -48,16 +48,10 @@ class Contender(NamedTuple):
 
 
 class Material(NamedTuple):
-    """What contenders run on.
-
-    Attributes:
-        image: A file.
-        crop: (H, W, 3) uint8, RGB, of the network's size.
-        batch: Crops, or images, in one run.
-    """
+    """What contenders run on: an image's file, a crop, and how many of them in one run."""
 
     image: Path
-    crop: np.ndarray
+    crop: np.ndarray  # (H, W, 3) uint8, RGB, of the network's size
     batch: int
 
 

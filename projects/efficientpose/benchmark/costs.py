@@ -47,16 +47,7 @@ class Memory(NamedTuple):
 def measure_latency(
     variants: Sequence[str], resolutions: Sequence[int], *, engine: str, threads: int, rounds: int, folder: Path
 ) -> list[Latency]:
-    """Time every variant at every resolution and at its own, all in turn.
-
-    Args:
-        variants: Names.
-        resolutions: Sides of the input, pixels.
-        engine: Of :data:`~efficientpose.benchmark.plan.ENGINES`, with a file.
-        threads: Of the network.
-        rounds: Runs of each.
-        folder: For files.
-    """
+    """Time every variant at every resolution (side of the input, pixels) and at its own, all in turn."""
     ways, is_own = {}, {}
     for name in variants:
         variant = get_variant(name)
@@ -100,7 +91,7 @@ def _build_at(variant: Variant, resolution: int) -> TopdownPoseEstimator:
 def measure_memory(
     variants: Sequence[str], batches: Sequence[int], *, engine: str, threads: int, folder: Path
 ) -> list[Memory]:
-    """Run each variant on each batch in a process of its own, without PyTorch; arguments as in :func:`measure_latency`.
+    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it.
 
     Raises:
         RuntimeError: If a process fails.

@@ -27,15 +27,7 @@ def measure_gpu(
     precisions: Sequence[str] = PRECISIONS,
     device: str = "cuda",
 ) -> list[GpuRow]:
-    """Measure a plan's variants.
-
-    Args:
-        plan: Says which, and how often.
-        batches: Crops at once.
-        ways: "torch" is the MMPose model as it is, in float32; the others are prepared, channels last.
-        precisions: Of the prepared ones.
-        device: As PyTorch names it.
-    """
+    """Measure a plan's variants: "torch" is the MMPose model in float32; the other ways are prepared, channels last."""
     rows = []
     for name in plan.variants:
         variant = get_variant(name)

@@ -55,8 +55,6 @@ class Plan:
     """What to measure.
 
     Attributes:
-        variants: Their names.
-        engines: Of :data:`ENGINES`.
         precisions: Of :data:`PRECISIONS`; those that an engine does not have are left out.
         threads: Numbers of threads of the network.
         rounds: Runs of each.

@@ -27,16 +27,11 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "a
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A case and its times; ratios are of medians, to the baseline of the same variant and threads.
+    """A case and its times for a batch, of the network alone and from the image's file to keypoints.
+
+    Ratios are of medians, of wall and of processor time, to the baseline of the same variant and threads.
 
     Attributes:
-        case: What was measured.
-        network: The network alone, a batch.
-        end_to_end: From the image's file to keypoints, a batch.
-        network_ratio: The network's wall time over the baseline's; likewise the next three.
-        end_to_end_ratio: From end to end.
-        network_cpu_ratio: Of processor time.
-        end_to_end_cpu_ratio: Of processor time from end to end.
         flops: Of the network for one crop.
         share_of_peak: Of the machine's measured rate; None where it was not measured.
         share_of_peak_cpu: Likewise, of rates per second of processor time, which holds on a busy machine too.
@@ -62,19 +57,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class GpuRow:
-    """A way to run a network on a GPU.
-
-    Attributes:
-        variant: Its name.
-        way: "torch" is the MMPose model; the others are of :func:`~efficientpose.inference.fast.prepare_for_inference`.
-        precision: What it computes in.
-        batch: Crops at once.
-        network: Time of a batch.
-        crops_per_second: By the median.
-    """
+    """A way to run a network on a GPU, and its time for a batch."""
 
     variant: str
-    way: str
+    way: str  # "torch" is the MMPose model; the others are of efficientpose.inference.fast.prepare_for_inference
     precision: str
     batch: int
     network: Timing
@@ -89,8 +75,6 @@ class Report:
         machine: Processor, cores, and versions of the engines.
         settings: Rounds, batch, and the image.
         baseline: What ratios are to, in words.
-        rows: One a case.
-        gpu_rows: One a way on the GPU.
         peak: Billion FLOPs a second, by threads and by the kind of product.
         notes: What a reader must know.
     """
@@ -117,11 +101,7 @@ class Report:
         }
 
     def write(self, path: Path) -> None:
-        """Write JSON.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
+        """Write JSON."""
         with replacing(path) as partial:
             partial.write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
 

@@ -171,13 +171,7 @@ def find_rate(timing: Timing, *, flops: float) -> Rate:
 
 
 class Shifts(NamedTuple):
-    """Distances of keypoints to the baseline's, input pixels of the network.
-
-    Attributes:
-        crops: The largest on crops of the network's size.
-        image: The largest in the image; scaling down may round differently, too.
-        image_median: The median in the image.
-    """
+    """Distances of keypoints to the baseline's, input pixels: the largest on crops, largest and median in the image."""
 
     crops: float
     image: float
@@ -187,14 +181,7 @@ class Shifts(NamedTuple):
 def find_shifts(
     contenders: Mapping[Case, Contender], crops: Crops, *, side: int, image_size: tuple[int, int]
 ) -> dict[Case, Shifts]:
-    """Return how far each contender's keypoints are from the first one's.
-
-    Args:
-        contenders: What to compare.
-        crops: Of the network's size.
-        side: Of the network's input, pixels.
-        image_size: (width, height).
-    """
+    """Return how far each contender's keypoints are from the first one's; ``side`` is that of the network's input."""
     found = {
         case: (np.stack([contender.find_in_crop(crop) for crop in crops.pixels]), contender.find_in_image())
         for case, contender in contenders.items()
@@ -224,14 +211,7 @@ def make_rows(
 ) -> list[Row]:
     """Compare cases of one variant and number of threads; the first one is the baseline.
 
-    Args:
-        contenders: What was measured.
-        timings: Their times.
-        variant: Of all.
-        flops: Of our network for one crop; the released one, which upsamples, has its own.
-        batch: Crops at once.
-        peak: The machine's; None where it was not measured.
-        shifts: As :func:`find_shifts` returns them.
+    ``flops`` are those of our network for one crop; the released one, which upsamples, has its own.
     """
     baseline, *_ = contenders
     base_network, base_end_to_end = timings[baseline, "network"], timings[baseline, "end_to_end"]
