@@ -27,10 +27,12 @@ LEVELS = (
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 WITHOUT_TORCH = ("core", "runtime", "video", "people")
 RUNTIME_LIBRARIES = {"numpy", "cv2"}
-ENGINE_LIBRARIES = {
+OTHER_LIBRARIES = {
     "onnxruntime_engine.py": {"onnxruntime"},
     "openvino_engine.py": {"openvino"},
     "litert_engine.py": {"ai_edge_litert"},
+    "reading.py": {"av"},
+    "writing.py": {"av"},
 }
 NETWORK_PARTS = ("backbone", "neck", "head")
 
@@ -118,7 +120,7 @@ def test_parts_of_the_network_do_not_import_one_another(part):
 )
 def test_runtime_needs_numpy_opencv_and_an_engine_only(path):
     libraries = {module.split(".")[0] for module in imported_modules(path.read_text())} - {"efficientpose"}
-    assert libraries <= RUNTIME_LIBRARIES | ENGINE_LIBRARIES.get(path.name, set()) | sys.stdlib_module_names
+    assert libraries <= RUNTIME_LIBRARIES | OTHER_LIBRARIES.get(path.name, set()) | sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(

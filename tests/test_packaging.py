@@ -128,7 +128,7 @@ def test_what_is_needed_without_extras_is_light(installed):
     requirements = [Requirement(text) for text in distribution.requires]
     for extra, more in (("", set()), ("runtime", {"onnxruntime", "rich"})):
         needed = {item.name for item in requirements if item.marker is None or item.marker.evaluate({"extra": extra})}
-        assert needed == {"numpy", "opencv-python-headless"} | more
+        assert needed == {"numpy", "opencv-python-headless", "av"} | more
     assert {"mmpose", "export", "mim", "test", "dev"} <= set(distribution.metadata.get_all("Provides-Extra"))
     (script,) = distribution.entry_points
     assert (script.group, script.name, script.value) == ("console_scripts", "efficientpose", "efficientpose.cli:main")

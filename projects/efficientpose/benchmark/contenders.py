@@ -14,7 +14,7 @@ from efficientpose.benchmark.networks import encode_for_torch
 from efficientpose.benchmark.plan import Case
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline
 from efficientpose.core.images import read_image
-from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
 from efficientpose.inference.sample_crops import (
     DEMO_FRAMES,
@@ -23,7 +23,7 @@ from efficientpose.inference.sample_crops import (
     draw_smooth_crops,
     extract_frames,
 )
-from efficientpose.runtime import PoseEstimator as FilePoseEstimator
+from efficientpose.runtime import PoseEstimator
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
 
@@ -60,7 +60,7 @@ def load_file(case: Case, file: Path, material: Material) -> Contender:
     precision = None if case.precision == "int8" else case.precision
     settings: dict[str, Any] = dict(engine=case.engine, threads=case.threads, precision=precision)
     engine = load_engine(file, **settings)
-    estimator = FilePoseEstimator(file, **settings)
+    estimator = PoseEstimator(file, **settings)
     bgr = np.ascontiguousarray(material.crop[..., ::-1])
     images = CropEncoder(engine.metadata, dtype=engine.input_dtype).encode([bgr] * material.batch)
     return Contender(
@@ -76,7 +76,7 @@ def load_torch(case: Case, model: TopdownPoseEstimator, material: Material) -> C
     if case.engine != "torch":
         execution = "compile" if case.engine == "torch-compile" else "eager"
         model = prepare_for_inference(model, execution=execution, precision=case.precision)  # type: ignore[arg-type]
-    estimator = PoseEstimator(model, name=case.variant)
+    estimator = TorchPoseEstimator(model, name=case.variant)
     images = encode_for_torch(model, [material.crop] * material.batch)
     return Contender(
         network=lambda: run_network(model, images),

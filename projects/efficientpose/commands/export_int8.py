@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from efficientpose.export.deployed import ExportOptions
     from efficientpose.export.drift import Drift, Shifts
     from efficientpose.export.int8_files import Candidate
-    from efficientpose.inference.estimator import PoseEstimator
+    from efficientpose.inference.estimator import TorchPoseEstimator
 
 SCORE_THRESHOLDS = (0.05, 0.1, 0.2)
 
@@ -100,7 +100,7 @@ class Measured(NamedTuple):
 
 
 def export_int8(
-    options: argparse.Namespace, estimator: "PoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
+    options: argparse.Namespace, estimator: "TorchPoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
 ) -> int:
     """Quantise, compare with float32 on pictures that were held out, and write a report beside each file.
 

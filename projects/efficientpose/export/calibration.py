@@ -9,7 +9,7 @@ import numpy as np
 from efficientpose.core.boxes import check_boxes
 from efficientpose.core.crops import cut_crop, find_region
 from efficientpose.core.images import find_images, read_image
-from efficientpose.runtime.predict_files import People, find_boxes
+from efficientpose.runtime.predict_files import BoxList, find_boxes
 
 MIN_PICTURES: Final = 16
 HELD_OUT_EVERY: Final = 4
@@ -17,7 +17,7 @@ HELD_OUT_EVERY: Final = 4
 
 
 class CalibrationCrops(NamedTuple):
-    """People at a network's resolution; nobody's picture is in both parts.
+    """BoxList at a network's resolution; nobody's picture is in both parts.
 
     Attributes:
         fitted: (B, H, W, 3) uint8 RGB, to fit scales and weights to.
@@ -37,7 +37,7 @@ def load_calibration(
     *,
     input_size: tuple[int, int],
     num_pictures: int,
-    boxes: Mapping[str, People] | None = None,
+    boxes: Mapping[str, BoxList] | None = None,
 ) -> CalibrationCrops:
     """Cut people out of the pictures of a folder.
 
@@ -45,7 +45,7 @@ def load_calibration(
         folder: With photographs of people as the network will see them.
         input_size: (width, height) of the network's input.
         num_pictures: The most that are taken, drawn from all, always the same.
-        boxes: People's boxes by file name; None takes each whole picture as one person.
+        boxes: BoxList's boxes by file name; None takes each whole picture as one person.
 
     Raises:
         ValueError: If the folder is none, or has too few usable pictures; the message names those that are not.
@@ -81,7 +81,7 @@ def load_calibration(
     return CalibrationCrops(np.stack(parts[0]), np.stack(parts[1]), num_used, tuple(errors))
 
 
-def _cut(picture: Path, *, input_size: tuple[int, int], boxes: Mapping[str, People] | None) -> list[np.ndarray]:
+def _cut(picture: Path, *, input_size: tuple[int, int], boxes: Mapping[str, BoxList] | None) -> list[np.ndarray]:
     image = read_image(picture)
     image_size = (image.shape[1], image.shape[0])
     regions = (

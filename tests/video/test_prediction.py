@@ -7,21 +7,23 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from efficientpose.core.poses import Pose
 from efficientpose.core.skeleton import KEYPOINT_NAMES
-from efficientpose.video import reading as video_module
+from efficientpose.video import camera as camera_module
+from efficientpose.video.camera import Camera
 from efficientpose.video.prediction import predict_video
-from efficientpose.video.reading import Frame, VideoSource, open_video
+from efficientpose.video.reading import Frame, open_video
 from efficientpose.video.writing import VideoResults
 
 
 @pytest.fixture(autouse=True)
 def cameras_are_gone_at_once(monkeypatch):
-    monkeypatch.setattr(video_module, "CAMERA_PATIENCE", 0.0)
+    monkeypatch.setattr(camera_module, "PATIENCE", 0.0)
 
 
 class Network:
@@ -83,18 +85,23 @@ def test_the_overlay_shows_the_frame_and_the_person(make_video, tmp_path):
     assert np.median(difference[30:, 40:]) < 8
 
 
-def test_the_overlay_of_an_odd_size_keeps_the_last_row_and_column(tmp_path):
+def test_the_overlay_has_the_video_s_size_and_times(tmp_path):
+    """Also where the sides are odd and the rate varies."""
     image = np.zeros((63, 95, 3), np.uint8)
     image[-8:] = image[:, -8:] = 255
+    times = [0, 0.1, 0.15, 0.4]
     with VideoResults(tmp_path, "odd", rate=10) as results:
-        for number in range(3):
-            results.write(Frame(number, number / 10, image), ())
-    read, frame = cv2.VideoCapture(str(results.overlay_path)).read()
-    assert read
-    assert frame.shape == (64, 96, 3)
-    assert frame[62, 20].min() > 200
-    assert frame[20, 94].min() > 200
+        for number, seconds in enumerate(times):
+            results.write(Frame(number, seconds, image), ())
+    with av.open(results.overlay_path) as container:
+        frames = list(container.decode(video=0))
+    np.testing.assert_allclose([frame.time for frame in frames], times, atol=1e-4)
+    frame = frames[0].to_ndarray(format="bgr24")
+    assert frame.shape == (63, 95, 3)
+    assert frame[61, 20].min() > 200
+    assert frame[20, 93].min() > 200
     assert frame[20, 20].max() < 50
+    assert {(line["width"], line["height"]) for line in read_lines(results.lines_path)} == {(95, 63)}
 
 
 def test_an_interrupted_video_leaves_files_that_can_be_read(make_video, tmp_path):
@@ -110,12 +117,9 @@ class EndlessCamera:
     def __init__(self, num_frames=None):
         self.left = num_frames
 
-    def grab(self):
+    def read(self):
         self.left = None if self.left is None else self.left - 1
-        return self.left is None or self.left >= 0
-
-    def retrieve(self):
-        return True, np.zeros((64, 96, 3), np.uint8)
+        return self.left is None or self.left >= 0, np.zeros((64, 96, 3), np.uint8)
 
     def get(self, prop):
         return 30.0
@@ -125,7 +129,7 @@ class EndlessCamera:
 
 
 def camera(num_frames=None):
-    return VideoSource(EndlessCamera(num_frames), title="camera 0", name="camera0", is_camera=True)
+    return Camera(EndlessCamera(num_frames), number=0)
 
 
 def test_an_interrupt_is_a_camera_s_end(tmp_path):
@@ -139,13 +143,13 @@ def test_a_camera_that_disappears_loses_nothing(tmp_path):
     assert result.num_frames == 9
     assert [path.name for path in result.files] == ["camera0_pose.jsonl", "camera0_pose.csv"]
     assert not (tmp_path / "camera0_pose.mp4").exists()
-    assert result.errors == ("camera 0: no picture after frame 8: was it unplugged or taken away?",)
+    assert result.errors == ("camera 0: no image after frame 8: was it unplugged or taken away?",)
 
 
 def test_a_video_without_frames_leaves_no_files(tmp_path):
     result = predict_video(Network(), camera(0), tmp_path)
     assert (result.num_frames, result.files) == (0, ())
-    assert result.errors == ("camera 0: it gives no pictures",)
+    assert result.errors == ("camera 0: it gives no images",)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -244,7 +248,7 @@ def test_an_overlay_that_the_disk_did_not_take_is_reported(tmp_path):
         for number in range(20):
             results.write(noise(number), poses)
     (problem,) = results.problems
-    assert "a_pose.mp4: the overlay did not get whole to the disk" in problem
+    assert "a_pose.mp4: the overlay cannot be written (File too large) and is removed" in problem
     assert results.files == (tmp_path / "a_pose.jsonl", tmp_path / "a_pose.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a_pose.csv", "a_pose.jsonl"]
     assert len(read_lines(results.lines_path)) == 20
