@@ -31,13 +31,7 @@ class DecodeTimes(NamedTuple):
 
 
 def measure_variants(estimator: PoseEstimator, image: np.ndarray, *, rounds: int) -> dict[str, DecodeTimes]:
-    """Time the decoding of one person's heatmaps at the resolution of each variant, by its name.
-
-    Args:
-        estimator: Gives the heatmaps.
-        image: (H, W, 3) uint8, BGR: one person.
-        rounds: How often each runs.
-    """
+    """Time the decoding of heatmaps of a person's image (H, W, 3) uint8, BGR, at each variant's resolution, by name."""
     heatmaps, blur_sigma = estimator.predict_maps(image).heatmaps, estimator.metadata.blur_sigma
     return {
         name: measure_decoding(heatmaps, resolution=variant.resolution, blur_sigma=blur_sigma, rounds=rounds)

@@ -56,10 +56,9 @@ def _build_random(variant: Variant) -> LoadedModel:
 
 
 def settle_random_weights(model: TopdownPoseEstimator) -> None:
-    """Let batch norms see crops, so that random weights give heatmaps with peaks; they would be flat but for rounding.
+    """Let batch norms see crops, so that random weights give heatmaps with peaks, not flat ones.
 
-    Args:
-        model: Changed in place; it is in evaluation mode afterwards.
+    The model is changed in place, and in evaluation mode afterwards.
     """
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():

@@ -44,13 +44,7 @@ class Clocks(NamedTuple):
 def time_in_turn(
     ways: Mapping[Key, Callable[[], object]], *, rounds: int, warm_up: int = 2, clocks: Clocks | None = None
 ) -> dict[Key, Timing]:
-    """Run each way once a round, every round beginning with another one.
-
-    Args:
-        ways: What to run.
-        rounds: How often each runs and counts.
-        warm_up: How often each runs before, without counting.
-        clocks: None for the machine's.
+    """Run each way once a round, every round beginning with another one; rounds of warm-up do not count.
 
     Raises:
         ValueError: If there is no round.

@@ -101,15 +101,10 @@ class TargetsFromLoader:
 
 
 def enlarge_images(root: Path, *, width: int) -> None:
-    """Enlarge a training set's images to a width in pixels, and its annotations, so that decoding costs what it does.
-
-    Args:
-        root: Folder in MPII's layout, drawn by :mod:`synthetic_people`; overwritten.
-        width: Of every image, in pixels.
-    """
+    """Enlarge a training set in MPII's layout, in place, to images as wide as in training: decoding takes as long."""
     path = root / "annotations" / "mpii_train.json"
     people = json.loads(path.read_text(encoding="utf-8"))
-    for person in people:
+    for person in people:  # each has an image of its own, as synthetic_people draws them
         file = str(root / "images" / person["image"])
         image = cv2.imread(file)
         factor = width / image.shape[1]
