@@ -7,7 +7,7 @@ python tools/new_skeleton.py --from mmpose::_base_/datasets/crowdpose.py --data 
 
 The data are in COCO's format: annotations/train.json and val.json with the keypoints in the order of the names, and the
 images in images/. A description (.py, .yaml, .json) has keypoint_names and limbs, and may have flip_pairs and sigmas.
-Of a dataset's information the links become limbs, without those that close cycles.
+The links of a dataset's information become limbs, except those that close cycles.
 """
 
 import argparse
@@ -28,14 +28,14 @@ def parse_args() -> argparse.Namespace:
     skeleton.add_argument("--names", help="keypoints in the order of the annotations: nose,left_eye,right_eye")
     skeleton.add_argument("--from", dest="source", metavar="FILE", help="a description, or MMPose's dataset_info")
     parser.add_argument("--limbs", help="pairs from the trunk outwards: nose-left_eye,nose-right_eye")
-    parser.add_argument("--flip", help="pairs of left and right (default: by left_ and right_): left_eye-right_eye")
+    parser.add_argument("--flip", help="pairs of mirror images (default: by left_ and right_): left_eye-right_eye")
     parser.add_argument("--variant", default="rt", choices=list(VARIANTS), help="size of the network (default: rt)")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="of the data")
     parser.add_argument("--ann", default="annotations/train.json", metavar="FILE", help="in it (default: %(default)s)")
     parser.add_argument("--val-ann", default="annotations/val.json", metavar="FILE", help="(default: %(default)s)")
     parser.add_argument("--images", default="images/", metavar="FOLDER", help="in it (default: %(default)s)")
     parser.add_argument("--weights", help="checkpoint to start from (default: the released one of the variant)")
-    parser.add_argument("--epochs", type=int, default=20, help="epochs (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of training (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=16, help="images a step (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="CONFIG", help="the config to write, .py")
     args = parser.parse_args()
@@ -47,12 +47,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def read_description(args: argparse.Namespace) -> SkeletonDescription:
-    """Read the skeleton from the command line, or from the file that it names."""
+    """Read the skeleton that the command line gives or names."""
     if args.source:
-        read = read_skeleton(args.source)
-        if read.dropped_links:
-            print(f"no limbs: {', '.join('-'.join(link) for link in read.dropped_links)}")
-        return read.description
+        description = read_skeleton(args.source)
+        if description.dropped_links:
+            print(f"no limbs: {', '.join('-'.join(link) for link in description.dropped_links)}")
+        return description
     names = parse_names(args.names)
     pairs = None if args.flip is None else parse_pairs(args.flip, names, what="flip pair")
     return describe(names, parse_pairs(args.limbs, names, what="limb"), flip_pairs=pairs)

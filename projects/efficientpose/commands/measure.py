@@ -131,7 +131,7 @@ def measure(options: argparse.Namespace) -> int:
     Of a video, overlay, JSON lines and CSV are written as predict does. Raw values are kept beside the filtered ones.
     """
     from efficientpose.core.files import prepare_folder
-    from efficientpose.movement.files.read import READERS
+    from efficientpose.movement.files import READERS
     from efficientpose.video.reading import VIDEO_SUFFIXES
 
     suffix = options.source.suffix.lower()
@@ -169,7 +169,8 @@ def _find_poses(options: argparse.Namespace) -> Found:
     """Find the poses in a video and follow people; write what predict writes of one."""
     from efficientpose.core.files import prepare_folder
     from efficientpose.core.poses import skeleton_of
-    from efficientpose.movement.tracking import PeopleFrame, track_people
+    from efficientpose.movement.recording import PeopleFrame, Recording
+    from efficientpose.movement.tracking import follow_people
     from efficientpose.runtime.predict_files import find_boxes
     from efficientpose.video.prediction import predict_video
     from efficientpose.video.reading import open_video
@@ -198,14 +199,16 @@ def _find_poses(options: argparse.Namespace) -> Found:
         raise UsageError(f"{options.source}: no frame of it could be measured")
     print(f"{result.num_frames} frames: {', '.join(map(str, result.files))}")
     skeleton = skeleton_of(finder)
-    recording = track_people(
+    recording = Recording.from_frames(
         frames,
         image_size=size,
         source=options.source.stem,
         keypoint_names=skeleton.keypoint_names,
         limbs=skeleton.limbs,
     )
-    return Found(recording, options.out / f"{video.name}_pose.jsonl", SOME_FAILED if result.errors else 0)
+    return Found(
+        follow_people(recording), options.out / f"{video.name}_pose.jsonl", SOME_FAILED if result.errors else 0
+    )
 
 
 def _measure_poses(found: Found, options: argparse.Namespace) -> int:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
+from efficientpose.core.decoding import blur_heatmap
 from efficientpose.export.deployed import RTMLIB_MEAN, RTMLIB_STD, ExportOptions, read_normalisation
-from efficientpose.models.head import PoseMaps
+from efficientpose.models.criterion import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
@@ -158,16 +158,11 @@ def find_peaks(heatmaps: np.ndarray, decoder: FullResolutionHeatmap, options: Ex
         heatmaps = BilinearUpsampler()(torch.from_numpy(heatmaps)).numpy()
     peaks = np.empty((*heatmaps.shape[:2], 2))
     for crop, number in np.ndindex(*heatmaps.shape[:2]):
-        blurred = _blur(heatmaps[crop, number], decoder.blur_sigma)
+        blurred = blur_heatmap(heatmaps[crop, number].astype(np.float64), sigma=decoder.blur_sigma)
         row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
         across, down = blurred[row], blurred[:, column]
         peaks[crop, number] = _refine(across, int(column)), _refine(down, int(row))
     return peaks
-
-
-def _blur(heatmap: np.ndarray, sigma: float) -> np.ndarray:
-    heatmap = heatmap.astype(np.float64)
-    return heatmap if sigma == 0 else cv2.GaussianBlur(heatmap, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
 
 
 def _refine(values: np.ndarray, peak: int) -> float:

@@ -10,7 +10,8 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
 from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy
-from efficientpose.models.head import EfficientPoseHead, PoseMaps
+from efficientpose.models.criterion import PoseMaps
+from efficientpose.models.head import EfficientPoseHead
 
 _NUM_WARM_UP = 3
 
