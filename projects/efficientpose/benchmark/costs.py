@@ -155,7 +155,8 @@ def draw_costs(latencies: Sequence[Latency], memories: Sequence[Memory], *, titl
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     figure.suptitle(title, fontsize=10)
     time_axes, memory_axes = figure.subplots(1, 2)
-    for number, name in enumerate(dict.fromkeys([each.variant for each in (*latencies, *memories)])):
+    names = dict.fromkeys([each.variant for each in latencies] + [each.variant for each in memories])
+    for number, name in enumerate(names):
         colour, label = f"C{number % 10}", get_variant(name).title.removeprefix("EfficientPose ")
         points = sorted((each for each in latencies if each.variant == name), key=lambda each: each.resolution)
         sides = [each.resolution for each in points]
