@@ -46,19 +46,24 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     person = parser.add_mutually_exclusive_group()
     person.add_argument("--person", type=int, metavar="N", help="measure this person alone, by number")
     person.add_argument("--largest", action="store_true", help="measure the person with the largest bounding box alone")
-    here = "measure the person at this place in this frame alone"
     person.add_argument(
-        "--click", type=_option("X,Y,FRAME: pixels, and a frame's number", _parse_click), metavar="X,Y,FRAME", help=here
+        "--click",
+        type=_option("X,Y,FRAME: pixels, and a frame's number", _parse_click),
+        metavar="X,Y,FRAME",
+        help="measure the person at this place in this frame alone",
     )
     scale = parser.add_mutually_exclusive_group()
-    metres = _option(f"metres, above 0 and at most {TALLEST:g}", _number_from(math.ulp(0), TALLEST))
-    scale.add_argument("--height", type=metres, metavar="METRES", help="the person's height: gives files in metres")
-    length = "a length between two keypoints, likewise"
+    scale.add_argument(
+        "--height",
+        type=_option(f"metres, above 0 and at most {TALLEST:g}", _number_from(math.ulp(0), TALLEST)),
+        metavar="METRES",
+        help="the person's height: gives files in metres",
+    )
     scale.add_argument(
         "--length",
         type=_option("ONE,OTHER,METRES: two keypoints, and above 0", _parse_length),
         metavar="ONE,OTHER,METRES",
-        help=length,
+        help="a length between two keypoints, likewise",
     )
     add(
         "--image-size",
