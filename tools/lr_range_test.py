@@ -38,8 +38,7 @@ from efficientpose.engine.cyclical_rate import RATE_RANGE, DecayingTriangularLR
 from efficientpose.engine.figures import check_figure_path, save_figure
 from efficientpose.engine.lookup import hook_class
 
-CYCLE_EPOCHS = 3
-"""The paper's."""
+CYCLE_EPOCHS = 3  # the paper's
 
 TURN_FACTOR = 1.2
 """A smoothed loss that has risen by this factor rises for good: batches alone move it by a few hundredths."""
@@ -47,11 +46,9 @@ TURN_FACTOR = 1.2
 WINDOW_SHARE, MIN_WINDOW = 0.03, 5
 MAX_TRIES = 8
 
-OnStep = Callable[[int, float], None]
-"""Called with each step's number, from 0, and its loss."""
+OnStep = Callable[[int, float], None]  # called with each step's number, from 0, and its loss
 
-OnTry = Callable[[float, bool], None]
-"""Called with each λmax that was tried, and whether the loss has not diverged."""
+OnTry = Callable[[float, bool], None]  # called with each λmax that was tried, and whether the loss has not diverged
 
 
 def main() -> int:
@@ -164,9 +161,6 @@ class Ramp:
         highest: Last rate.
         num_steps: Steps from one to the other.
         divergence_factor: The loss has diverged once its smoothed value is this many times its lowest.
-
-    Raises:
-        ValueError: If the rates are not positive and ascending, there are too few steps, or the factor is not above 1.
     """
 
     lowest: float = 1e-5
@@ -193,11 +187,7 @@ class Ramp:
 
 
 def run_range_test(config: Config, ramp: Ramp, *, on_step: OnStep = lambda _step, _loss: None) -> "RangeCurve":
-    """Train with a rising rate until the loss diverges; see :func:`read_range`.
-
-    Raises:
-        ValueError: If λmax is not between the ramp's ends.
-    """
+    """Train with a rising rate until the loss diverges; see :func:`read_range`."""
     watch = LossWatch(window=window_for(ramp.num_steps), divergence_factor=ramp.divergence_factor)
     scheduler = dict(type="ExponentialLR", gamma=ramp.growth, by_epoch=False, end=ramp.num_steps)
     _train(config, scheduler, rate=ramp.lowest, num_steps=ramp.num_steps, watch=watch, on_step=on_step)
@@ -213,11 +203,7 @@ def confirm_max_rate(
     on_try: OnTry = lambda _rate, _survived: None,
     on_step: OnStep = lambda _step, _loss: None,
 ) -> float:
-    """Halve λmax, from the given one on, until the first cycle's rising half does not diverge; return it.
-
-    Raises:
-        ValueError: If :data:`MAX_TRIES` rates diverge.
-    """
+    """Halve λmax, from the given one on, until the first cycle's rising half does not diverge; return it."""
     for halvings in range(MAX_TRIES):
         rate = max_rate / 2**halvings
         survived = survives_first_rise(
@@ -344,11 +330,7 @@ class LossWatch:
         self._average = 0.0
 
     def add(self, loss: float) -> None:
-        """Take the next step's loss.
-
-        Raises:
-            ValueError: If it is negative.
-        """
+        """Take the next step's loss."""
         if loss < 0:
             raise ValueError(f"step {len(self.losses)} has a loss of {loss}: only a positive loss can be followed")
         self.losses.append(loss)
@@ -399,9 +381,6 @@ def read_range(rates: list[float], watch: LossWatch) -> RangeCurve:
     Args:
         rates: λ of each step that ``watch`` saw.
         watch: With the losses.
-
-    Raises:
-        ValueError: If the loss never rose, or rose from the start.
     """
     smoothed = np.array(watch.smoothed)
     lowest = np.minimum.accumulate(np.where(np.arange(len(smoothed)) < watch.window, np.inf, smoothed))

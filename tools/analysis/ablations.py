@@ -74,9 +74,6 @@ def make_config(base: Config, change: str, *, num_epochs: int, seed: int, backbo
         seed: Of weights, order and augmentation.
         backbone: A checkpoint of a network with the same backbone, which all start from; the neck and the head start
             from random weights. None for random weights in the backbone, too.
-
-    Raises:
-        ValueError: If the change is unknown, the variant has no such ablation, or a number is too small.
     """
     if num_epochs < 1:
         raise ValueError(f"a run needs at least 1 epoch, got {num_epochs}")
@@ -112,9 +109,6 @@ def run_once(config: Config, work_dir: Path) -> dict[str, Score]:
     """Train and score a config, unless that is done already, and return the scores by measure.
 
     A run that was stopped goes on from its last checkpoint.
-
-    Raises:
-        ValueError: If the folder is another run's.
     """
     claim_folder(work_dir, config.pretty_text)
     result = work_dir / RESULT_FILE
@@ -138,12 +132,7 @@ def _train(config: Config) -> dict[str, float]:
 
 
 def claim_folder(folder: Path, description: str) -> None:
-    """Make a run's folder and write into it all that its result depends on; an existing one must be of the same run.
-
-    Raises:
-        OSError: If it cannot be made.
-        ValueError: If the folder holds another run, or has no description.
-    """
+    """Make a run's folder and write into it all that its result depends on; an existing one must be of the same run."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DESCRIPTION_FILE
     advice = "remove it, or give another --out"

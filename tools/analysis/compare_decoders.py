@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.5)
 
-Decoder = Callable[[np.ndarray], Peaks]
-"""From heatmaps (1, K, h, w) at stride 8."""
+Decoder = Callable[[np.ndarray], Peaks]  # from heatmaps (1, K, h, w) at stride 8
 
 
 class CoarseHeatmaps(NamedTuple):
@@ -103,11 +102,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, DecoderResult]:
 def predict_coarse_heatmaps(
     model: "TopdownPoseEstimator", config: Config, *, num_people: int | None = None
 ) -> CoarseHeatmaps:
-    """Run a network over its config's test set, or the first ``num_people`` of it.
-
-    Raises:
-        ValueError: If the head is not one whose heatmaps are upsampled bilinearly and decoded by our codec.
-    """
+    """Run a network over its config's test set, or the first ``num_people`` of it."""
     head = model.head
     if not isinstance(head, EfficientPoseHead) or not head.decodes_sparsely:
         raise ValueError("decoders are compared on an EfficientPoseHead with bilinear upsampling and a sparse decoder")

@@ -11,8 +11,7 @@ from synthetic_people.crowd import PeopleScene
 
 BACKGROUND: Final = 112
 
-CROP_MARGIN: Final = 0.2
-"""Margin of a person's crop on every side, per the longer side of the keypoints' box."""
+CROP_MARGIN: Final = 0.2  # margin of a person's crop on every side, per the longer side of the keypoints' box
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +41,6 @@ def cut_person(image: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -
         image: (H, W, 3) uint8, BGR.
         keypoints: (K, 2), 0-based pixel centres.
         labelled: (K,) bool.
-
-    Raises:
-        ValueError: If fewer than two keypoints are labelled, or all of them lie on one point or outside the photo.
     """
     known = keypoints[labelled]
     if len(known) < 2 or np.ptp(known, axis=0).max() < 1:

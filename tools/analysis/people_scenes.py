@@ -117,10 +117,6 @@ def draw_scenes(
         num_scenes: Number of scenes.
         size: Median size of a person, pixels.
         seed: Of everything drawn.
-
-    Raises:
-        ValueError: If there are no people to draw.
-        OSError: If images cannot be read.
     """
     if num_people < 1 or num_scenes < 1:
         raise ValueError(f"people and scenes must be 1 or more, got {num_people} and {num_scenes}")

@@ -64,11 +64,7 @@ def main() -> int:
 
 
 def name_runs(work_dirs: list[Path]) -> dict[str, Path]:
-    """Name work folders by the shortest ends of their paths that differ.
-
-    Raises:
-        ValueError: If a folder is given twice.
-    """
+    """Name work folders by the shortest ends of their paths that differ."""
     parts = [folder.resolve().parts for folder in work_dirs]
     if len(set(parts)) < len(parts):
         twice = next(folder for folder, each in zip(work_dirs, parts, strict=True) if parts.count(each) > 1)
@@ -83,10 +79,6 @@ def read_run(work_dir: Path) -> RunLog:
     """Read a work folder's logs, ``*/vis_data/scalars.json``, one a start of the run, in order.
 
     What a later start logged replaces all that earlier ones had logged from there on.
-
-    Raises:
-        FileNotFoundError: If there are no logs.
-        ValueError: If a log is broken, or nothing was logged.
     """
     paths = sorted(work_dir.glob("*/vis_data/scalars.json"))
     if not paths:
@@ -153,11 +145,7 @@ def _collect(merged: list[tuple[float, Record]]) -> dict[str, Curve]:
 
 
 def select(runs: dict[str, RunLog], keys: list[str]) -> dict[str, list[tuple[str, Curve]]]:
-    """Return each key's curves with the names of their runs; every key must be in one run at least.
-
-    Raises:
-        ValueError: If no run has logged a key, or some runs have epochs and others not.
-    """
+    """Return each key's curves with the names of their runs; every key must be in one run at least."""
     if len({run.by_epoch for run in runs.values()}) > 1:
         without = [name for name, run in runs.items() if not run.by_epoch]
         raise ValueError(f"{', '.join(without)}: logged without epochs, unlike the other runs; draw them on their own")

@@ -36,8 +36,7 @@ from efficientpose.engine.figures import save_figure
 from efficientpose.engine.lookup import find_hook
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
 
-MPII_TRAINING_PEOPLE = 22_246
-"""People in the training part of MPII's common split."""
+MPII_TRAINING_PEOPLE = 22_246  # people in the training part of MPII's common split
 
 LOWEST_SHARE = 1e-5  # of the highest rate that a figure shows: some schedules end next to 0
 GREY = "0.3"
@@ -108,11 +107,7 @@ def describe(schedules: Schedules) -> list[str]:
 
 
 def epoch_length_of(config: Config) -> tuple[int, str]:
-    """Return the steps of an epoch on one device, and their source in words.
-
-    Raises:
-        ValueError: If they cannot be counted; MPII's number of people is known without its file.
-    """
+    """Return the steps of an epoch on one device, and their source in words."""
     loader = config.train_dataloader
     people = count_people(loader.dataset)
     source = f"{loader.dataset.get('ann_file', 'the annotation files')}"
@@ -130,9 +125,6 @@ def count_people(dataset: ConfigDict) -> int | None:
 
     MPII's file is a list of people. From COCO's, MMPose trains on people with a keypoint and no crowds, or, bottom-up,
     on images. Wrappers of one or several datasets are followed.
-
-    Raises:
-        ValueError: If the file is neither.
     """
     if "datasets" in dataset:
         counts = [count_people(each) for each in dataset.datasets]
@@ -163,9 +155,6 @@ def replay_schedules(config: Config, *, epoch_length: int) -> Schedules:
 
     The Runner builds them itself, for a network of one weight and an empty dataset. Without a
     :class:`ShrinkingSigmaHook`, σ stays the codec's. The rate is that of the optimiser's first group of parameters.
-
-    Raises:
-        ValueError: If the config has several optimisers, or the epoch no step.
     """
     if epoch_length < 1:
         raise ValueError(f"epoch_length is {epoch_length}: an epoch needs at least one step")

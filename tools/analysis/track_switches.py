@@ -83,9 +83,6 @@ class ClipPlan:
         keypoint_miss_rate: Share of keypoints that are missed.
         hidden_from: A person is not found while people nearer to the camera cover more than this part of the bounding
             box.
-
-    Raises:
-        ValueError: If there are no people, or no time.
     """
 
     num_people: int = 4

@@ -91,11 +91,7 @@ def main() -> None:
 
 
 def train(run: TransferRun, source: Path, folder: Path) -> None:
-    """Train and score a run, or go on with one that was stopped; a run with a score is left as it is.
-
-    Raises:
-        ValueError: If the run's folder is another's, or the data cannot be converted.
-    """
+    """Train and score a run, or go on with one that was stopped; a run with a score is left as it is."""
     claim_folder(folder / run.name, f"{run}\n")
     if not score_path(run, folder).is_file():
         Runner.from_cfg(prepare(run, source, folder)).train()

@@ -33,9 +33,6 @@ class CocoSettings:
         limbs: Pairs of names; None for MPII's limbs between the table's keypoints.
         origin: Coordinate of the first pixel's centre in the table: 0, or 1 as in MATLAB, or 0.5 where 0 is its corner.
         box_margin: Margin on every side of the box around a person's keypoints, per its longer side.
-
-    Raises:
-        ValueError: If the origin or margin is not a finite number, or the margin is negative.
     """
 
     keypoint_names: tuple[str, ...] = ()
@@ -58,9 +55,6 @@ def split_images(images: Sequence[str], *, val_share: float, seed: int, by_folde
         val_share: Share to validate on, 0 to below 1; at least one image if above 0.
         seed: Of the random split.
         by_folder: Keep images of one folder, such as frames of one video, together.
-
-    Raises:
-        ValueError: If the share is out of range, or there are too few images.
     """
     if not 0 <= val_share < 1:
         raise ValueError(f"the share to validate on must be at least 0 and below 1, got {val_share}")
@@ -76,12 +70,7 @@ def split_images(images: Sequence[str], *, val_share: float, seed: int, by_folde
 
 
 def make_coco(table: KeypointTable, images: Sequence[str], folder: Path, settings: CocoSettings) -> dict[str, Any]:
-    """Return the content of an annotation file for some images of a table, which lie in ``folder``.
-
-    Raises:
-        FileNotFoundError: If an image is absent.
-        ValueError: If an image cannot be read, or a keypoint or limb is unknown.
-    """
+    """Return the content of an annotation file for some images of a table, which lie in ``folder``."""
     names = settings.keypoint_names or table.keypoint_names
     if unknown := [name for name in table.keypoint_names if name not in names]:
         raise ValueError(f"unknown keypoint {', '.join(unknown)}: expected {', '.join(names)}")
@@ -118,11 +107,7 @@ def _annotate(
 
 
 def find_image(folder: Path, image: str) -> Path:
-    """Return an image's file in a folder; the path in the table may have more folders in front.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Return an image's file in a folder; the path in the table may have more folders in front."""
     parts = [part for part in image.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." not in parts:
         for start in range(len(parts)):

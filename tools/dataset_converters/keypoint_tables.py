@@ -42,12 +42,7 @@ class KeypointTable:
 
 
 def read_table(path: Path) -> KeypointTable:
-    """Read a table; its first line says of which kind it is.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is of neither kind, or a line is wrong; the message names it.
-    """
+    """Read a table; its first line says of which kind it is."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))

@@ -21,12 +21,7 @@ from numpy.typing import NDArray
 
 from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
-from efficientpose.datasets.annotation_files import (
-    CENTRE_SHIFT_PER_SCALE,
-    MPII_MISSING,
-    PIXELS_PER_SCALE,
-    MpiiPerson,
-)
+from efficientpose.datasets.annotation_files import CENTRE_SHIFT_PER_SCALE, MPII_MISSING, PIXELS_PER_SCALE, MpiiPerson
 
 LSP_NAMES: Final = (
     "right_ankle",
@@ -53,8 +48,7 @@ VAL_FOLD: Final = 3
 REGION_PER_BOX: Final = 1.4
 """Side of the square that the network sees, per longer side of the box around the labelled keypoints."""
 
-HEADBOX_DIAGONAL_FACTOR: Final = 0.6
-"""PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)."""
+HEADBOX_DIAGONAL_FACTOR: Final = 0.6  # PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)
 
 REFERENCE_PER_HEAD: Final = 0.75
 """PCKh's reference length per distance from head top to neck.
@@ -118,10 +112,6 @@ def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
     Args:
         folder: Holds both.
         skip_absent: Leave out entries whose image is absent.
-
-    Raises:
-        FileNotFoundError: If the joints, the images' folder, or an image is absent.
-        ValueError: If they are not what they should be, or no person is left.
     """
     layout, entries = _read_joints(folder / "joints.mat")
     images = _find_images(folder / "images", num_entries=len(entries))
@@ -153,12 +143,7 @@ def split_people(people: list[LspPerson]) -> tuple[list[LspPerson], list[LspPers
 
 
 def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
-    """Return the layout and the joints, (N, 14, 3).
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it does not hold LSP's joints.
-    """
+    """Return the layout and the joints, (N, 14, 3)."""
     from scipy.io import loadmat
 
     if not path.is_file():
@@ -208,9 +193,6 @@ def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout:
     """Return the person of an entry (14, 3): x, y, and visible (LSPET) or occluded (LSP).
 
     None where fewer than two distinct keypoints are labelled.
-
-    Raises:
-        ValueError: If a flag or a labelled keypoint is not possible.
     """
     flags = entry[:, 2]
     if layout is Layout.LSPET and not np.isin(flags, [0, 1]).all():

@@ -81,12 +81,6 @@ def convert(
         name: Prefix of the files; ``lsp`` or ``lspet`` by default.
         skip_absent: Leave out entries whose image is absent.
         copy_images: Copy the images instead of making ``out/images`` a symbolic link to them.
-
-    Raises:
-        FileExistsError: If ``out/images`` exists and is something else.
-        FileNotFoundError: If a file is absent.
-        OSError: If the files cannot be written.
-        ValueError: If the source is not what it should be, or leaves a part without people.
     """
     collection = read_collection(source, skip_absent=skip_absent)
     name = name or collection.layout.value
@@ -137,10 +131,6 @@ def provide_images(source: Path, destination: Path, names: Sequence[str], *, cop
     """Make ``destination`` a symbolic link to ``source``, or a folder with copies of the images named.
 
     Nothing is done where both are the same folder, and an image that is there already is not copied again.
-
-    Raises:
-        FileExistsError: If ``destination`` or an image in it exists and is something else.
-        OSError: If the link cannot be made or an image cannot be copied.
     """
     if destination.exists() and destination.resolve() == source.resolve():
         return

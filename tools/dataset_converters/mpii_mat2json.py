@@ -51,12 +51,7 @@ class Split(NamedTuple):
 
 
 def read_release(release_file: Path) -> list[ReleasePerson]:
-    """Read the people that have a centre and a scale, in the order of the release.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not MPII's release.
-    """
+    """Read the people that have a centre and a scale, in the order of the release."""
     release = _load_release(release_file)
     lists = {name: _as_list(release[name]) for name in _LISTS}
     counts = {name: len(entries) for name, entries in lists.items()}
@@ -111,9 +106,6 @@ def split_at_random(people: Sequence[ReleasePerson], *, num_val: int = 3000, see
         people: All with joints.
         num_val: Images are drawn until the validation set has at least this many people.
         seed: Of the draw.
-
-    Raises:
-        ValueError: If there are not more people than ``num_val``.
     """
     if not 0 < num_val < len(people):
         raise ValueError(f"num_val {num_val}: must be more than 0 and less than the {len(people)} people there are")
@@ -196,12 +188,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def convert(release_file: Path, out_dir: Path, *, num_val: int, seed: int) -> dict[str, int]:
-    """Convert; return how many people went where.
-
-    Raises:
-        OSError: If the release is absent or a file cannot be written.
-        ValueError: If it is not MPII's release, cannot be split so, or a person to validate on has no head box.
-    """
+    """Convert; return how many people went where."""
     people = read_release(release_file)
     training = select_training(people)
     split = split_at_random(training, num_val=num_val, seed=seed)

@@ -23,8 +23,7 @@ from efficientpose.core.variants import Variant, get_variant
 from efficientpose.inference.sample_crops import find_crops
 from efficientpose.runtime.engines import load_engine
 
-RESOLUTION_STEP: Final = 32
-"""Sides of the input are multiples of it: then every stage halves an even number of cells."""
+RESOLUTION_STEP: Final = 32  # sides of the input are multiples of it: then every stage halves an even number of cells
 
 
 class Latency(NamedTuple):
@@ -64,11 +63,7 @@ def measure_latency(
 
 
 def export_at(variant: Variant, resolution: int, *, engine: str, folder: Path) -> Path:
-    """Export a variant with random weights for another resolution, if need be; return the file that an engine runs.
-
-    Raises:
-        ValueError: If the resolution is no multiple of 8.
-    """
+    """Export a variant with random weights for another resolution, if need be; return the file that an engine runs."""
     target = folder / f"{variant.name}_{resolution}"
     target.mkdir(exist_ok=True)
     if (file := target / f"efficientpose_{variant.name}{ENGINES[engine].suffix}").is_file():
@@ -91,11 +86,7 @@ def _build_at(variant: Variant, resolution: int) -> TopdownPoseEstimator:
 def measure_memory(
     variants: Sequence[str], batches: Sequence[int], *, engine: str, threads: int, folder: Path
 ) -> list[Memory]:
-    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it.
-
-    Raises:
-        RuntimeError: If a process fails.
-    """
+    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it."""
     memories = []
     for variant in map(get_variant, variants):
         file = export_at(variant, variant.resolution, engine=engine, folder=folder)
@@ -128,11 +119,7 @@ else:
 
 
 def run_for_memory(file: Path, *, engine: str, threads: int, batch: int) -> float:
-    """Return the largest resident set, MiB, of a process that runs a file on a batch; 0 only loads it.
-
-    Raises:
-        RuntimeError: If it fails.
-    """
+    """Return the largest resident set, MiB, of a process that runs a file on a batch; 0 only loads it."""
     command = [sys.executable, "-c", _MEASURE, str(file), engine, str(threads), str(batch)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
     if done.returncode:

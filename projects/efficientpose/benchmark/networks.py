@@ -22,8 +22,7 @@ from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.sample_crops import Crops, find_crops
 from efficientpose.weights.find import WeightsNotFoundError
 
-PREDICTION_SCALE: Final = 1e-3
-"""Brings the heatmaps of random weights to the size of trained ones, below 1."""
+PREDICTION_SCALE: Final = 1e-3  # brings the heatmaps of random weights to the size of trained ones, below 1
 
 
 class LoadedModel(NamedTuple):
@@ -100,11 +99,7 @@ def count_flops(model: TopdownPoseEstimator) -> int:
 def export_for_engines(
     loaded: LoadedModel, variant: Variant, *, engines: Sequence[str], crops: Crops, folder: Path
 ) -> dict[str, Path]:
-    """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch.
-
-    Raises:
-        ValueError: If a file's output differs from the model's: its speed would say nothing.
-    """
+    """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch."""
     formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
     files: dict[str, Path] = {}
     for exported in export_files(
@@ -123,11 +118,7 @@ def export_for_engines(
 
 
 def find_model_file(variant: str, engine: str, precision: str, *, plan: Plan, exported: Mapping[str, Path]) -> Path:
-    """Return the file that an engine runs, of those that were exported or in the folder that the plan names.
-
-    Raises:
-        FileNotFoundError: If it is not in this folder.
-    """
+    """Return the file that an engine runs, of those that were exported or in the folder that the plan names."""
     if plan.models is None:
         return exported[engine]
     suffix = "_int8" if precision == "int8" else ""

@@ -11,14 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from efficientpose.benchmark.contenders import (
-    Contender,
-    Material,
-    find_image,
-    load_file,
-    load_released,
-    load_torch,
-)
+from efficientpose.benchmark.contenders import Contender, Material, find_image, load_file, load_released, load_torch
 from efficientpose.benchmark.networks import LoadedModel, count_flops, export_for_engines, find_model_file, load_model
 from efficientpose.benchmark.plan import ENGINES, RELEASED, Case, Plan
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline, check_packages, find_released_model

@@ -177,11 +177,7 @@ def _sum_largest_resident_sets(process_ids: Sequence[int]) -> float | None:
 
 
 def compare_steps(config: Config, *, data_root: Path, batch_size: int, repetitions: int) -> Comparison:
-    """Time a training step in both ways: batch to the device, forward, loss, backward.
-
-    Raises:
-        RuntimeError: If the two ways differ in their loss, so that they were not the same step.
-    """
+    """Time a training step in both ways: batch to the device, forward, loss, backward."""
     init_default_scope("mmpose")
     network = MODELS.build(config.model).to(get_device()).train()
     if find_hook(config, ChannelsLastHook):
