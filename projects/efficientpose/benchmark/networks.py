@@ -55,10 +55,7 @@ def _build_random(variant: Variant) -> LoadedModel:
 
 
 def settle_random_weights(model: TopdownPoseEstimator) -> None:
-    """Let batch norms see crops, so that random weights give heatmaps with peaks, not flat ones.
-
-    The model is changed in place, and in evaluation mode afterwards.
-    """
+    """Let batch norms see crops: random weights then give heatmaps with peaks; in place, leaves evaluation mode on."""
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():
             if ".predict." in name:
@@ -90,8 +87,7 @@ def count_flops(model: TopdownPoseEstimator) -> int:
     """Count what a folded network computes for one crop without upsampling: two FLOPs a multiply-add."""
     network = deploy(model, ExportOptions())
     width, height = network.input_size
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, height, width))
     return int(counter.get_total_flops())
 
@@ -102,14 +98,9 @@ def export_for_engines(
     """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch."""
     formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
     files: dict[str, Path] = {}
+    settings = dict(folder=folder, name=variant.name, weights=loaded.weights, crops=crops.pixels)
     for exported in export_files(
-        loaded.model,
-        ExportOptions(),
-        formats=list(dict.fromkeys(formats.values())),
-        folder=folder,
-        name=variant.name,
-        weights=loaded.weights,
-        crops=crops.pixels,
+        loaded.model, ExportOptions(), formats=list(dict.fromkeys(formats.values())), **settings
     ):
         if not exported.agreement.is_good:
             raise ValueError(f"{exported.path} differs from the model ({exported.agreement}); it is not measured")

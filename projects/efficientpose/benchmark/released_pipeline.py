@@ -22,7 +22,7 @@ _BLUR_SIGMA = 1.0  # pixels
 
 
 def find_released_model(folder: Path, variant: Variant) -> Path:
-    """Return a variant's released .tflite file in a folder or below it."""
+    """Return a variant's released .tflite file in a folder or below it; a ``FileNotFoundError`` where it is not."""
     name = released_file(variant.name, kind="tflite").name
     found = sorted(folder.rglob(name)) if folder.is_dir() else []
     if not found:

@@ -21,12 +21,7 @@ class Spread(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Time of one way.
-
-    Attributes:
-        wall: Time that passed.
-        cpu: Time that processors worked, the sum over all threads: less touched by other load.
-    """
+    """Time of one way: that passed, and that all threads worked, in sum, which other load touches less."""
 
     wall: Spread
     cpu: Spread

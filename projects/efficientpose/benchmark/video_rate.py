@@ -21,20 +21,12 @@ _STEP: Final = 4  # pixels that the image moves in each frame of a drawn clip, s
 
 
 class VideoRate(NamedTuple):
-    """Frames a second, medians over rounds.
+    """Frames a second, medians over rounds."""
 
-    Attributes:
-        network: Of the network on a crop that is ready, one after the other.
-        beside_encoder: Likewise, while another thread writes a video and nothing else: what a second busy core costs
-            the first by the hardware that they share.
-        with_overlay: From the video file to overlay, JSON lines and CSV.
-        numbers_only: Without overlay.
-    """
-
-    network: float
-    beside_encoder: float
-    with_overlay: float
-    numbers_only: float
+    network: float  # of the network on a crop that is ready, one after the other
+    beside_encoder: float  # likewise, while another thread writes a video: what sharing hardware with it costs
+    with_overlay: float  # from the video file to overlay, JSON lines and CSV
+    numbers_only: float  # without overlay
 
 
 def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> VideoRate:
