@@ -107,13 +107,17 @@ def run_once(config: Config, work_dir: Path) -> dict[str, Score]:
     if not result.is_file():
         run = copy.deepcopy(config)
         run.update(dict(work_dir=str(work_dir), resume=True))
-        runner = Runner.from_cfg(run)
-        runner.train()
-        scores = {name: float(value) for name, value in runner.val_loop.run().items()}
+        scores = _train(run)
         with replacing(result) as partial:
             partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     scores = json.loads(result.read_text(encoding="utf-8"))
     return {name: Score(scores[name], scores[f"{name}_low"], scores[f"{name}_high"]) for name in MEASURES}
+
+
+def _train(config: Config) -> dict[str, float]:
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return {name: float(value) for name, value in runner.val_loop.run().items()}
 
 
 def claim_folder(folder: Path, description: str) -> None:

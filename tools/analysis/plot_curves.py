@@ -3,8 +3,7 @@
 Example:
     python tools/analysis/plot_curves.py work_dirs/efficientpose_rt_synthetic --keys loss PCKh@0.5 --out curves.png
 
-MMPose's ``analyze_logs.py`` does not serve: it takes one file a run, so no resumed run, leaves out the scores of
-validation, which carry no epoch, and needs seaborn.
+MMPose's ``analyze_logs.py`` takes no resumed run, leaves out the scores of validation, and needs seaborn.
 """
 
 import argparse
@@ -82,9 +81,8 @@ def read_run(work_dir: Path) -> RunLog:
     """
     paths = sorted(work_dir.glob("*/vis_data/scalars.json"))
     if not paths:
-        raise FileNotFoundError(
-            f"{work_dir}: no logs there; expected the work folder of a training run, with */vis_data/scalars.json"
-        )
+        expected = "expected the work folder of a training run, with */vis_data/scalars.json"
+        raise FileNotFoundError(f"{work_dir}: no logs there; {expected}")
     starts = [_read_records(path) for path in paths]
     training = [record for records in starts for record in records if "iter" in record]
     by_epoch = all("epoch" in record for record in training) and bool(training)

@@ -10,14 +10,12 @@ the coordinates the image's path in one column or, in newer versions, in three.
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 TIDY_COLUMNS: Final = ("image", "person", "keypoint", "x", "y")
 DEEPLABCUT_ROWS: Final = ("scorer", "individuals", "bodyparts", "coords")
-SINGLE: Final = "single"
-"""DeepLabCut's name of the individual in a project of one animal."""
+SINGLE: Final = "single"  # DeepLabCut's name of the individual in a project of one animal
 
 
 class TablePoint(NamedTuple):
@@ -28,17 +26,11 @@ class TablePoint(NamedTuple):
     visible: int
 
 
-@dataclass(frozen=True)
-class KeypointTable:
-    """What a table says.
+class KeypointTable(NamedTuple):
+    """What a table says."""
 
-    Attributes:
-        keypoint_names: In the order of their first appearance.
-        images: For each image, for each person in it, the labelled keypoints by name.
-    """
-
-    keypoint_names: tuple[str, ...]
-    images: dict[str, dict[str, dict[str, TablePoint]]]
+    keypoint_names: tuple[str, ...]  # in the order of their first appearance
+    images: dict[str, dict[str, dict[str, TablePoint]]]  # by image, person and name: the labelled keypoints
 
 
 def read_table(path: Path) -> KeypointTable:
@@ -94,9 +86,8 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
         try:
             coordinates.append(float(text) if text else math.nan)
         except ValueError as error:
-            raise ValueError(
-                f"{where}: {name} is {text!r}, expected a number, or nothing where not labelled"
-            ) from error
+            expected = "expected a number, or nothing where not labelled"
+            raise ValueError(f"{where}: {name} is {text!r}, {expected}") from error
     if visible not in {"0", "1", "2", "0.0", "1.0", "2.0"}:
         raise ValueError(f"{where}: visible is {visible!r}, expected 0 (not labelled), 1 (hidden) or 2 (visible)")
     if any(map(math.isinf, coordinates)):
@@ -105,11 +96,10 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
     return None if flag == 0 or any(map(math.isnan, coordinates)) else TablePoint(coordinates[0], coordinates[1], flag)
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(NamedTuple):
     """Where a keypoint's x stands; y is next to it."""
 
-    index: int
+    place: int
     individual: str
     bodypart: str
 
@@ -117,7 +107,7 @@ class _Column:
 def _read_deeplabcut(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
     header = {row[0]: row for row in rows[:4] if row[:1] and row[0] in DEEPLABCUT_ROWS}
     columns = _read_deeplabcut_header(path, header)
-    num_cells, first = len(header["coords"]), columns[0].index
+    num_cells, first = len(header["coords"]), columns[0].place
     images: dict[str, dict[str, dict[str, TablePoint]]] = {}
     for line, row in enumerate(rows[len(header) :], start=len(header) + 1):
         if not any(cell.strip() for cell in row):
@@ -129,7 +119,7 @@ def _read_deeplabcut(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
             raise ValueError(f"{path}, line {line}: {'no image is named' if not image else image + ' is there twice'}")
         people = images.setdefault(image, {})
         for column in columns:
-            x, y = row[column.index].strip(), row[column.index + 1].strip()
+            x, y = row[column.place].strip(), row[column.place + 1].strip()
             point = _read_point(x, y, "2", where=f"{path}, line {line}, {column.bodypart}")
             person = people.setdefault(column.individual, {})
             if point is not None:
@@ -153,6 +143,6 @@ def _read_deeplabcut_header(path: Path, header: dict[str, list[str]]) -> list[_C
     places = range(first, len(coords), step)
     columns = [_Column(index, individuals[index], bodyparts[index]) for index in places]
     for column in columns:
-        if bodyparts[column.index + 1] != column.bodypart:
-            raise ValueError(f"{path}: x of {column.bodypart} is followed by y of {bodyparts[column.index + 1]}")
+        if bodyparts[column.place + 1] != column.bodypart:
+            raise ValueError(f"{path}: x of {column.bodypart} is followed by y of {bodyparts[column.place + 1]}")
     return columns

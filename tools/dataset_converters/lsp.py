@@ -23,49 +23,27 @@ from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
 from efficientpose.datasets.annotation_files import CENTRE_SHIFT_PER_SCALE, MPII_MISSING, PIXELS_PER_SCALE, MpiiPerson
 
+# LSP's keypoints in its order, by our names
 LSP_NAMES: Final = (
-    "right_ankle",
-    "right_knee",
-    "right_hip",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_wrist",
-    "right_elbow",
-    "right_shoulder",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "upper_neck",
-    "head_top",
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow"),
+    *("right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "upper_neck", "head_top"),
 )
-"""LSP's keypoints in its order, by our names."""
-
 LSP_INDICES: Final = [KEYPOINT_NAMES.index(name) for name in LSP_NAMES]
 NUM_FOLDS: Final = 10
 VAL_FOLD: Final = 3
 
+# Side of the square that the network sees, per longer side of the box around the labelled keypoints
 REGION_PER_BOX: Final = 1.4
-"""Side of the square that the network sees, per longer side of the box around the labelled keypoints."""
-
 HEADBOX_DIAGONAL_FACTOR: Final = 0.6  # PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)
 
+# PCKh's reference length per distance from head top to neck: in MPII, whose head joints lie on its head boxes, 0.750 for
+# the 5th to 95th percentile of the 2,958 people of the validation set
 REFERENCE_PER_HEAD: Final = 0.75
-"""PCKh's reference length per distance from head top to neck.
 
-In MPII, whose head joints lie on its head boxes, the ratio is 0.750 for the 5th to 95th percentile of the 2,958 people
-of the validation set.
-"""
-
+# Distance from head top to neck per diagonal of the torso, and per longer side of the keypoints' box: medians of the
+# 4,796 and 6,369 people of LSPET's training part with these keypoints; half of them are at 0.35 to 0.54, 0.15 to 0.24
 HEAD_PER_TORSO: Final = 0.43
-"""Distance from head top to neck per diagonal of the torso: median of the 4,796 people of LSPET's training part (9,000
-images) with head top, neck, left shoulder and right hip labelled. Half of them are at 0.35 to 0.54.
-"""
-
 HEAD_PER_BOX: Final = 0.19
-"""The same distance per longer side of the keypoints' box: median of 6,369 people of the training part. Half of them
-are at 0.15 to 0.24.
-"""
 
 _HEAD_TOP: Final = KEYPOINT_NAMES.index("head_top")
 _NECK: Final = KEYPOINT_NAMES.index("upper_neck")
@@ -91,27 +69,18 @@ class LspPerson(MpiiPerson):
 
 
 class Collection(NamedTuple):
-    """What a folder of LSP or LSPET holds.
-
-    Attributes:
-        layout: Which of the two it is.
-        people: Usable people, in the order of ``joints.mat``.
-        num_absent: Entries left out because their image is absent.
-        num_boxless: Entries left out because fewer than two distinct keypoints are labelled.
-    """
+    """What a folder of LSP or LSPET holds."""
 
     layout: Layout
-    people: list[LspPerson]
-    num_absent: int
-    num_boxless: int
+    people: list[LspPerson]  # usable ones, in the order of ``joints.mat``
+    num_absent: int  # entries left out because their image is absent
+    num_boxless: int  # entries left out because fewer than two distinct keypoints are labelled
 
 
 def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
-    """Read ``joints.mat`` and match its entries with the images in ``images/``.
+    """Read a folder's ``joints.mat``, and match its entries with the images in ``images/``.
 
-    Args:
-        folder: Holds both.
-        skip_absent: Leave out entries whose image is absent.
+    Entries whose image is absent are an error, or left out with ``skip_absent``.
     """
     layout, entries = _read_joints(folder / "joints.mat")
     images = _find_images(folder / "images", num_entries=len(entries))
@@ -121,10 +90,8 @@ def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
             f"{folder / 'images' / layout.image_name(absent[0])}: no such image ({len(absent)} of the {len(entries)} "
             "in joints.mat are absent); add them, or leave their people out with --skip-absent"
         )
-    made = [
-        _make_person(entries[number - 1], number=number, image=image, layout=layout)
-        for number, image in sorted(images.items())
-    ]
+    numbered = sorted(images.items())
+    made = [_make_person(entries[number - 1], number=number, image=image, layout=layout) for number, image in numbered]
     people = [person for person in made if person is not None]
     if not people:
         raise ValueError(f"{folder}: no image has a person with two labelled keypoints, expected at least one")
@@ -190,10 +157,7 @@ def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
 
 
 def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout: Layout) -> LspPerson | None:
-    """Return the person of an entry (14, 3): x, y, and visible (LSPET) or occluded (LSP).
-
-    None where fewer than two distinct keypoints are labelled.
-    """
+    """Return the person of an entry (14, 3), x, y and flag; None where fewer than two distinct keypoints are labelled."""
     flags = entry[:, 2]
     if layout is Layout.LSPET and not np.isin(flags, [0, 1]).all():
         raise ValueError(f"joints.mat: entry {number} ({image}) has visibilities {flags.tolist()}, expected 0 or 1")
@@ -212,9 +176,8 @@ def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout:
         return None
     centre, scale = frame_person(joints[labelled])
     headbox = place_head_box(joints, labelled)
-    return LspPerson(
-        image=image, centre=centre, scale=scale, joints=joints, labelled=labelled, headbox=headbox, number=number
-    )
+    keypoints = dict(joints=joints, labelled=labelled, headbox=headbox)
+    return LspPerson(image=image, number=number, centre=centre, scale=scale, **keypoints)
 
 
 def frame_person(points: NDArray[np.float64]) -> tuple[tuple[float, float], float]:
