@@ -7,8 +7,8 @@ Examples:
 
 It reads COCO's layout and MPII's (as tools/make_synthetic_mpii.py and lsp2mpii.py write it): sides that are probably
 exchanged, keypoints outside the image or box or on one spot, limbs of impossible length, people annotated twice,
-missing images, flags, numbers and categories; with --read-images, broken image files too. The exit status is 0 if nothing was
-found, 1 if something was, 2 if the files cannot be read.
+missing images, flags, numbers and categories; with --read-images, broken image files too. The exit status is 0 if
+nothing was found, 1 if something was, 2 if the files cannot be read.
 """
 
 import argparse

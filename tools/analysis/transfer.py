@@ -140,10 +140,8 @@ def read_score(run: TransferRun, folder: Path) -> TransferScore | None:
 
 def render(scores: list[TransferScore]) -> str:
     """Return a table in Markdown."""
-    lines = [
-        "| images | samples seen | start | PCK@0.2 of the torso, % [95% confidence] |",
-        "| ---: | ---: | --- | ---: |",
-    ]
+    lines = ["| images | samples seen | start | PCK@0.2 of the torso, % [95% confidence] |"]
+    lines += ["| ---: | ---: | --- | ---: |"]
     for run, value, low, high in scores:
         seen = f"{run.photographs * run.epochs:,}"
         lines.append(f"| {run.photographs:,} | {seen} | {run.start} | {value:.1f} [{low:.1f}, {high:.1f}] |")

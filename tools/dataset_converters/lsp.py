@@ -36,8 +36,8 @@ VAL_FOLD: Final = 3
 REGION_PER_BOX: Final = 1.4
 HEADBOX_DIAGONAL_FACTOR: Final = 0.6  # PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)
 
-# PCKh's reference length per distance from head top to neck: in MPII, whose head joints lie on its head boxes, 0.750 for
-# the 5th to 95th percentile of the 2,958 people of the validation set
+# PCKh's reference length per distance from head top to neck: in MPII, whose head joints lie on its head boxes, it is
+# 0.750 for the 5th to 95th percentile of the 2,958 people of the validation set
 REFERENCE_PER_HEAD: Final = 0.75
 
 # Distance from head top to neck per diagonal of the torso, and per longer side of the keypoints' box: medians of the
@@ -157,7 +157,7 @@ def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
 
 
 def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout: Layout) -> LspPerson | None:
-    """Return the person of an entry (14, 3), x, y and flag; None where fewer than two distinct keypoints are labelled."""
+    """Return the person of an entry (14, 3), x, y, flag; None where fewer than two distinct keypoints are labelled."""
     flags = entry[:, 2]
     if layout is Layout.LSPET and not np.isin(flags, [0, 1]).all():
         raise ValueError(f"joints.mat: entry {number} ({image}) has visibilities {flags.tolist()}, expected 0 or 1")

@@ -61,7 +61,7 @@ def convert(
     """Write ``out/annotations/{name}_train.json``, ``_val.json`` and ``_gt_val.mat``, and provide ``out/images``.
 
     Entries whose image is absent are an error, or left out with ``skip_absent``. ``out`` may be ``source``; its images
-    are a symbolic link, or copies with ``copy_images``. ``name``, the files' prefix, is ``lsp`` or ``lspet`` by default.
+    are a symbolic link, or copies with ``copy_images``. ``name``, the files' prefix, is lsp or lspet by default.
     """
     collection = read_collection(source, skip_absent=skip_absent)
     name = name or collection.layout.value
