@@ -94,7 +94,7 @@ class Clip(NamedTuple):
 
 
 def make_clip(rng: np.random.Generator, plan: ClipPlan) -> Clip:
-    """Draw people who walk to and fro at their own speeds, in random order; nearer ones are lower and cover others."""
+    """Draw people walking at their own speeds; nearer ones are lower and cover others; poses come in random order."""
     times = np.arange(round(plan.seconds * plan.frame_rate)) / plan.frame_rate
     statures = rng.uniform(160, 260, plan.num_people)
     centres = np.stack([_walk(rng, times, stature) for stature in statures], axis=1)  # (T, N, 2)
