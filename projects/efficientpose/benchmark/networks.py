@@ -55,7 +55,7 @@ def _build_random(variant: Variant) -> LoadedModel:
 
 
 def settle_random_weights(model: TopdownPoseEstimator) -> None:
-    """Let batch norms see crops: random weights then give heatmaps with peaks; in place, leaves evaluation mode on."""
+    """Let batch norms see crops, so that random weights give heatmaps with peaks; ends in evaluation mode."""
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():
             if ".predict." in name:
