@@ -192,10 +192,8 @@ def confirm_max_rate(
         on_try(rate, survived)
         if survived:
             return rate
-    raise ValueError(
-        f"the first cycle diverges at every rate from {max_rate:.3g} down to {rate:.3g}: look for another cause than "
-        "the rate, or give a larger divergence factor"
-    )
+    advice = "look for another cause than the rate, or give a larger divergence factor"
+    raise ValueError(f"the first cycle diverges at every rate from {max_rate:.3g} down to {rate:.3g}: {advice}")
 
 
 def survives_first_rise(
@@ -229,10 +227,8 @@ def _train(
         except FloatingPointError:  # NanGuardHook's
             watch.add(math.inf)
             return
-    raise ValueError(
-        f"the config trains for {len(watch.losses)} steps, fewer than the test's {num_steps}: take fewer steps, or a "
-        "larger train_cfg.max_epochs"
-    )
+    counts = f"{len(watch.losses)} steps, fewer than the test's {num_steps}"
+    raise ValueError(f"the config trains for {counts}: take fewer steps, or a larger train_cfg.max_epochs")
 
 
 class _EndOfTest(Exception):  # noqa: N818 - it is no error
@@ -346,14 +342,11 @@ def read_range(rates: list[float], watch: LossWatch) -> RangeCurve:
     with np.errstate(invalid="ignore"):
         risen = np.flatnonzero((smoothed >= TURN_FACTOR * lowest) | ~np.isfinite(smoothed))
     if not len(risen):
-        raise ValueError(
-            f"the loss has not risen by a factor of {TURN_FACTOR} up to a rate of {rates[-1]:.3g}: "
-            "λmax lies higher, so raise the highest rate"
-        )
+        tested = f"by a factor of {TURN_FACTOR} up to a rate of {rates[-1]:.3g}"
+        raise ValueError(f"the loss has not risen {tested}: λmax lies higher, so raise the highest rate")
     if np.argmin(lowest[: risen[0] + 1]) <= watch.window:
-        raise ValueError(
-            f"the loss rises from the start, at a rate of {rates[0]:.3g}: λmax lies lower, so lower the lowest rate"
-        )
+        advice = "λmax lies lower, so lower the lowest rate"
+        raise ValueError(f"the loss rises from the start, at a rate of {rates[0]:.3g}: {advice}")
     max_rate = rates[risen[0] - (watch.window - 1) - 1]
     return RangeCurve(rates, watch.losses, watch.smoothed, max_rate, watch.diverged, watch.divergence_factor)
 

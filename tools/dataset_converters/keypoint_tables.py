@@ -51,10 +51,9 @@ def read_table(path: Path) -> KeypointTable:
 def _read_tidy(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
     header = [name.strip().lower() for name in rows[0]]
     if missing := [name for name in TIDY_COLUMNS if name not in header]:
-        raise ValueError(
-            f"{path}: the header lacks {', '.join(missing)}; it has {', '.join(header)}. Expected image, person, "
-            "keypoint, x, y and perhaps visible, or DeepLabCut's table, which begins with scorer"
-        )
+        wanted = "image, person, keypoint, x, y and perhaps visible, or DeepLabCut's table, which begins with scorer"
+        lacking, given = ", ".join(missing), ", ".join(header)
+        raise ValueError(f"{path}: the header lacks {lacking}; it has {given}. Expected {wanted}")
     columns = {name: header.index(name) for name in (*TIDY_COLUMNS, "visible") if name in header}
     names: dict[str, None] = {}
     images: dict[str, dict[str, dict[str, TablePoint]]] = {}

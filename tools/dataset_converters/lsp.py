@@ -86,10 +86,9 @@ def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
     images = _find_images(folder / "images", num_entries=len(entries))
     absent = [number for number in range(1, len(entries) + 1) if number not in images]
     if absent and not skip_absent:
-        raise FileNotFoundError(
-            f"{folder / 'images' / layout.image_name(absent[0])}: no such image ({len(absent)} of the {len(entries)} "
-            "in joints.mat are absent); add them, or leave their people out with --skip-absent"
-        )
+        path, counts = folder / "images" / layout.image_name(absent[0]), f"{len(absent)} of the {len(entries)}"
+        advice = "add them, or leave their people out with --skip-absent"
+        raise FileNotFoundError(f"{path}: no such image ({counts} in joints.mat are absent); {advice}")
     numbered = sorted(images.items())
     made = [_make_person(entries[number - 1], number=number, image=image, layout=layout) for number, image in numbered]
     people = [person for person in made if person is not None]
@@ -129,10 +128,8 @@ def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
             return Layout.LSPET, joints.transpose(2, 0, 1).astype(float)
         if shape[:2] == (3, num_joints):
             return Layout.LSP, joints.transpose(2, 1, 0).astype(float)
-    raise ValueError(
-        f"{path}: joints are {joints.dtype} of shape {shape}, expected numbers of shape ({num_joints}, 3, N) for LSP "
-        f"Extended or (3, {num_joints}, N) for LSP"
-    )
+    expected = f"numbers of shape ({num_joints}, 3, N) for LSP Extended or (3, {num_joints}, N) for LSP"
+    raise ValueError(f"{path}: joints are {joints.dtype} of shape {shape}, expected {expected}")
 
 
 def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
@@ -148,10 +145,8 @@ def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
         if number in images:
             raise ValueError(f"{folder}: {images[number]} and {path.name} have the same number")
         if not 1 <= number <= num_entries:
-            raise ValueError(
-                f"{folder / path.name}: joints.mat has {num_entries} entries, expected images numbered from 1 to "
-                f"{num_entries}; are these the images of another dataset?"
-            )
+            expected = f"expected images numbered from 1 to {num_entries}; are these the images of another dataset?"
+            raise ValueError(f"{path}: joints.mat has {num_entries} entries, {expected}")
         images[number] = path.name
     return images
 
@@ -164,10 +159,9 @@ def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout:
     known = flags == 1 if layout is Layout.LSPET else np.ones(len(LSP_NAMES), dtype=bool)
     broken = np.flatnonzero(known & ~np.isfinite(entry[:, :2]).all(axis=1))
     if len(broken):
-        raise ValueError(
-            f"joints.mat: entry {number} ({image}) has {LSP_NAMES[broken[0]]} at {entry[broken[0], :2].tolist()}, "
-            "expected finite coordinates of a labelled keypoint"
-        )
+        found = f"{LSP_NAMES[broken[0]]} at {entry[broken[0], :2].tolist()}"
+        expected = "expected finite coordinates of a labelled keypoint"
+        raise ValueError(f"joints.mat: entry {number} ({image}) has {found}, {expected}")
     joints = np.tile(np.array(MPII_MISSING), (NUM_KEYPOINTS, 1))
     labelled = np.zeros(NUM_KEYPOINTS, dtype=bool)
     labelled[LSP_INDICES] = known

@@ -101,10 +101,8 @@ def _split(source: Path, collection: Collection) -> tuple[list[LspPerson], list[
     train, val = split_people(collection.people)
     for part, people in (("training", train), ("validation", val)):
         if not people:
-            raise ValueError(
-                f"{source}: no person is left for {part}; images whose number ends in {VAL_FOLD + 1} are for "
-                "validation and all others for training"
-            )
+            rule = f"images whose number ends in {VAL_FOLD + 1} are for validation and all others for training"
+            raise ValueError(f"{source}: no person is left for {part}; {rule}")
     return train, val
 
 

@@ -55,10 +55,8 @@ def read_release(release_file: Path) -> list[ReleasePerson]:
         try:
             people += _read_image(image, image_index=image_index, is_train=bool(is_train), single=single)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{release_file}: entry {image_index} of annolist is not as in MPII's release "
-                f"({type(error).__name__}: {error})"
-            ) from error
+            entry, reason = f"entry {image_index} of annolist", f"{type(error).__name__}: {error}"
+            raise ValueError(f"{release_file}: {entry} is not as in MPII's release ({reason})") from error
     return people
 
 
