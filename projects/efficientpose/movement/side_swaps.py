@@ -12,7 +12,6 @@ that cross at a low frame rate may cause, therefore never turns the rest of a re
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +20,6 @@ from efficientpose.core.skeleton import mirror_name
 from efficientpose.movement.recording import Floats, person_size, stretches
 
 CLEARLY_BETTER = 0.5  # exchanged sides must lie within half the distance of the others
-
-
-class SideRepair(NamedTuple):
-    """Keypoints with their sides put right.
-
-    Attributes:
-        keypoints: (T, K, 2).
-        scores: (T, K), which went with their keypoints.
-        is_exchanged: (T, K) which keypoints now hold what their partner on the other side held.
-    """
-
-    keypoints: Floats
-    scores: Floats
-    is_exchanged: NDArray[np.bool_]
 
 
 def side_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
@@ -53,7 +38,7 @@ def repair_sides(
     max_seconds: float = 0.5,
     max_age: float = 0.2,
     min_gain: float = 0.04,
-) -> SideRepair:
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Exchange left and right back where they were exchanged for a while.
 
     Args:
@@ -62,33 +47,26 @@ def repair_sides(
         seconds: (T,) when each frame is shown, rising.
         names: K names; pairs begin with ``left_`` and ``right_``.
         max_seconds: The longest run of frames that is exchanged.
-        max_age: How long ago a keypoint may have been seen to predict it, in seconds. After longer, sides are judged
-            anew.
+        max_age: How long ago a keypoint may have been seen to predict it; after longer, sides are judged anew.
         min_gain: How much nearer to its prediction a keypoint must be when exchanged, on average over the pairs, as
             a share of the person's size in the image: closer sides than that cannot be told apart.
 
-    Raises:
-        ValueError: If a setting is not positive.
+    Returns:
+        Keypoints and scores as given but for the exchanges, and (T, K) which of them stood on the other side.
     """
-    for name, setting in (("max_seconds", max_seconds), ("max_age", max_age), ("min_gain", min_gain)):
-        if not setting > 0:
-            raise ValueError(f"{name} must be above 0, got {setting}")
     pairs = side_pairs(names)
     sources = np.tile(np.arange(keypoints.shape[1]), (len(seconds), 1))
     gain = min_gain * person_size(keypoints)
     if not pairs or math.isnan(gain):
-        return SideRepair(keypoints.copy(), scores.copy(), np.zeros(scores.shape, dtype=np.bool_))
+        return keypoints.copy(), scores.copy(), np.zeros(scores.shape, dtype=np.bool_)
     for group in [pairs, *([pair] for pair in pairs)]:
         current = np.take_along_axis(keypoints, sources[..., None], axis=1)
         is_exchanged, starts_anew = _follow_sides(current[:, group], seconds, max_age=max_age, min_gain=gain)
         is_wrong = _short_runs(is_exchanged, starts_anew, seconds, max_seconds=max_seconds)
         for left, right in group:
             sources[is_wrong, left], sources[is_wrong, right] = sources[is_wrong, right], sources[is_wrong, left]
-    return SideRepair(
-        np.take_along_axis(keypoints, sources[..., None], axis=1),
-        np.take_along_axis(scores, sources, axis=1),
-        sources != np.arange(keypoints.shape[1]),
-    )
+    moved = np.take_along_axis(keypoints, sources[..., None], axis=1)
+    return moved, np.take_along_axis(scores, sources, axis=1), sources != np.arange(keypoints.shape[1])
 
 
 def _follow_sides(
