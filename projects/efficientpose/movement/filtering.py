@@ -95,9 +95,8 @@ def filter_recording(
         keypoints = track.keypoints
         if max_gap is not None:
             keypoints = fill_gaps(keypoints, seconds, max_gap=max_gap, interpolation=interpolation)
-            report = report._replace(
-                is_filled=np.isfinite(keypoints).any(axis=2) & np.isnan(track.keypoints).any(axis=2)
-            )
+            is_filled = (np.isfinite(keypoints) & np.isnan(track.keypoints)).any(axis=2)
+            report = report._replace(is_filled=is_filled)
         if smoothing == "butterworth":
             keypoints, is_unsmoothed = butterworth(keypoints, seconds, cutoff=cutoff, order=order)
             report = report._replace(is_unsmoothed=is_unsmoothed.any(axis=2))

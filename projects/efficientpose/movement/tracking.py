@@ -56,8 +56,8 @@ class TrackingRule:
         is_over = self.keypoint_weight > 1 or self.min_similarity >= 1 or self.velocity_seconds <= 0
         if is_over or min(astuple(self)) < 0:
             raise ValueError(
-                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1, velocity_seconds above 0 and the "
-                f"others 0 or more, got {self}"
+                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1, velocity_seconds above 0 and "
+                f"the others 0 or more, got {self}"
             )
 
 

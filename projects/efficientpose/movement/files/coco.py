@@ -61,17 +61,10 @@ def _result(person: PersonInFrame, places: tuple[int | None, ...]) -> dict[str, 
 
 def _images(recording: Recording, keypoint_names: tuple[str, ...], places: tuple[int | None, ...]) -> dict[str, Any]:
     width, height = recording.image_size
+    size, times = {"width": width, "height": height}, recording.seconds.round(SECONDS_DECIMALS).tolist()
     images = [
-        {
-            "id": frame,
-            "file_name": f"{recording.source}#{frame}",
-            "width": width,
-            "height": height,
-            "timestamp": seconds,
-        }
-        for frame, seconds in zip(
-            recording.frames.tolist(), recording.seconds.round(SECONDS_DECIMALS).tolist(), strict=True
-        )
+        {"id": frame, "file_name": f"{recording.source}#{frame}", **size, "timestamp": seconds}
+        for frame, seconds in zip(recording.frames.tolist(), times, strict=True)
     ]
     numbers = {index: number for number, index in enumerate(places, 1) if index is not None}
     skeleton = [[numbers[a], numbers[b]] for a, b in recording.limbs if a in numbers and b in numbers]

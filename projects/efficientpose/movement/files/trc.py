@@ -102,9 +102,8 @@ def _write(
             "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t\t",
             "\t\t" + "\t".join(f"X{number}\tY{number}\tZ{number}" for number in range(1, len(markers) + 1)),
         ]
-        for number, seconds, row in zip(
-            recording.frames, recording.seconds, points.reshape(count, -1).tolist(), strict=True
-        ):
+        rows = points.reshape(count, -1).tolist()
+        for number, seconds, row in zip(recording.frames, recording.seconds, rows, strict=True):
             cells = ["" if isnan(value) else f"{value:.{decimals}f}" for value in row]
             cells[-3:] = [cell or "nan" for cell in cells[-3:]]
             lines.append("\t".join([str(number), f"{seconds:.{SECONDS_DECIMALS}f}", *cells]))
