@@ -182,7 +182,7 @@ def test_texts_that_would_break_the_config_are_refused(tmp_path):
         with pytest.raises(SkeletonError, match=r"a config is a \.py file"):
             write_config(description, ConfigSettings(variant="rt", data_root="x"), tmp_path / name)
     (tmp_path / "there.py").touch()
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="exists: choose"):
         write_config(description, ConfigSettings(variant="rt", data_root="x"), tmp_path / "there.py")
 
 

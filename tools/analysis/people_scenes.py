@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from composed_scenes import PersonPhoto, compose_at_random, cut_person
 from track_switches import STANDING
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
@@ -32,8 +33,7 @@ from efficientpose.evaluation.people_metric import PeopleCounts, count_people
 from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.paf_estimator import TorchPafEstimator
 from efficientpose.people.search import find_people
-from synthetic_people.crowd import sample_crowd
-from synthetic_people.scenes import PeopleScene, PersonPhoto, compose_at_random, cut_person
+from synthetic_people.crowd import PeopleScene, sample_crowd
 
 KINDS: Final = ("side by side", "overlapping", "synthetic")
 SPACINGS: Final = {"side by side": 1.2, "overlapping": 0.6, "synthetic": 0.7}

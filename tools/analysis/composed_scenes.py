@@ -1,4 +1,4 @@
-"""Scenes of several people with known keypoints, composed from photographs of one person each."""
+"""Scenes of several people with known keypoints, composed from photos of one person each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,31 +7,17 @@ from typing import Final
 import cv2
 import numpy as np
 
+from synthetic_people.crowd import PeopleScene
+
 BACKGROUND: Final = 112
+
 CROP_MARGIN: Final = 0.2
-"""What is cut with a person on every side, per the longer side of the keypoints' box."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeopleScene:
-    """A picture of several people; coordinates are 0-based pixel centres.
-
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        keypoints: (N, K, 2); what lies at a keypoint without label means nothing.
-        labelled: (N, K) bool: known, inside the picture and not covered by another person's crop.
-        boxes: (N, 4) x1, y1, x2, y2 around all of a person's known keypoints, covered or not.
-    """
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    labelled: np.ndarray
-    boxes: np.ndarray
+"""Margin of a person's crop on every side, per the longer side of the keypoints' box."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PersonPhoto:
-    """One person, cut from a photograph.
+    """One person, cut from a photo.
 
     Attributes:
         image: (h, w, 3) uint8, BGR.
@@ -50,7 +36,7 @@ class PersonPhoto:
 
 
 def cut_person(image: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> PersonPhoto:
-    """Cut a person out of a photograph, with a margin as far as the photograph goes.
+    """Cut a person out of a photo, with a margin inside it.
 
     Args:
         image: (H, W, 3) uint8, BGR.
@@ -58,7 +44,7 @@ def cut_person(image: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -
         labelled: (K,) bool.
 
     Raises:
-        ValueError: If fewer than two keypoints are labelled, or all of them lie on one point or outside the photograph.
+        ValueError: If fewer than two keypoints are labelled, or all of them lie on one point or outside the photo.
     """
     known = keypoints[labelled]
     if len(known) < 2 or np.ptp(known, axis=0).max() < 1:
@@ -67,7 +53,7 @@ def cut_person(image: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -
     low = np.maximum(np.floor(known.min(axis=0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(known.max(axis=0) + margin).astype(int) + 1, image.shape[1::-1])
     if (high - low).min() < 2:
-        raise ValueError("the labelled keypoints lie outside the photograph")
+        raise ValueError("the labelled keypoints lie outside the photo")
     return PersonPhoto(image=image[low[1] : high[1], low[0] : high[0]], keypoints=keypoints - low, labelled=labelled)
 
 
@@ -81,19 +67,13 @@ def resize_person(person: PersonPhoto, *, size: float) -> PersonPhoto:
 
 
 def lay_out(num_people: int, *, num_columns: int, pitch: tuple[float, float]) -> np.ndarray:
-    """Return the middle of each place (N, 2), row by row, half a pitch from the edges.
-
-    Args:
-        num_people: Places.
-        num_columns: In a row.
-        pitch: Distance from place to place, x and y, pixels.
-    """
+    """Return a grid of places (N, 2), row by row, ``pitch`` pixels apart in x and y, half a pitch from the edges."""
     rows, columns = np.divmod(np.arange(num_people), num_columns)
     return (np.stack((columns, rows), axis=1) + 0.5) * np.array(pitch)
 
 
 def compose(people: Sequence[PersonPhoto], middles: np.ndarray, *, image_size: tuple[int, int]) -> PeopleScene:
-    """Paste people into one picture, each over those before.
+    """Paste people into one image, each over those before.
 
     Args:
         people: N of them, in their final size.
@@ -134,14 +114,14 @@ def compose_at_random(
     size_spread: float = 1.25,
     num_columns: int = 4,
 ) -> PeopleScene:
-    """Paste people in rows, of different sizes, into a picture that fits them.
+    """Paste people in rows, of different sizes, into an image that fits them.
 
     Args:
-        rng: Draws sizes and places.
+        rng: Of sizes and places.
         people: One or more.
-        size: Middle size of a person, pixels.
+        size: Geometric mean of the people's sizes, pixels.
         spacing: From person to person, in sizes; below about 1 they overlap.
-        size_spread: A person is up to so many times larger or smaller.
+        size_spread: Largest factor between a person's size and the mean.
         num_columns: People in a row.
     """
     sizes = size * np.exp(rng.uniform(-1, 1, len(people)) * np.log(size_spread))

@@ -7,11 +7,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from csv2coco import CocoSettings, find_image, make_coco, split_images
+from keypoint_tables import KeypointTable, TablePoint, read_table
 from mmpose.datasets import CocoDataset
 from xtcocotools.coco import COCO
 
-from efficientpose.datasets.coco_files import CocoSettings, find_image, list_limbs, make_coco, split_images
-from efficientpose.datasets.keypoint_tables import KeypointTable, TablePoint, read_table
+from efficientpose.datasets.annotation_files import make_category
 
 SETTINGS = CocoSettings()
 
@@ -67,10 +68,10 @@ def test_keypoints_come_in_the_order_asked_for(table, images):
 
 
 def test_limbs():
-    assert list_limbs(("b", "a", "c"), (("a", "b"), ("c", "a"))) == [[2, 1], [3, 2]]
-    assert list_limbs(("nose", "left_knee", "left_ankle"), None) == [[2, 3]]
+    assert make_category(("b", "a", "c"), (("a", "b"), ("c", "a")))["skeleton"] == [[2, 1], [3, 2]]
+    assert make_category(("nose", "left_knee", "left_ankle"))["skeleton"] == [[2, 3]]
     with pytest.raises(ValueError, match="limb a:d: unknown keypoint d; there are b, a"):
-        list_limbs(("b", "a"), (("a", "d"),))
+        make_category(("b", "a"), (("a", "d"),))
 
 
 def test_unknown_keypoints_and_absent_images(table, images):
@@ -106,7 +107,7 @@ def test_folders_stay_together():
 
 
 @pytest.mark.parametrize(
-    ("share", "message"), [(1.0, "must be at least 0 and below 1, got 1.0"), (0.5, "there is 1 image, too little")]
+    ("share", "message"), [(1.0, "must be at least 0 and below 1, got 1.0"), (0.5, "there is 1 image, too few")]
 )
 def test_divisions_that_cannot_be(share, message):
     with pytest.raises(ValueError, match=message):

@@ -1,8 +1,7 @@
 """Tables of keypoints: tidy ones and DeepLabCut's."""
 
 import pytest
-
-from efficientpose.datasets.keypoint_tables import TablePoint, read_table
+from keypoint_tables import TablePoint, read_table
 
 TIDY = """person,image,keypoint,x,y,visible,note
 a,one.png,nose,10.5,20,2,
@@ -104,7 +103,7 @@ def test_tables_that_cannot_be_meant(read, text, message):
 
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "table.csv").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(ValueError, match=r"table\.csv is no comma-separated text"):
+    with pytest.raises(ValueError, match=r"table\.csv is not comma-separated text"):
         read_table(tmp_path / "table.csv")
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "absent.csv")

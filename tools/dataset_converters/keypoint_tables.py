@@ -1,7 +1,7 @@
-"""Keypoints from comma-separated tables: one line a keypoint (tidy), or DeepLabCut's labelled data.
+"""Read keypoints from comma-separated tables: one line a keypoint (tidy), or DeepLabCut's labelled data.
 
-Tidy: a header with image, person, keypoint, x, y and perhaps visible, in any order; other columns are passed over.
-``visible`` is as in COCO: 0 not labelled, 1 labelled but hidden, 2 seen. An empty x or y, or NaN, means not labelled.
+Tidy: a header with image, person, keypoint, x, y and perhaps visible, in any order; other columns are ignored.
+``visible`` is as in COCO: 0 not labelled, 1 labelled but hidden, 2 visible. An empty x or y, or NaN, is not labelled.
 
 DeepLabCut's ``CollectedData_<scorer>.csv``: header lines scorer, perhaps individuals, bodyparts and coords; in front of
 the coordinates the image's path in one column or, in newer versions, in three.
@@ -17,17 +17,11 @@ from typing import Final, NamedTuple
 TIDY_COLUMNS: Final = ("image", "person", "keypoint", "x", "y")
 DEEPLABCUT_ROWS: Final = ("scorer", "individuals", "bodyparts", "coords")
 SINGLE: Final = "single"
-"""What DeepLabCut calls the individual of a project without any."""
+"""DeepLabCut's name of the individual in a project of one animal."""
 
 
 class TablePoint(NamedTuple):
-    """A labelled keypoint.
-
-    Attributes:
-        x: As the table has it.
-        y: As the table has it.
-        visible: 1 or 2, as in COCO.
-    """
+    """A labelled keypoint, in the table's coordinates; ``visible`` is 1 or 2, as in COCO."""
 
     x: float
     y: float
@@ -40,7 +34,7 @@ class KeypointTable:
 
     Attributes:
         keypoint_names: In the order of their first appearance.
-        images: For each image, for each person in it, the labelled keypoints by name; none for people who are not seen.
+        images: For each image, for each person in it, the labelled keypoints by name.
     """
 
     keypoint_names: tuple[str, ...]
@@ -48,17 +42,17 @@ class KeypointTable:
 
 
 def read_table(path: Path) -> KeypointTable:
-    """Read a table of either kind; which one, its first line says.
+    """Read a table; its first line says of which kind it is.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is of neither kind or something in it cannot be meant; the message names the line.
+        ValueError: If it is of neither kind, or a line is wrong; the message names it.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no comma-separated text: {error}") from error
+        raise ValueError(f"{path} is not comma-separated text: {error}") from error
     if not rows:
         raise ValueError(f"{path} is empty: expected a header and lines of keypoints")
     table = _read_deeplabcut(path, rows) if rows[0][:1] == ["scorer"] else _read_tidy(path, rows)
@@ -109,7 +103,7 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
                 f"{where}: {name} is {text!r}, expected a number, or nothing where not labelled"
             ) from error
     if visible not in {"0", "1", "2", "0.0", "1.0", "2.0"}:
-        raise ValueError(f"{where}: visible is {visible!r}, expected 0 (not labelled), 1 (hidden) or 2 (seen)")
+        raise ValueError(f"{where}: visible is {visible!r}, expected 0 (not labelled), 1 (hidden) or 2 (visible)")
     if any(map(math.isinf, coordinates)):
         raise ValueError(f"{where}: x, y are {x}, {y}, expected finite numbers")
     flag = int(float(visible))
@@ -118,7 +112,7 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
 
 @dataclass(frozen=True)
 class _Column:
-    """Where a keypoint's x stands; y is beside it."""
+    """Where a keypoint's x stands; y is next to it."""
 
     index: int
     individual: str
@@ -149,11 +143,7 @@ def _read_deeplabcut(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
 
 
 def _read_deeplabcut_header(path: Path, header: dict[str, list[str]]) -> list[_Column]:
-    """Return where the keypoints stand.
-
-    Raises:
-        ValueError: If a line is missing or does not fit the others.
-    """
+    """Return where each keypoint's x stands."""
     if missing := [name for name in ("bodyparts", "coords") if name not in header]:
         raise ValueError(f"{path}: DeepLabCut's header lacks {', '.join(missing)}; it has {', '.join(header)}")
     coords, bodyparts = header["coords"], header["bodyparts"]
