@@ -65,11 +65,11 @@ def test_unreadable_pictures_are_named(make_pictures):
 def test_bad_folders(make_pictures, tmp_path):
     with pytest.raises(ValueError, match="nowhere: no such folder of calibration pictures"):
         load_calibration(tmp_path / "nowhere", **SETTINGS)
-    with pytest.raises(ValueError, match="no pictures in this folder"):
+    with pytest.raises(ValueError, match="no images in this folder"):
         load_calibration(tmp_path, **SETTINGS)
     folder = make_pictures(MIN_PICTURES)
     (folder / "03.png").write_bytes(b"no picture")
-    few = r"15 of its 16 pictures can be used, too few.* at least 16(.|\n)*03\.png: not a picture"
+    few = r"15 of its 16 pictures can be used, too few.* at least 16(.|\n)*03\.png: not an image"
     with pytest.raises(ValueError, match=few):
         load_calibration(folder, **SETTINGS)
     with pytest.raises(ValueError, match="calibration needs 16 pictures or more, not 3"):

@@ -2,9 +2,9 @@
 
 A heatmap often has more than one peak, and in a side view the network exchanges left and right several times a minute.
 A single frame cannot tell which peak is right; the frames around it can. For each pair of limb chains (both legs, both
-arms) a frame has many *states*: each keypoint of the left and of the right chain is at one of the peaks, or not visible.
-The states of the clip are chosen by dynamic programming (Viterbi's algorithm over a beam) so that the sum of these costs,
-all dimensionless, is smallest:
+arms) a frame has many *states*: each keypoint of the left and of the right chain is at one of the peaks, or not
+visible. The states of the clip are chosen by dynamic programming (Viterbi's algorithm over a beam) so that the sum of
+these costs, all dimensionless, is smallest:
 
 - peaks: 1 − score of the chosen peak, and a cost for each keypoint that is left out;
 - sides: the score in the own side's heatmap against the score in the other side's;

@@ -41,8 +41,8 @@ class PoseEstimator:
 
     Args:
         file: What ``efficientpose export`` wrote: ``.onnx``, ``.xml`` with its ``.bin``, or ``.tflite``.
-        engine: "onnxruntime", "openvino" or "litert"; None goes by the file's ending.
-        threads: Threads of the network; None for all cores.
+        engine: As for :func:`~efficientpose.runtime.engines.load_engine`, and so are threads, device and precision.
+        threads: Of the network; None for all cores.
         device: "cpu", or what the engine knows besides.
         precision: "float32" (None), or with OpenVINO "bf16" or "float16".
         flip_test: Average with the mirrored crop: more accurate, twice the time.

@@ -20,7 +20,7 @@ def read_json_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Re
     Args:
         path: Where the text is from, for messages.
         text: The file's lines.
-        image_size: (width, height) of the video.
+        image_size: (width, height) of the video; (0, 0) takes what the lines say.
 
     Raises:
         ValueError: If a line is not as ``predict`` writes it, or there is none.
@@ -35,6 +35,9 @@ def read_json_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Re
         content = _parse(where, line)
         if not frames and "keypoint_names" in content:
             names, limbs = _skeleton(where, content)
+        width, height = content.get("width"), content.get("height")
+        if image_size == (0, 0) and isinstance(width, int) and isinstance(height, int):
+            image_size = (width, height)
         frame = _frame(where, content, num_keypoints=len(names))
         if frames and (frame.number <= frames[-1].number or frame.seconds <= frames[-1].seconds):
             raise ValueError(
