@@ -41,7 +41,7 @@ def measure_gpu(
             images = encode_for_torch(model, [crop] * batch)
             runs = {key: _make_run(each, images) for key, each in models.items()}
             for (way, precision), timing in time_in_turn(runs, rounds=plan.rounds, warm_up=3).items():
-                case = dict(variant=name, way=way, precision=precision, batch=batch)
+                case: dict[str, Any] = dict(variant=name, way=way, precision=precision, batch=batch)
                 rows.append(GpuRow(**case, network=timing, crops_per_second=1000 * batch / timing.wall.median))
     return rows
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def export_for_engines(
     """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch."""
     formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
     files: dict[str, Path] = {}
-    settings = dict(folder=folder, name=variant.name, weights=loaded.weights, crops=crops.pixels)
+    settings: dict[str, Any] = dict(folder=folder, name=variant.name, weights=loaded.weights, crops=crops.pixels)
     for exported in export_files(
         loaded.model, ExportOptions(), formats=list(dict.fromkeys(formats.values())), **settings
     ):

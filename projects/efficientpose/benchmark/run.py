@@ -4,7 +4,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def _measure_variant(variant: Variant, plan: Plan, *, image: Path, folder: Path,
             shifts = find_shifts(contenders, crops, side=variant.resolution, image_size=report.settings["picture_size"])
         rates = {name: find_rate(timings[name, "peak"], flops=each.flops) for name, each in products.items()}
         peak = Rate(*(max(each) for each in zip(*rates.values(), strict=True))) if rates else None
-        settings = dict(variant=variant, flops=flops, batch=plan.batch, peak=peak)
+        settings: dict[str, Any] = dict(variant=variant, flops=flops, batch=plan.batch, peak=peak)
         report.rows += make_rows(contenders, timings, shifts=shifts, **settings)
         if rates:
             known = report.peak.setdefault(threads, {})
