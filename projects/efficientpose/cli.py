@@ -5,6 +5,7 @@ Exit status: 0 if everything worked, 1 if some input could not be used, 2 if not
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 import threading
@@ -21,6 +22,8 @@ from efficientpose.core.variants import VARIANTS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     with _interruptible() as interrupts:
         try:
             return _run(arguments)
