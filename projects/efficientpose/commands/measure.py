@@ -15,6 +15,7 @@ from efficientpose.commands.network import (
     estimator_for_video,
     load_estimator,
     load_person_detector,
+    people_mode,
     read_box_option,
 )
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 TALLEST: Final = 3.0
 """Metres; a height above it is in another unit."""
+
+NUM_PEAKS: Final = 3
+"""Peaks of each heatmap among which decoding over the clip chooses."""
 
 
 class Found(NamedTuple):
@@ -78,11 +82,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--max-gap", type=seconds, default=0.2, metavar="SECONDS", help="longest gap filled; 0 for none")
     score = _option("a score, from 0 to 1", _number_from(0, 1))
     add("--min-score", type=score, metavar="SCORE", help="take out keypoints that score lower")
-    add(
-        "--repair-sides",
-        action="store_true",
-        help="put exchanged left and right back; look at the result: fast movement seen from the front can mislead it",
-    )
+    decoding = "choose sides and peaks over the whole clip (default), or take each frame's highest peaks"
+    add("--decoding", choices=("clip", "frame"), default="clip", help=decoding)
     add("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
     add_network_options(parser)
     parser.set_defaults(run=measure)
@@ -192,7 +193,8 @@ def _find_poses(options: argparse.Namespace) -> Found:
     check_network_options(options, has_videos=True)
     prepare_folder(options.out)
     boxes = find_boxes(options.source, read_box_option(options, [options.source]))
-    estimator = load_estimator(options)
+    options.subpixel = people_mode(options) != "paf"  # people from part affinity fields are between pixels in any case
+    estimator = load_estimator(options, num_peaks=NUM_PEAKS if options.decoding == "clip" else 1)
     finder, boxes = estimator_for_video(options, estimator, load_person_detector(options, estimator), boxes)
     video = open_video(options.source)
     frames: list[PeopleFrame] = []
@@ -213,16 +215,16 @@ def _find_poses(options: argparse.Namespace) -> Found:
         raise UsageError(f"{options.source}: no frame of it could be measured")
     print(f"{result.num_frames} frames: {', '.join(map(str, result.files))}")
     skeleton = skeleton_of(finder)
-    recording = Recording.from_frames(
+    listed = Recording.from_frames(
         frames,
         image_size=size,
         source=options.source.stem,
         keypoint_names=skeleton.keypoint_names,
         limbs=skeleton.limbs,
+        stream_rate=video.rate,
     )
-    return Found(
-        follow_people(recording), options.out / f"{video.name}_pose.jsonl", SOME_FAILED if result.errors else 0
-    )
+    file = options.out / f"{video.name}_pose.jsonl"
+    return Found(follow_people(listed), file, SOME_FAILED if result.errors else 0)
 
 
 def _measure_poses(found: Found, options: argparse.Namespace) -> int:
@@ -240,7 +242,7 @@ def _measure_poses(found: Found, options: argparse.Namespace) -> int:
     result = filter_recording(
         recording,
         min_score=options.min_score,
-        sides=options.repair_sides,
+        decode=options.decoding == "clip",
         outliers=not options.keep_outliers,
         max_gap=options.max_gap or None,
         smoothing=None if options.smoothing == "none" else options.smoothing,

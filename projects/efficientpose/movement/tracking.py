@@ -6,7 +6,7 @@ overlap of the boxes say who of those found fits best; the pairs with the highes
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -53,15 +53,11 @@ class TrackingRule:
     velocity_seconds: float = 0.25
 
     def __post_init__(self) -> None:
-        if not (0 <= self.keypoint_weight <= 1 and 0 <= self.min_similarity < 1 and self.velocity_seconds > 0):
+        is_over = self.keypoint_weight > 1 or self.min_similarity >= 1 or self.velocity_seconds <= 0
+        if is_over or min(astuple(self)) < 0:
             raise ValueError(
-                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1 and velocity_seconds positive, "
-                f"got {self.keypoint_weight}, {self.min_similarity} and {self.velocity_seconds}"
-            )
-        if min(self.max_gap_seconds, self.min_seconds, self.min_score, self.growth) < 0:
-            raise ValueError(
-                "max_gap_seconds, min_seconds, min_score and growth must be 0 or more, got "
-                f"{self.max_gap_seconds}, {self.min_seconds}, {self.min_score} and {self.growth}"
+                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1, velocity_seconds above 0 and "
+                f"the others 0 or more, got {self}"
             )
 
 
@@ -176,6 +172,7 @@ def follow_people(recording: Recording, *, rule: TrackingRule | None = None) -> 
     is_seen = np.stack([track.is_seen for track in recording.tracks])  # (P, T)
     boxes = np.stack([track.boxes for track in recording.tracks])  # (P, T, 4)
     values = np.stack([np.dstack((track.keypoints, track.scores)) for track in recording.tracks])  # (P, T, K, 3)
+    other_peaks = np.stack([track.other_peaks for track in recording.tracks])  # (P, T, K, M, 3)
     sights: dict[int, list[tuple[int, int]]] = defaultdict(list)  # number: in which track in which frame
     for index, seconds in enumerate(recording.seconds.tolist()):
         found = np.flatnonzero(is_seen[:, index]).tolist()
@@ -190,7 +187,17 @@ def follow_people(recording: Recording, *, rule: TrackingRule | None = None) -> 
         places, indices = np.array(sight).T
         if recording.seconds[indices[-1]] - recording.seconds[indices[0]] >= rule.min_seconds:
             joined, joined_boxes = np.full_like(values[0], (np.nan, np.nan, 0)), np.full_like(boxes[0], np.nan)
+            joined_peaks = np.full_like(other_peaks[0], np.nan)
             joined[indices], joined_boxes[indices] = values[places, indices], boxes[places, indices]
+            joined_peaks[indices] = other_peaks[places, indices]
             keypoints, scores = joined[..., :2].copy(), joined[..., 2].copy()
-            tracks.append(Track(person=len(tracks), keypoints=keypoints, scores=scores, boxes=joined_boxes))
+            tracks.append(
+                Track(
+                    person=len(tracks),
+                    keypoints=keypoints,
+                    scores=scores,
+                    boxes=joined_boxes,
+                    other_peaks=joined_peaks,
+                )
+            )
     return replace(recording, tracks=tuple(tracks))

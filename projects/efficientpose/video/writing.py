@@ -157,7 +157,13 @@ class VideoResults:
         rows: list[tuple[object, ...]] = []
         for person, pose in enumerate(poses):
             keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
-            instances.append({"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints})
+            instance = {"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints}
+            if pose.peaks is not None:
+                instance["other_peaks"] = [
+                    [peak.round(4).tolist() for peak in others if np.isfinite(peak).all()]
+                    for others in pose.peaks[:, 1:]
+                ]
+            instances.append(instance)
             rows.extend(
                 (frame.number, seconds, person, name, *keypoint)
                 for name, keypoint in zip(self._skeleton.keypoint_names, keypoints, strict=True)

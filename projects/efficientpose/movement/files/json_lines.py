@@ -90,9 +90,22 @@ def _frame(where: str, content: dict[str, Any], *, num_keypoints: int) -> People
     try:
         keypoints = [np.array(one["keypoints"], np.float64).reshape(num_keypoints, 3) for one in instances]
         boxes = [np.array(one["bbox"], np.float64).reshape(4) for one in instances]
+        peaks = [
+            _peaks(points, one["other_peaks"]) if "other_peaks" in one else None
+            for one, points in zip(instances, keypoints, strict=True)
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{where}: every instance has a bbox of 4 numbers and {num_keypoints} keypoints [x, y, score]; {error!r}"
         ) from error
-    poses = tuple(Pose(bbox=box, keypoints=points) for box, points in zip(boxes, keypoints, strict=True))
+    poses = tuple(Pose(*one) for one in zip(boxes, keypoints, peaks, strict=True))
     return PeopleFrame(int(number), float(seconds), poses)
+
+
+def _peaks(keypoints: np.ndarray, others: list[list[list[float]]]) -> np.ndarray:
+    """Return (K, M, 3) peaks: a keypoint (K, 3) and the others of its heatmap, of which there may be different many."""
+    peaks = np.full((len(keypoints), 1 + max(map(len, others), default=0), 3), np.nan)
+    peaks[:, 0] = keypoints
+    for place, further in zip(peaks, others, strict=True):
+        place[1 : 1 + len(further)] = np.array(further, np.float64).reshape(-1, 3)
+    return peaks
