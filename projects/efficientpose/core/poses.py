@@ -20,10 +20,13 @@ class Pose:
     Attributes:
         bbox: (4,) the person's bounding box x1, y1, x2, y2.
         keypoints: (K, 3) x, y and score in the skeleton's order. The score is the heatmap's peak, about 0 to 1.
+        peaks: (K, M, 3) x, y and score of up to M peaks of each heatmap, highest first, the keypoint itself included;
+            NaN where there are fewer. None where the estimator was not asked for them.
     """
 
     bbox: np.ndarray
     keypoints: np.ndarray
+    peaks: np.ndarray | None = None
 
 
 class CropMaps(NamedTuple):

@@ -5,7 +5,7 @@ centre, and the rest is black. An image that is scaled down is antialiased first
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -82,7 +82,7 @@ class ScenePose(Pose):
         score: Of the person, see :class:`~efficientpose.core.grouping.GroupedPerson`.
     """
 
-    score: float
+    score: float = field(kw_only=True)
 
 
 class PeopleDecoder:
