@@ -152,10 +152,7 @@ def render_scene_heatmaps(
 ) -> Tensor:
     """Draw the heatmaps (B, K, height, width) of several people; where two meet, the higher value stays.
 
-    Args:
-        keypoints: (B, P, K, 2); unlabelled ones may hold anything.
-        labelled: (B, P, K), nonzero where labelled.
-        map_shape: As for :func:`render_heatmaps`, with ``stride`` and ``sigma``.
+    Keypoints (B, P, K, 2) count where ``labelled`` (B, P, K) is nonzero; the rest is as for :func:`render_heatmaps`.
     """
     is_labelled = labelled > 0
     points = torch.where(is_labelled.unsqueeze(-1), keypoints, 0.0).flatten(0, 1)
@@ -174,10 +171,8 @@ def render_scene_pafs(
 ) -> Tensor:
     """Draw the limbs of several people, (B, 2L, height, width); where limbs of several meet, a cell has their mean.
 
-    Args:
-        keypoints: (B, P, K, 2); unlabelled ones may hold anything.
-        labelled: (B, P, K), nonzero where labelled; a limb is drawn if both its keypoints are.
-        limbs: As for :func:`render_pafs`, with ``map_shape``, ``stride`` and ``half_width``.
+    Limbs of keypoints (B, P, K, 2) are drawn where ``labelled`` (B, P, K) is nonzero for both ends; the rest is as for
+    :func:`render_pafs`.
     """
     places = labelled.shape[:2]
     points = torch.where((labelled > 0).unsqueeze(-1), keypoints, 0.0).flatten(0, 1)
