@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from dataset_checker.annotations import LabelledDataset, LabelledPerson
 from dataset_checker.findings import Finding, Severity
+from efficientpose.core.crops import PERSON_PADDING
 
-CROP_PADDING = 0.125
-"""What training adds to a box on every side, per its longer side: ``PersonCenterScale`` enlarges it by 1.25."""
+CROP_PADDING = (PERSON_PADDING - 1) / 2
+"""What training adds to a box on every side, per its longer side."""
 
 SAME_SPOT = 0.1
 """Pixels; and no more than 2% of the person's size. Joints behind one another are seldom that close by chance."""

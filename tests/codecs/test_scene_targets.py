@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
+from efficientpose.codecs.targets import known_cells, render_scene_heatmaps, render_scene_pafs
 
 LIMBS = ((0, 1), (1, 2))
 STRIDE, SIGMA, HALF_WIDTH = 8, 12.0, 8.0

@@ -5,10 +5,9 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
+from efficientpose.core.decoding import Candidates
 from efficientpose.core.grouping import GroupingRule, LimbRule, PeopleGrouper, order_limbs, score_limbs
-from efficientpose.core.scene_decoding import Candidates
-from efficientpose.core.scene_frame import fit_into
-from efficientpose.core.scene_poses import PeopleDecoder
+from efficientpose.core.scenes import PeopleDecoder, fit_into
 from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
 # A standing body, in the order of the package, 200 pixels tall.

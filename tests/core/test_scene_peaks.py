@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from efficientpose.core.decoding import apply_to_axes, make_axis_matrices
-from efficientpose.core.scene_decoding import ScenePeakFinder
+from efficientpose.core.decoding import ScenePeakFinder, apply_to_axes, make_axis_matrices
 
 
 def draw(points, *, shape, sigma=13.0):

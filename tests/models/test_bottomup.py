@@ -6,7 +6,8 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import inference_bottomup, init_model
 
-from efficientpose.core.scene_poses import PeopleDecoder, mirror_pafs
+from efficientpose.core.flip_test import mirror_pafs
+from efficientpose.core.scenes import PeopleDecoder
 from efficientpose.core.shipped_files import config_path
 from efficientpose.core.skeleton import FLIP_INDICES, LIMBS, NUM_KEYPOINTS
 from efficientpose.models.build import build_network
@@ -52,12 +53,12 @@ def test_same_tensors_as_the_top_down_network(model):
 
 
 def test_a_whole_scene_keeps_its_aspect(model, find):
-    from efficientpose.core.grouping import Person
+    from efficientpose.core.grouping import GroupedPerson
 
     keypoints = np.full((16, 2), np.nan)
     keypoints[:2] = [(288.0, 144.0), (300.0, 150.0)]
     scores = np.array([0.9, 0.5] + [0.0] * 14)
-    decoder = find(Person(keypoints=keypoints, scores=scores, score=0.7))
+    decoder = find(GroupedPerson(keypoints=keypoints, scores=scores, score=0.7))
     image = np.zeros((360, 720, 3), np.uint8)
     (sample,) = inference_bottomup(model, image)
     # The shorter side becomes 288: 0.8 of the picture, whose middle (360, 180) lies on the input's, (288, 144).

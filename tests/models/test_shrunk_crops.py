@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.models.batches import ShrinkCrops
+from efficientpose.engine.progressive_resizing import ShrinkCrops
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from crossing_clips import STANDING
 
 from efficientpose.codecs.targets import render_heatmaps, render_pafs
-from efficientpose.core.scene_frame import fit_into, with_shorter_side
+from efficientpose.core.scenes import fit_into, with_shorter_side
 from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS
 from efficientpose.people.paf_estimator import PafEstimator
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata

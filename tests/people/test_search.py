@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.poses import Pose
-from efficientpose.people.search import CONTEXT, WINDOW_SIZES, SearchDetector, find_people
+from efficientpose.people.search import WINDOW_SIZES, SearchDetector, find_people
 
 IMAGE = np.zeros((400, 600, 3), np.uint8)
 
@@ -27,7 +28,7 @@ class Omniscient:
         return tuple(self._answer(np.asarray(box, float)) for box in boxes)
 
     def _answer(self, box):
-        centre, side = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() * CONTEXT
+        centre, side = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() * PERSON_PADDING
         nobody = Pose(bbox=box, keypoints=np.column_stack((np.full((16, 2), centre), np.full(16, 0.02))))
         inside = [person for person in self.people if (np.abs((person[:2] + person[2:]) / 2 - centre) < side / 2).all()]
         if not inside:
@@ -78,7 +79,7 @@ def test_half_a_person_is_not_another():
 
     class Halves(Omniscient):
         def _answer(self, box):
-            if (box[2:] - box[:2]).max() * CONTEXT > 250:
+            if (box[2:] - box[:2]).max() * PERSON_PADDING > 250:
                 return super()._answer(box)
             upper = Omniscient([half])._answer(box)
             return Pose(bbox=box, keypoints=upper.keypoints * (1, 1, 0.8))

@@ -13,9 +13,9 @@ from crossing_clips import STANDING
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
 from efficientpose.codecs.targets import render_heatmaps, render_pafs
+from efficientpose.core.decoding import STRIDE
 from efficientpose.core.images import read_image
 from efficientpose.core.poses import Pose
-from efficientpose.core.scene_frame import STRIDE
 from efficientpose.core.skeleton import LIMBS, NUM_KEYPOINTS, Limb
 from efficientpose.evaluation.people_metric import PeopleCounts, count_people
 from efficientpose.inference.estimator import PoseEstimator

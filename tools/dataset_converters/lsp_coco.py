@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from lsp import LSP_NAMES, VAL_FOLD, LspPerson, provide_images, read_collection, split_people
 
+from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.datasets.coco_files import CATEGORY, category_of, write_coco
-from efficientpose.datasets.lsp_boxes import REGION_PADDING, REGION_PER_BOX
+from efficientpose.datasets.lsp_boxes import REGION_PER_BOX
 
 LSP_LIMBS: Final = (
     ("right_knee", "right_ankle"),
@@ -117,7 +118,7 @@ def _annotation(person: LspPerson) -> dict[str, Any]:
     flags = 2 * person.labelled[_INDICES].astype(int)
     known = points[flags > 0]
     low, high = known.min(axis=0), known.max(axis=0)
-    size = REGION_PER_BOX / REGION_PADDING * np.maximum(high - low, MIN_ASPECT * (high - low).max())
+    size = REGION_PER_BOX / PERSON_PADDING * np.maximum(high - low, MIN_ASPECT * (high - low).max())
     corner = (low + high - size) / 2
     keypoints = np.column_stack((points, flags))
     return {

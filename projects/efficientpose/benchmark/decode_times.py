@@ -7,8 +7,7 @@ import numpy as np
 
 from efficientpose.benchmark.released_pipeline import find_blurred_peaks
 from efficientpose.benchmark.timing import Clocks, Timing, time_in_turn
-from efficientpose.core.decoding import SparsePeakFinder, make_axis_matrices
-from efficientpose.core.scene_frame import STRIDE
+from efficientpose.core.decoding import STRIDE, SparsePeakFinder, make_axis_matrices
 from efficientpose.core.variants import VARIANTS
 from efficientpose.runtime.estimator import PoseEstimator
 

@@ -12,19 +12,26 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from efficientpose.codecs.scene_targets import known_cells, render_scene_heatmaps, render_scene_pafs
 from efficientpose.codecs.targets import (
     Targets,
     keypoint_weights,
+    known_cells,
     limb_weights,
     render_heatmaps,
     render_pafs,
+    render_scene_heatmaps,
+    render_scene_pafs,
     separate_heatmaps,
 )
-from efficientpose.core.decoding import Peaks, RefinedAxis, SparsePeakFinder, find_dense_offset, make_refined_axis
+from efficientpose.core.decoding import (
+    STRIDE,
+    Peaks,
+    RefinedAxis,
+    SparsePeakFinder,
+    find_dense_offset,
+    make_refined_axis,
+)
 from efficientpose.core.skeleton import LIMBS
-
-STRIDE = 8
 
 TYPICAL_LIMB = 0.2
 """Length of a limb in a crop of one person, as a fraction of the crop's side."""

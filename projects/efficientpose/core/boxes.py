@@ -1,41 +1,14 @@
 """The box to look for a person in, from keypoints that were found before."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.core.images import read_image
-
 MAX_BOX_PER_IMAGE = 10
 
 Boxes = Sequence[Sequence[float]] | np.ndarray
-
-
-def load_pixels(image: str | Path | np.ndarray) -> np.ndarray:
-    """Return a picture, (H, W, 3) uint8 BGR, from a file or as it is.
-
-    Raises:
-        ImageError: If the file is no usable picture.
-        ValueError: If the array is no such picture.
-    """
-    return read_image(Path(image)) if isinstance(image, str | Path) else check_pixels(image)
-
-
-def check_pixels(image: object) -> np.ndarray:
-    """Return a picture as it is.
-
-    Raises:
-        ValueError: If it is not (H, W, 3) uint8.
-    """
-    if not isinstance(image, np.ndarray):
-        hint = "; cv2.imread gives None for a file that it cannot read" if image is None else ""
-        raise ValueError(f"a picture is a file's path, or (height, width, 3) uint8, BGR; got {image!r:.80}{hint}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
-    return image
 
 
 def check_boxes(boxes: Boxes | None, image: np.ndarray) -> np.ndarray:
@@ -78,6 +51,13 @@ MIN_KEYPOINT_SCORE: Final = 0.1
 MIN_KEYPOINTS: Final = 4
 
 
+def pad_boxes(boxes: np.ndarray, *, margin: float = BOX_MARGIN) -> np.ndarray:
+    """Return boxes (..., 4) with a margin on every side, per the box's longer side."""
+    sides = (boxes[..., 2:] - boxes[..., :2]).max(axis=-1, keepdims=True)
+    added = (margin * sides.astype(np.float64)).astype(boxes.dtype)
+    return np.concatenate((boxes[..., :2] - added, boxes[..., 2:] + added), axis=-1)
+
+
 def box_around_pose(
     keypoints: np.ndarray, *, image_size: tuple[int, int], margin: float = BOX_MARGIN
 ) -> NDArray[np.float32] | None:
@@ -95,8 +75,8 @@ def box_around_pose(
     if len(sure) < MIN_KEYPOINTS:
         return None
     low, high = sure.min(axis=0), sure.max(axis=0)
-    added = margin * float((high - low).max())
-    low, high = np.maximum(low - added, 0), np.minimum(high + added, image_size)
+    box = pad_boxes(np.concatenate((low, high)), margin=margin)
+    low, high = np.maximum(box[:2], 0), np.minimum(box[2:], image_size)
     return np.concatenate((low, high)).astype(np.float32) if (high - low).min() >= 1 else None
 
 

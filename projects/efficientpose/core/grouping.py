@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.core.assignment import match_best
-from efficientpose.core.scene_decoding import Candidates
-from efficientpose.core.similarity import box_areas, boxes_around, keep_unlike, keypoint_spreads, oks
+from efficientpose.core.decoding import Candidates
+from efficientpose.core.similarity import box_areas, boxes_around, keep_distinct, keypoint_spreads, oks
 from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
 Floats = NDArray[np.floating]
@@ -98,7 +98,7 @@ def score_limbs(field: Floats, starts: Floats, ends: Floats, *, stride: int, rul
     return np.where(is_supported & (lengths > 1e-9), np.maximum(means, 0), 0)
 
 
-class Person(NamedTuple):
+class GroupedPerson(NamedTuple):
     """Somebody in a scene.
 
     Attributes:
@@ -195,7 +195,7 @@ class PeopleGrouper:
         self._pelvis = _find_pelvis(self.limbs, list(keypoint_names))
         self._spreads = keypoint_spreads(tuple(keypoint_names))
 
-    def group(self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int) -> tuple[Person, ...]:
+    def group(self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int) -> tuple[GroupedPerson, ...]:
         """Find the people.
 
         Args:
@@ -278,7 +278,7 @@ class PeopleGrouper:
         attached[pairs[:, 0], pelvis] = pairs[:, 1]
         return attached
 
-    def _suppress_duplicates(self, people: list[Person]) -> tuple[Person, ...]:
+    def _suppress_duplicates(self, people: list[GroupedPerson]) -> tuple[GroupedPerson, ...]:
         if len(people) < 2:
             return tuple(people)
         keypoints = np.stack([person.keypoints for person in people])
@@ -290,7 +290,7 @@ class PeopleGrouper:
             spreads=self._spreads,
             min_common=MIN_COMMON_JOINTS,
         )
-        return tuple(people[index] for index in keep_unlike(alike > self.rule.max_similarity))
+        return tuple(people[index] for index in keep_distinct(alike > self.rule.max_similarity))
 
 
 def _find_pelvis(limbs: Sequence[tuple[int, int]], names: list[str]) -> tuple[int, list[int], int] | None:
@@ -311,7 +311,7 @@ def _pick(row: NDArray[np.intp], candidates: Sequence[Candidates]) -> tuple[Floa
     return points, scores
 
 
-def _assemble(row: NDArray[np.intp], candidates: Sequence[Candidates], limb_scores: list[float]) -> Person:
+def _assemble(row: NDArray[np.intp], candidates: Sequence[Candidates], limb_scores: list[float]) -> GroupedPerson:
     points, scores = _pick(row, candidates)
     score = float(scores[row >= 0].mean() * np.mean(limb_scores))
-    return Person(keypoints=points, scores=scores, score=score)
+    return GroupedPerson(keypoints=points, scores=scores, score=score)

@@ -143,7 +143,31 @@ def _is_truncated_png(data: bytes) -> bool:
     return True
 
 
-def write_picture(picture: np.ndarray, path: Path) -> Path:
+def load_image(image: str | Path | np.ndarray) -> np.ndarray:
+    """Return a picture, (H, W, 3) uint8 BGR, from a file or as it is.
+
+    Raises:
+        ImageError: If the file is no usable picture.
+        ValueError: If the array is no such picture.
+    """
+    return read_image(Path(image)) if isinstance(image, str | Path) else check_image(image)
+
+
+def check_image(image: object) -> np.ndarray:
+    """Return a picture as it is.
+
+    Raises:
+        ValueError: If it is not (H, W, 3) uint8.
+    """
+    if not isinstance(image, np.ndarray):
+        hint = "; cv2.imread gives None for a file that it cannot read" if image is None else ""
+        raise ValueError(f"a picture is a file's path, or (height, width, 3) uint8, BGR; got {image!r:.80}{hint}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
+    return image
+
+
+def write_image(picture: np.ndarray, path: Path) -> Path:
     """Write a picture, in the format that its name ends in, so that it is never half a file; return its path.
 
     Raises:

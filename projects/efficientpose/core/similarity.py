@@ -100,7 +100,7 @@ def _shares(parts: Floats, wholes: Floats) -> NDArray[np.float64]:
     return np.where(is_usable, parts / np.where(is_usable, wholes, 1), 0)
 
 
-def keep_unlike(is_double: NDArray[np.bool_]) -> list[int]:
+def keep_distinct(is_double: NDArray[np.bool_]) -> list[int]:
     """Return which of several stay, best first, if each goes that is a double of a better one that stays.
 
     Args:

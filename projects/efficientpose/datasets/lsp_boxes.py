@@ -6,13 +6,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.skeleton import KEYPOINT_NAMES, TORSO_DIAGONALS
 
 REGION_PER_BOX: Final = 1.4
 """Side of the square that the network sees, per longer side of the box around the labelled joints."""
-
-REGION_PADDING: Final = 1.25
-"""What ``PersonCenterScale`` enlarges the dataset's box by, unless told otherwise."""
 
 PIXELS_PER_SCALE: Final = 200
 CENTRE_SHIFT_PER_SCALE: Final = 15
@@ -70,7 +68,7 @@ def frame_person(box: BoundingBox) -> PersonFrame:
 
     That is, after what MMPose's MPII dataset does to both and ``PersonCenterScale``'s padding of 1.25.
     """
-    scale = REGION_PER_BOX * box.longer_side / (REGION_PADDING * PIXELS_PER_SCALE)
+    scale = REGION_PER_BOX * box.longer_side / (PERSON_PADDING * PIXELS_PER_SCALE)
     x, y = box.centre
     return PersonFrame((x, y - CENTRE_SHIFT_PER_SCALE * scale), scale)
 

@@ -8,7 +8,7 @@ from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_xyxy2cs
 
-from efficientpose.core.crops import Region, smooth
+from efficientpose.core.crops import PERSON_PADDING, Region, smooth
 
 
 @TRANSFORMS.register_module()
@@ -32,7 +32,7 @@ class PersonCenterScale(BaseTransform):
         ValueError: If one is not positive.
     """
 
-    def __init__(self, *, padding: float = 1.25, scale: float = 1.0) -> None:
+    def __init__(self, *, padding: float = PERSON_PADDING, scale: float = 1.0) -> None:
         super().__init__()
         if padding <= 0:
             raise ValueError(f"padding must be positive, got {padding}")

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmpose.models import PoseDataPreprocessor
-from torch import nn
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from efficientpose.codecs.full_resolution_heatmap import STRIDE
+from efficientpose.core.decoding import STRIDE
 from efficientpose.engine.resuming import check_resumed, network_of
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
-from efficientpose.models.batches import ShrinkCrops
 
 _KEY = "progressive_resizing"
 
@@ -115,3 +117,39 @@ class ProgressiveResizingHook(Hook):
         others = [each for each in preprocessor.batch_augments or () if not isinstance(each, ShrinkCrops)]
         every = others if size is None else [*others, ShrinkCrops(input_size=size)]
         preprocessor.batch_augments = nn.ModuleList(every) if every else None
+
+
+class ShrinkCrops(nn.Module):
+    """Shrinks crops of one person each, as an augmentation of batches of MMPose's ``PoseDataPreprocessor``.
+
+    The head then draws its targets for the shrunk crop: sigma is a fraction of it and shrinks along; the band of a part
+    affinity field stays as many cells wide.
+
+    Args:
+        input_size: (width, height) to shrink to, multiples of 8 in about the crop's shape.
+    """
+
+    def __init__(self, *, input_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.input_size = input_size
+
+    def forward(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> tuple[Tensor, list[PoseDataSample]]:
+        """Shrink a batch (MMPose's contract).
+
+        Args:
+            inputs: (B, 3, H, W), normalised.
+            data_samples: B of them. ``gt_instances.transformed_keypoints`` (1, K, 2) move to the frame of the shrunk
+                crop, whose size is noted as ``shrunk_to``. Their ``input_size`` stays what the pipeline cut.
+
+        Returns:
+            The crops, (B, 3, h, w) float32, and the samples.
+        """
+        width, height = self.input_size
+        factor = np.array((width / inputs.shape[-1], height / inputs.shape[-2]), np.float32)
+        for sample in data_samples:
+            if "transformed_keypoints" in sample.gt_instances:
+                keypoints = sample.gt_instances.transformed_keypoints
+                sample.gt_instances.transformed_keypoints = (keypoints + 0.5) * factor - 0.5
+            sample.set_metainfo(dict(shrunk_to=self.input_size))
+        crops = F.interpolate(inputs.float(), (height, width), mode="bilinear", align_corners=False, antialias=True)
+        return crops, data_samples

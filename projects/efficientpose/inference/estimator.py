@@ -11,7 +11,8 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import BottomupPoseEstimator, TopdownPoseEstimator
 
-from efficientpose.core.boxes import Boxes, check_boxes, check_pixels, load_pixels
+from efficientpose.core.boxes import Boxes, check_boxes
+from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps, Pose
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.core.variants import get_variant
@@ -94,7 +95,7 @@ class PoseEstimator:
             ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
             MemoryError: If the device has too little memory.
         """
-        pixels = load_pixels(image)
+        pixels = load_image(image)
         regions = check_boxes(boxes, pixels)
         poses = []
         try:
@@ -117,7 +118,7 @@ class PoseEstimator:
         Raises:
             ValueError: If the box is empty, not finite or outside the image.
         """
-        check_pixels(image)
+        check_image(image)
         bbox = check_boxes(None if box is None else [box], image)
         pipeline = Compose(self.model.cfg.test_dataloader.dataset.pipeline)
         data = pipeline(dict(img=image, bbox=bbox, bbox_score=np.ones(1, np.float32), **self.model.dataset_meta))

@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.apis.inference import dataset_meta_from_config
 
-from efficientpose.core.boxes import Boxes, check_pixels, load_pixels
+from efficientpose.core.boxes import Boxes
+from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps
-from efficientpose.core.scene_frame import with_shorter_side
-from efficientpose.core.scene_poses import ScenePose
+from efficientpose.core.scenes import ScenePose, with_shorter_side
 from efficientpose.core.skeleton import keypoint_names_of
 from efficientpose.inference.estimator import load_network
 from efficientpose.models.bottomup import PafPoseEstimator
@@ -94,7 +94,7 @@ class PeopleEstimator:
         """
         if boxes is not None:
             raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
-        pixels = load_pixels(image)
+        pixels = load_image(image)
         frame = with_shorter_side((pixels.shape[1], pixels.shape[0]), shorter_side=self.shorter_side)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self.model.decoder.decode(heatmaps, pafs, frame)
@@ -107,7 +107,7 @@ class PeopleEstimator:
         """
         if box is not None:
             raise ValueError("people are found by themselves here: leave out the box")
-        check_pixels(image)
+        check_image(image)
         frame = with_shorter_side((image.shape[1], image.shape[0]), shorter_side=self.shorter_side)
         scene = frame.cut(image)
         heatmaps, pafs = self._infer(scene)

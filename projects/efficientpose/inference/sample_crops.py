@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from efficientpose.core.crops import cut_crop, find_region
-from efficientpose.core.images import read_image, write_picture
+from efficientpose.core.images import read_image, write_image
 
 SHARED_VARIABLE = "EFFICIENTPOSE_SHARED"
 _NUM_SMOOTH = 3
@@ -88,7 +88,7 @@ def extract_frames(video: Path, folder: Path) -> list[Path]:
             if not read:
                 raise ValueError(f"{video}: frame {number} cannot be read; the demo needs frame {max(DEMO_FRAMES)}")
             if number in DEMO_FRAMES:
-                pictures.append(write_picture(frame, folder / f"frame{number:03}.png"))
+                pictures.append(write_image(frame, folder / f"frame{number:03}.png"))
     finally:
         capture.release()
     return pictures

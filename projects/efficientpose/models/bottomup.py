@@ -10,8 +10,10 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from efficientpose.core.grouping import GroupingRule, LimbRule, Person
-from efficientpose.core.scene_poses import BOX_MARGIN, PeopleDecoder, mirror_pafs
+from efficientpose.core.boxes import pad_boxes
+from efficientpose.core.flip_test import average_mirrored, average_mirrored_pafs
+from efficientpose.core.grouping import GroupedPerson, GroupingRule, LimbRule
+from efficientpose.core.scenes import PeopleDecoder
 from efficientpose.core.similarity import boxes_around
 from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
 from efficientpose.models.batches import stack_scenes
@@ -151,9 +153,10 @@ class PafPoseEstimator(BottomupPoseEstimator):
         if not self.test_cfg.get("flip_test", False):
             return heatmaps, pafs
         mirrored_heatmaps, mirrored_pafs = self._run(inputs.flip(-1))
-        flip = list(flip_indices)
-        mirrored = [mirror_pafs(each, limbs=self.head.decoder.limbs, flip_indices=flip) for each in mirrored_pafs]
-        return (heatmaps + mirrored_heatmaps[:, flip, :, ::-1]) / 2, (pafs + np.stack(mirrored)) / 2
+        return (
+            average_mirrored(heatmaps, mirrored_heatmaps, flip_indices=flip_indices),
+            average_mirrored_pafs(pafs, mirrored_pafs, limbs=self.head.decoder.limbs, flip_indices=flip_indices),
+        )
 
     def _run(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
         maps: PoseMaps = self.head.forward(self.extract_feat(inputs))
@@ -161,14 +164,13 @@ class PafPoseEstimator(BottomupPoseEstimator):
         return maps.heatmaps[-1].detach().float().cpu().numpy(), maps.pafs.detach().float().cpu().numpy()
 
 
-def _to_instances(people: tuple[Person, ...], *, num_keypoints: int) -> InstanceData:
+def _to_instances(people: tuple[GroupedPerson, ...], *, num_keypoints: int) -> InstanceData:
     """Return people in the input's frame; a joint that was not found has the score 0."""
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, num_keypoints, 2)
     boxes = boxes_around(keypoints)
-    margins = BOX_MARGIN * np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     return InstanceData(
         keypoints=np.nan_to_num(keypoints).astype(np.float32),
         keypoint_scores=np.array([person.scores for person in people], np.float32).reshape(-1, num_keypoints),
-        bboxes=(boxes + margins[:, None] * np.array((-1, -1, 1, 1))).astype(np.float32),
+        bboxes=pad_boxes(boxes).astype(np.float32),
         bbox_scores=np.array([person.score for person in people], np.float32),
     )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from efficientpose.core.boxes import Boxes, box_to_follow, check_pixels
+from efficientpose.core.boxes import Boxes, box_to_follow
+from efficientpose.core.images import check_image
 from efficientpose.core.poses import CropMaps, Estimator, Pose, skeleton_of
 from efficientpose.people.detectors import PersonDetector, suppress_doubles
 
@@ -57,7 +58,7 @@ class DetectedPeople:
         """
         if boxes is not None:
             raise ValueError(f"people are found by a detector here: leave out the {len(boxes)} boxes")
-        height, width = check_pixels(image).shape[:2]
+        height, width = check_image(image).shape[:2]
         people = self._followed
         if self._num_frames % self._detect_every == 0 or not len(people):
             found = check_found(self._detector.detect(image), image_size=(width, height), source=self._detector)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import numpy as np
 
-from efficientpose.core.similarity import box_overlaps, keep_unlike
+from efficientpose.core.similarity import box_overlaps, keep_distinct
 from efficientpose.runtime.engines import EngineError
 
 if TYPE_CHECKING:
@@ -58,4 +58,4 @@ def suppress_doubles(found: np.ndarray, *, max_overlap: float = MAX_OVERLAP) -> 
         max_overlap: Intersection over union from which two are one.
     """
     ordered = found[np.argsort(-found[:, 4], kind="stable")]
-    return ordered[keep_unlike(box_overlaps(ordered[:, :4], ordered[:, :4]) >= max_overlap)]
+    return ordered[keep_distinct(box_overlaps(ordered[:, :4], ordered[:, :4]) >= max_overlap)]

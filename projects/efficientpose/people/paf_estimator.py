@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from efficientpose.core.boxes import Boxes, check_pixels, load_pixels
+from efficientpose.core.boxes import Boxes
+from efficientpose.core.decoding import STRIDE
+from efficientpose.core.flip_test import average_mirrored, average_mirrored_pafs
+from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps
-from efficientpose.core.scene_frame import STRIDE, SceneFrame, fit_into
-from efficientpose.core.scene_poses import PeopleDecoder, ScenePose, mirror_pafs
+from efficientpose.core.scenes import PeopleDecoder, SceneFrame, ScenePose, fit_into
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import Engine, load_engine
 from efficientpose.runtime.metadata import MetadataError
@@ -84,7 +86,7 @@ class PafEstimator:
         """
         if boxes is not None:
             raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
-        pixels = load_pixels(image)
+        pixels = load_image(image)
         frame = self._frame(pixels)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self._decoder.decode(heatmaps, pafs, frame)
@@ -97,7 +99,7 @@ class PafEstimator:
         """
         if box is not None:
             raise ValueError("people are found by themselves here: leave out the box")
-        scene = self._frame(check_pixels(image)).cut(image)
+        scene = self._frame(check_image(image)).cut(image)
         heatmaps, pafs = self._infer(scene)
         return CropMaps(crop=scene, heatmaps=heatmaps, pafs=pafs)
 
@@ -112,8 +114,8 @@ class PafEstimator:
         mirrored_heatmaps, mirrored_pafs = self._run(np.ascontiguousarray(scene[:, ::-1]))
         flip = self.metadata.flip_indices
         return (
-            (heatmaps + mirrored_heatmaps[list(flip), :, ::-1]) / 2,
-            (pafs + mirror_pafs(mirrored_pafs, limbs=self.metadata.limbs, flip_indices=flip)) / 2,
+            average_mirrored(heatmaps, mirrored_heatmaps, flip_indices=flip),
+            average_mirrored_pafs(pafs, mirrored_pafs, limbs=self.metadata.limbs, flip_indices=flip),
         )
 
     def _run(self, scene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

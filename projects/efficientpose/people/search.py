@@ -10,13 +10,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.core.boxes import box_around_pose, check_pixels
+from efficientpose.core.boxes import box_around_pose
+from efficientpose.core.crops import PERSON_PADDING
+from efficientpose.core.images import check_image
 from efficientpose.core.poses import Estimator, Pose, skeleton_of
 from efficientpose.core.similarity import (
     box_areas,
     box_shares_inside,
     boxes_around,
-    keep_unlike,
+    keep_distinct,
     keypoint_spreads,
     oks,
 )
@@ -25,8 +27,6 @@ WINDOW_SIZES: Final = (1.0, 0.7, 0.5, 0.35)
 """Sides of the windows, per the picture's shorter side. A person half as high as a window is still seen in it."""
 
 OVERLAP: Final = 0.5
-CONTEXT: Final = 1.25
-"""An estimator adds a quarter to a box, so a window is asked for by the box that grows to it."""
 
 MIN_CANDIDATE_SCORE: Final = 0.15
 MAX_CANDIDATES: Final = 16
@@ -83,7 +83,7 @@ def find_people(
     Raises:
         ValueError: If the image is unusable.
     """
-    height, width = check_pixels(image).shape[:2]
+    height, width = check_image(image).shape[:2]
     windows = [*_windows(width, height), np.array((0, 0, width, height), np.float32)]
     best = sorted(estimator.predict(image, np.array(windows)), key=_mean_score, reverse=True)[:MAX_CANDIDATES]
     best = [pose for pose in best if _mean_score(pose) >= MIN_CANDIDATE_SCORE]
@@ -97,7 +97,7 @@ def _windows(width: int, height: int) -> Iterator[NDArray[np.float32]]:
     """Yield overlapping squares as the boxes that grow to them."""
     for size in WINDOW_SIZES:
         side = size * min(width, height)
-        half = side / 2 / CONTEXT
+        half = side / 2 / PERSON_PADDING
         for y in _centres(height, side):
             for x in _centres(width, side):
                 yield np.array((x - half, y - half, x + half, y + half), np.float32)
@@ -134,4 +134,4 @@ def _without_duplicates(poses: Sequence[Pose], *, spreads: NDArray[np.float64]) 
     larger = np.maximum(areas[:, None], areas[None])
     likeness = oks(keypoints, keypoints, areas=larger, spreads=spreads)
     is_part = (box_shares_inside(boxes, boxes) >= PART_OF_PERSON) & (areas[:, None] <= areas[None])
-    return [ordered[index] for index in keep_unlike((likeness >= SAME_PERSON) | is_part)]
+    return [ordered[index] for index in keep_distinct((likeness >= SAME_PERSON) | is_part)]

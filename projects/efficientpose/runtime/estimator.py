@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from efficientpose.core.boxes import Boxes, check_boxes, check_pixels, load_pixels
+from efficientpose.core.boxes import Boxes, check_boxes
 from efficientpose.core.crops import Region, cut_crop, find_region, to_image
-from efficientpose.core.decoding import FullMapPeakFinder, SparsePeakFinder
+from efficientpose.core.decoding import DensePeakFinder, SparsePeakFinder
+from efficientpose.core.flip_test import average_mirrored
+from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps, Pose
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
@@ -80,8 +82,8 @@ class PoseEstimator:
         stride = self.metadata.heatmap_stride
         self._map_shape = (height // stride, width // stride)
         blur_sigma = self.metadata.blur_sigma
-        self._peaks: SparsePeakFinder | FullMapPeakFinder = (
-            FullMapPeakFinder(self._map_shape, blur_sigma=blur_sigma, subpixel=subpixel)
+        self._peaks: SparsePeakFinder | DensePeakFinder = (
+            DensePeakFinder(self._map_shape, blur_sigma=blur_sigma, subpixel=subpixel)
             if stride == 1
             else SparsePeakFinder(self._map_shape, stride=stride, blur_sigma=blur_sigma, subpixel=subpixel)
         )
@@ -146,7 +148,7 @@ class PoseEstimator:
             ImageError: As :meth:`predict`.
             ValueError: The same.
         """
-        pixels = load_pixels(image)
+        pixels = load_image(image)
         checked = check_boxes(boxes, pixels)
         pairs = [self._cut(pixels, box) for box in checked]
         return CutPeople(boxes=checked, crops=[crop for crop, _ in pairs], regions=[region for _, region in pairs])
@@ -172,7 +174,7 @@ class PoseEstimator:
         Raises:
             ValueError: If the box is empty, not finite or outside the image.
         """
-        (checked,) = check_boxes(None if box is None else [box], check_pixels(image))
+        (checked,) = check_boxes(None if box is None else [box], check_image(image))
         crop, _ = self._cut(image, checked)
         outputs = self._infer([crop])
         return CropMaps(crop=crop, heatmaps=outputs[0][0], pafs=outputs[1][0] if self.metadata.has_pafs else None)
@@ -192,7 +194,7 @@ class PoseEstimator:
         heatmaps = self._infer(some)[0]
         if self.flip_test:
             mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in some])[0]
-            heatmaps = (heatmaps + mirrored[:, list(self.metadata.flip_indices), :, ::-1]) / 2
+            heatmaps = average_mirrored(heatmaps, mirrored, flip_indices=self.metadata.flip_indices)
         return heatmaps
 
     def _read_keypoints(self, heatmaps: np.ndarray, regions: list[Region]) -> np.ndarray:

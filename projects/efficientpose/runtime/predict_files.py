@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from efficientpose.core.drawing import draw_heatmaps, draw_pafs, draw_poses
-from efficientpose.core.images import ImageError, read_image, write_picture
+from efficientpose.core.images import ImageError, read_image, write_image
 from efficientpose.core.poses import Estimator, ImagePoses, Pose, skeleton_of, write_predictions
 
 PREDICTIONS_FILE = "predictions.json"
@@ -106,7 +106,7 @@ def predict_files(
                 on_image_done()
             stem = free_stem(path.stem, taken)
             result.pictures.append(
-                write_picture(draw_poses(image, poses, skeleton=skeleton_of(estimator)), folder / f"{stem}_pose.jpg")
+                write_image(draw_poses(image, poses, skeleton=skeleton_of(estimator)), folder / f"{stem}_pose.jpg")
             )
             height, width = image.shape[:2]
             result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
@@ -138,8 +138,8 @@ def _write_maps(
         suffix = "" if len(poses) == 1 else f"_{number}"
         if "heatmaps" in draw_maps:
             picture = draw_heatmaps(maps.crop, maps.heatmaps, skeleton=skeleton_of(estimator))
-            written.append(write_picture(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
+            written.append(write_image(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
         if "pafs" in draw_maps and maps.pafs is not None:
             picture = draw_pafs(maps.crop, maps.pafs)
-            written.append(write_picture(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
+            written.append(write_image(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
     return written

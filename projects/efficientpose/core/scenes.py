@@ -1,21 +1,74 @@
-"""From a scene's heatmaps and part affinity fields to everybody's pose in the picture."""
+"""Scenes of several people: how an image lies in the network's input, and the poses that are decoded from it.
+
+The geometry is that of MMPose's ``BottomupResize``: the aspect ratio is kept, the image's centre goes to the input's
+centre, and the rest is black. An image that is scaled down is antialiased first.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from efficientpose.core.grouping import GroupingRule, PeopleGrouper, Person
+from efficientpose.core.boxes import pad_boxes
+from efficientpose.core.crops import smooth
+from efficientpose.core.decoding import STRIDE, ScenePeakFinder
+from efficientpose.core.grouping import GroupedPerson, GroupingRule, PeopleGrouper
 from efficientpose.core.poses import Pose
-from efficientpose.core.scene_decoding import ScenePeakFinder
-from efficientpose.core.scene_frame import STRIDE, SceneFrame
 from efficientpose.core.similarity import boxes_around
 from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
-BOX_MARGIN: Final = 0.15
-"""What a person's box has on every side beyond the joints, per its longer side."""
+
+class SceneFrame(NamedTuple):
+    """How a picture lies in the network's input.
+
+    Attributes:
+        image_size: (width, height) of the picture, pixels.
+        input_size: (width, height) of the input, pixels.
+        zoom: Input pixels per image pixel.
+    """
+
+    image_size: tuple[int, int]
+    input_size: tuple[int, int]
+    zoom: float
+
+    def to_image(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return points (..., 2) of the input in the picture's pixel-centre indices."""
+        moved: NDArray[np.floating] = (points - np.array(self.input_size) / 2) / self.zoom + np.array(
+            self.image_size
+        ) / 2
+        return moved
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        """Return the input, (input height, input width, 3) uint8, of a picture (H, W, 3) uint8, without aliases."""
+        smoothed = smooth(image, corners=np.array([(0, 0), self.image_size]), factor=1 / self.zoom)
+        zoom = self.zoom * smoothed.block
+        matrix = np.array([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]])
+        matrix[:, 2] = np.array(self.input_size) / 2 - zoom * smoothed.locate(np.array(self.image_size) / 2)
+        return cv2.warpAffine(smoothed.image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
+
+
+def fit_into(image_size: tuple[int, int], input_size: tuple[int, int]) -> SceneFrame:
+    """Return how a picture lies in an input of a fixed size: as large as fits."""
+    zoom = min(inner / outer for inner, outer in zip(input_size, image_size, strict=True))
+    return SceneFrame(image_size=image_size, input_size=input_size, zoom=zoom)
+
+
+def with_shorter_side(image_size: tuple[int, int], *, shorter_side: int) -> SceneFrame:
+    """Return how a picture lies in an input made for it: its shorter side as given, rounded up to multiples of 8.
+
+    Raises:
+        ValueError: If the side is below 8.
+    """
+    if shorter_side < STRIDE:
+        raise ValueError(f"the shorter side of an input is at least {STRIDE} pixels, got {shorter_side}")
+    zoom = shorter_side / min(image_size)
+    width, height = (int(np.ceil(round(side * zoom, 6) / STRIDE)) * STRIDE for side in image_size)
+    return SceneFrame(image_size=image_size, input_size=(width, height), zoom=zoom)
+
 
 KEPT_SHAPES: Final = 4
 """Sizes of maps whose tables are kept."""
@@ -26,7 +79,7 @@ class ScenePose(Pose):
     """Somebody among others; a joint that was not found has x, y and score 0, as in COCO.
 
     Attributes:
-        score: Of the whole person, see :class:`~efficientpose.core.grouping.Person`.
+        score: Of the whole person, see :class:`~efficientpose.core.grouping.GroupedPerson`.
     """
 
     score: float
@@ -65,7 +118,7 @@ class PeopleDecoder:
         make_finder((1, 1))  # so that a number out of its range is told at once
         self._finder_for = lru_cache(maxsize=KEPT_SHAPES)(make_finder)
 
-    def group(self, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[Person, ...]:
+    def group(self, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[GroupedPerson, ...]:
         """Find the people in the input's frame, best first.
 
         Args:
@@ -91,27 +144,12 @@ class PeopleDecoder:
         return tuple(pose for pose in poses if pose.keypoints[:, 2].any())
 
 
-def _to_pose(person: Person, frame: SceneFrame) -> ScenePose:
+def _to_pose(person: GroupedPerson, frame: SceneFrame) -> ScenePose:
     points = frame.to_image(person.keypoints)
     size = np.array(frame.image_size)
     there = np.isfinite(points).all(axis=1)
     there &= np.all((np.nan_to_num(points) >= -0.5) & (np.nan_to_num(points) <= size - 0.5), axis=1)
     keypoints = np.where(there[:, None], np.column_stack((points, person.scores)), 0).astype(np.float32)
     (box,) = boxes_around(np.where(there[:, None], points, np.nan)[None])
-    margin = BOX_MARGIN * max(box[2] - box[0], box[3] - box[1])
-    low, high = np.maximum(box[:2] - margin, 0), np.minimum(box[2:] + margin, size)
-    return ScenePose(bbox=np.concatenate((low, high)).astype(np.float32), keypoints=keypoints, score=person.score)
-
-
-def mirror_pafs(pafs: np.ndarray, *, limbs: Sequence[tuple[int, int]], flip_indices: Sequence[int]) -> np.ndarray:
-    """Return the fields (2L, h, w) of a mirrored scene as those of the scene: sides swapped, x components negated.
-
-    Raises:
-        ValueError: If a limb has no counterpart on the other side.
-    """
-    known = [tuple(limb) for limb in limbs]
-    opposite = [(flip_indices[proximal], flip_indices[distal]) for proximal, distal in known]
-    if not set(opposite) <= set(known):
-        raise ValueError(f"limbs {known} are not the same on both sides; leave out the flip test")
-    fields = pafs.reshape(len(known), 2, *pafs.shape[1:])[[known.index(limb) for limb in opposite], :, :, ::-1]
-    return (fields * np.array((-1, 1), pafs.dtype)[:, None, None]).reshape(pafs.shape)
+    bbox = pad_boxes(box).clip(0, np.tile(size, 2))
+    return ScenePose(bbox=bbox.astype(np.float32), keypoints=keypoints, score=person.score)
