@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,26 +27,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite)")
     add("--config", type=Path, help="config of a network of your own; needs --weights")
     add("--out", type=Path, default=Path("exported"), metavar="DIR", help="where to (default: exported)")
-    add(
-        "--outputs",
-        default="heatmaps",
-        choices=("heatmaps", "full"),
-        help="heatmaps at stride 8, which our runtime decodes exactly (default), or upsampled to the full input",
-    )
+    outputs = "heatmaps at stride 8, which our runtime decodes exactly (default), or upsampled to the full input"
+    add("--outputs", default="heatmaps", choices=("heatmaps", "full"), help=outputs)
     add("--pafs", action="store_true", help="output the part affinity fields as well")
     add("--normalise-inside", action="store_true", help="take 0 to 255; the network normalises")
-    add(
-        "--layout",
-        default="ours",
-        choices=("ours", "rtmlib"),
-        help="whose input and output (default: ours); rtmlib: an ONNX file for its class ViTPose",
-    )
-    add(
-        "--precision",
-        default="float32",
-        choices=("float32", "float16", "int8"),
-        help="of the stored weights, with int8 of the arithmetic too (default: float32)",
-    )
+    layout = "whose input and output (default: ours); rtmlib: an ONNX file for its class ViTPose"
+    add("--layout", default="ours", choices=("ours", "rtmlib"), help=layout)
+    precision = "of the stored weights, with int8 of the arithmetic too (default: float32)"
+    add("--precision", default="float32", choices=("float32", "float16", "int8"), help=precision)
     add_int8_options(parser)
     parser.set_defaults(run=export)
 
@@ -66,13 +55,7 @@ def export(options: argparse.Namespace) -> int:
         from efficientpose.export.files import check_formats
         from efficientpose.inference.estimator import PoseEstimator
 
-    chosen = ExportOptions(
-        outputs=options.outputs,
-        pafs=options.pafs,
-        normalise_inside=options.normalise_inside,
-        layout=options.layout,
-        precision=options.precision,
-    )
+    chosen = ExportOptions(**{field.name: getattr(options, field.name) for field in fields(ExportOptions)})
     formats = split_names(options.to)
     check_formats(formats, chosen)
     estimators = [PoseEstimator.load(name, weights=options.weights, config=options.config) for name in names]

@@ -11,7 +11,7 @@ from efficientpose.commands.console import UsageError
 
 if TYPE_CHECKING:
     from efficientpose.benchmark.timing import Timing
-    from efficientpose.export.check import Drift, Shifts
+    from efficientpose.export.check import Drift
     from efficientpose.export.deployed import ExportOptions
     from efficientpose.export.int8 import CalibrationCrops, Candidate
     from efficientpose.inference.estimator import PoseEstimator
@@ -28,12 +28,8 @@ def add_int8_options(parser: argparse.ArgumentParser) -> None:
     add("--calibrate", type=Path, metavar="DIR", help="folder of images such as the network will see")
     add("--calibrate-images", type=int, default=200, metavar="N", help="how many of them to use (default: 200)")
     add("--calibrate-boxes", type=Path, metavar="FILE.json", help="people's boxes in them, as for predict --boxes")
-    add(
-        "--max-drift",
-        type=float,
-        metavar="PX",
-        help="bound on the 95th percentile of the found keypoints' shifts, input pixels (default: 1%% of the input)",
-    )
+    drift = "bound on the 95th percentile of the found keypoints' shifts, input pixels (default: 1%% of the input)"
+    add("--max-drift", type=float, metavar="PX", help=drift)
     add("--force", action="store_true", help="give the file its name even if keypoints drifted further")
     add("--score", type=Path, metavar="FILE.json", help="report PCK on people annotated as in mpii_val.json, too")
     add("--score-images", type=Path, metavar="DIR", help="their images")
@@ -41,11 +37,7 @@ def add_int8_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_int8_options(options: argparse.Namespace) -> None:
-    """Check that the options of :func:`add_int8_options` go together.
-
-    Raises:
-        UsageError: If not.
-    """
+    """Raise a UsageError if the options of :func:`add_int8_options` do not go together."""
     if options.precision != "int8":
         if options.calibrate or options.calibrate_boxes or options.max_drift is not None or options.force:
             raise UsageError("--calibrate, --calibrate-boxes, --max-drift and --force are for --precision int8")
@@ -168,6 +160,7 @@ def _measure(
     engines = {precision: load_engine(path, threads=1) for precision, path in files.items()}
     crop = np.ascontiguousarray(crops.held_out[0][..., ::-1])
     image = CropEncoder(engines["int8"].metadata, dtype=np.dtype(np.float32)).encode([crop])
+    ways = {precision: (lambda engine=engine: engine.infer(image)) for precision, engine in engines.items()}
     scores = {}
     if options.score is not None:
         from efficientpose.evaluation.file_scores import score_files
@@ -187,10 +180,7 @@ def _measure(
     sizes = {key: sum(each.stat().st_size for each in path.parent.iterdir()) for key, path in files.items()}
     return Measured(
         drift=candidate.drift,
-        timings=time_in_turn(
-            {precision: (lambda engine=engine: engine.infer(image)) for precision, engine in engines.items()},
-            rounds=ROUNDS,
-        ),
+        timings=time_in_turn(ways, rounds=ROUNDS),
         size_ratio=sizes["int8"] / sizes["float32"],
         bound=bound,
         scores=scores,
@@ -230,10 +220,17 @@ def _write_report(measured: Measured, crops: "CalibrationCrops", path: Path) -> 
 
 
 def _print_report(measured: Measured, kind: str, path: Path) -> None:
-    drift, ratios = measured.drift, measured.time_ratios
+    from efficientpose.export.check import FAR
+
+    drift, side, ratios = measured.drift, measured.drift.side, measured.time_ratios
     print(f"{kind:<12}{path}")
     for title, shifts in (("found keypoints", drift.found), ("all keypoints", drift.every)):
-        print(f"{'':<12}{title:<16}{_describe(shifts, side=drift.side)}")
+        median, percentile_95 = shifts.median, shifts.percentile_95
+        print(
+            f"{'':<12}{title:<16}{shifts.num_keypoints}: moved by {median:.2f} px (median, {median / side:.2%} of the "
+            f"input), {percentile_95:.2f} px (95%, {percentile_95 / side:.2%}); {shifts.share_far:.1%} by more than "
+            f"{FAR * side:.1f} px"
+        )
     print(
         f"{'':<12}max |difference| {drift.difference:.2g}; time {ratios['wall']:.2f} of float32's (processor time "
         f"{ratios['cpu']:.2f}), one thread; size {measured.size_ratio:.2f}",
@@ -242,13 +239,3 @@ def _print_report(measured: Measured, kind: str, path: Path) -> None:
     for precision, scores in measured.scores.items():
         found = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
         print(f"{'':<12}{precision:<16}{found} of the torso", flush=True)
-
-
-def _describe(shifts: "Shifts", *, side: int) -> str:
-    from efficientpose.export.check import FAR
-
-    return (
-        f"{shifts.num_keypoints}: moved by {shifts.median:.2f} px (median, {shifts.median / side:.2%} of the input), "
-        f"{shifts.percentile_95:.2f} px (95%, {shifts.percentile_95 / side:.2%}); "
-        f"{shifts.share_far:.1%} by more than {FAR * side:.1f} px"
-    )

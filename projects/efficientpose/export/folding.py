@@ -52,16 +52,12 @@ def measure_inputs(backbone: nn.Module, images: Tensor) -> InputSizes:
 def same_pads(input_size: tuple[int, int], kernel_size: tuple[int, int], *, stride: int) -> Pads:
     """Return TensorFlow's "same" padding: the odd zero goes to the right and to the bottom.
 
-    Args:
-        input_size: (width, height).
-        kernel_size: (width, height).
-        stride: The same along both axes.
+    Sizes are (width, height); the stride is that of both axes.
     """
-    totals = (
+    horizontal, vertical = (
         max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
         for side, kernel in zip(input_size, kernel_size, strict=True)
     )
-    horizontal, vertical = totals
     return Pads(horizontal // 2, horizontal - horizontal // 2, vertical // 2, vertical - vertical // 2)
 
 
@@ -124,13 +120,7 @@ def _pads(conv: nn.Conv2d, sizes: InputSizes) -> Pads:
 
 
 def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gain: float = 1.0) -> Folded:
-    """Fold an inverted bottleneck of the backbone or of the passes.
-
-    Args:
-        block: In evaluation mode.
-        sizes: As :func:`measure_inputs` returns them.
-        gain: Factor of its input.
-    """
+    """Fold an inverted bottleneck of the backbone or of the passes; arguments are those of :func:`fold_conv`."""
     if isinstance(block, EMBConv):
         parts = [block.expand, block.depthwise, block.squeeze_excite, block.project]
         has_residual = False

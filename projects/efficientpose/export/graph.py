@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,31 +15,15 @@ from efficientpose.export.layers import NO_PADS, InputShift, PaddedConv2d, Pads,
 
 INPUT_NAME = "images"
 
-Kind = Literal[
-    "add",
-    "average_pool",
-    "concatenate",
-    "convolution",
-    "global_mean",
-    "multiply",
-    "pixel_shuffle",
-    "relu",
-    "relu6",
-    "resample",
-    "shift",
-    "sigmoid",
-    "silu",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One operation; tensors are (B, channels, height, width).
 
     Attributes:
-        kind: "average_pool" and "pixel_shuffle" work on squares of 2×2, "concatenate" joins channels, "shift" adds
-            ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with ``rows`` from the left and ``columns`` from
-            the right.
+        kind: A value of the two tables below. "average_pool" and "pixel_shuffle" work on squares of 2×2,
+            "concatenate" joins channels, "shift" adds ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with
+            ``rows`` from the left and ``columns`` from the right.
         name: Name of its output.
         inputs: Names of its inputs.
         shape: Shape of its output, for a batch of one.
@@ -47,7 +31,7 @@ class Operation:
         pads: A convolution's, as its stride and groups.
     """
 
-    kind: Kind
+    kind: str
     name: str
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
@@ -84,7 +68,7 @@ class _Tracer(fx.Tracer):
         return super().is_leaf_module(module, qualified_name)
 
 
-_MODULES: Mapping[type, Kind] = {
+_MODULES: Mapping[type, str] = {
     PaddedConv2d: "convolution",
     InputShift: "shift",
     Resampling: "resample",
@@ -95,7 +79,7 @@ _MODULES: Mapping[type, Kind] = {
     nn.AvgPool2d: "average_pool",
     nn.PixelShuffle: "pixel_shuffle",
 }
-_FUNCTIONS: Mapping[Any, Kind] = {
+_FUNCTIONS: Mapping[Any, str] = {
     operator.add: "add",
     operator.mul: "multiply",
     torch.cat: "concatenate",

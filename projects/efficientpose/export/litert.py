@@ -29,7 +29,7 @@ class ModelBuilder:
 
     def __init__(self, *, half: bool = False) -> None:
         self._half = half
-        self._buffers = [_make_buffer(b"")]  # the first one is that of tensors without data
+        self._buffers = [schema.BufferT()]  # the first one is that of tensors without data
         self._tensors: list[schema.TensorT] = []
         self._operators: list[schema.OperatorT] = []
         self._codes: dict[int, int] = {}
@@ -71,15 +71,18 @@ class ModelBuilder:
         model.description = "efficientpose"
         model.subgraphs = [graph]
         model.operatorCodes = [_make_operator_code(code) for code in self._codes]
-        model.metadata = [self._make_metadata(name, text) for name, text in metadata.items()]
+        model.metadata = []
+        for name, text in metadata.items():
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = name, self._add_buffer(text.encode())
+            model.metadata.append(entry)
         model.buffers = self._buffers
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
         return bytes(builder.Output())
 
     def _add_data(self, name: str, values: np.ndarray) -> int:
-        self._buffers.append(_make_buffer(np.ascontiguousarray(values).tobytes()))
-        return self._add_tensor(name, values.shape, values.dtype.name, buffer=len(self._buffers) - 1)
+        return self._add_tensor(name, values.shape, values.dtype.name, buffer=self._add_buffer(values.tobytes()))
 
     def _add_tensor(self, name: str, shape: Sequence[int], kind: str, *, buffer: int) -> int:
         tensor = schema.TensorT()
@@ -87,18 +90,11 @@ class ModelBuilder:
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def _make_metadata(self, name: str, text: str) -> schema.MetadataT:
-        self._buffers.append(_make_buffer(text.encode()))
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name, len(self._buffers) - 1
-        return entry
-
-
-def _make_buffer(data: bytes) -> schema.BufferT:
-    buffer = schema.BufferT()
-    if data:
+    def _add_buffer(self, data: bytes) -> int:
+        buffer = schema.BufferT()
         buffer.data = np.frombuffer(data, np.uint8)
-    return buffer
+        self._buffers.append(buffer)
+        return len(self._buffers) - 1
 
 
 def _make_operator_code(code: int) -> schema.OperatorCodeT:

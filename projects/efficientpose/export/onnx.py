@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 from onnx import TensorProto, helper, numpy_helper
 
 from efficientpose.export.graph import INPUT_NAME, Graph, Operation
@@ -135,6 +134,8 @@ def convert_to_openvino(serialised: bytes, path: Path, *, metadata: dict[str, st
         metadata: Entries of the file's ``rt_info``.
         half: Whether to store the weights in half precision; the arithmetic is chosen when the file is run.
     """
+    import openvino
+
     model = openvino.Core().read_model(BytesIO(serialised))
     for key, value in metadata.items():
         model.set_rt_info(value, key)

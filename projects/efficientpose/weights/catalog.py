@@ -13,13 +13,10 @@ _SUFFIXES: Final = {"keras": ".h5", "tflite": ".tflite"}
 
 @dataclass(frozen=True)
 class ReleasedFile:
-    """One released file.
+    """One released file: "keras" in float32, or "tflite" in float16 with batch norm folded in.
 
-    Attributes:
-        kind: "keras" is float32; "tflite" has float16 weights with batch norm folded in. Both have every output, but
-            of the Lite variants only the final one.
-        variant: Name of its variant.
-        sha256: Its checksum; None where it is not known, so that a download cannot be checked.
+    Both have every output, but of the Lite variants only the final one. ``sha256`` is None where it is not known, so
+    that a download cannot be checked.
     """
 
     kind: Kind
@@ -56,11 +53,7 @@ RELEASED_FILES: Final = (
 
 
 def released_files(variant: str) -> tuple[ReleasedFile, ...]:
-    """Return a variant's released files, the most exact first.
-
-    Raises:
-        ValueError: If the variant is unknown.
-    """
+    """Return a variant's released files, the most exact first; a ValueError if the variant is unknown."""
     name = get_variant(variant).name
     return tuple(file for file in RELEASED_FILES if file.variant == name)
 

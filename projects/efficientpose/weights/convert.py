@@ -33,15 +33,12 @@ class ConversionError(ValueError):
 
 
 def convert_file(source: Path, destination: Path, *, variant: str | None = None) -> str:
-    """Convert a released file to an MMPose checkpoint.
+    """Convert a released file to an MMPose checkpoint and return the name of its variant.
 
     Args:
         source: A released ``.h5`` or ``.tflite`` file.
         destination: The checkpoint to write; its folder must exist.
         variant: Its name; None to recognise it by its layers.
-
-    Returns:
-        The variant's name.
 
     Raises:
         FileNotFoundError: If ``source`` does not exist.
@@ -129,7 +126,7 @@ def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, T
         for key, array in arrays.items():
             full_key = f"{module_name}.{key}"
             expected = expected_tensors[full_key]
-            if problem := _problem(f"{layer} ({full_key})", array, expected):
+            if problem := _find_problem(f"{layer} ({full_key})", array, expected):
                 problems.append(problem)
             elif array is not None:
                 state_dict[full_key] = torch.from_numpy(array.copy()).to(expected.dtype)
@@ -160,7 +157,7 @@ def _unreleased_predictions(network: TopdownPoseEstimator, names: Mapping[str, s
     return zeros if zeros.keys().isdisjoint(released) else {}
 
 
-def _problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | None:
+def _find_problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | None:
     if array is None:
         return f"missing: {name} {tuple(expected.shape)}"
     if array.shape != tuple(expected.shape):

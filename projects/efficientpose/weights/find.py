@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from filelock import FileLock
 
@@ -71,7 +71,7 @@ def find_weights(
             return convert_cached(source, variant=name)
     if not allow_download:
         raise _not_found(name, download="not allowed here")
-    folder = _writable_or_temporary_folder("released")
+    folder = _make_folder("released", or_temporary=True)
     try:
         return _download_into(folder, released_file(name), base_url=base_url)
     except DownloadError as error:
@@ -79,15 +79,12 @@ def find_weights(
 
 
 def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_URL) -> Path:
-    """Download a variant's released file, if the cache lacks it, and convert it.
+    """Download a variant's released file if the cache lacks it; return the checkpoint made from it, in the cache.
 
     Args:
         variant: Its name, such as "rt".
         kind: "keras" (float32) or "tflite" (float16 weights, smaller); None for the most exact there is.
         base_url: Where the authors' files are.
-
-    Returns:
-        The checkpoint, in the cache.
 
     Raises:
         ValueError: If there is no such file, or what arrived is not it.
@@ -97,8 +94,8 @@ def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_U
     file = released_file(variant, kind=kind)
     if (path := _find_in_cache(file)) is not None:
         return path
-    _writable_folder("converted")
-    return _download_into(_writable_folder("released"), file, base_url=base_url)
+    _make_folder("converted", or_temporary=False)
+    return _download_into(_make_folder("released", or_temporary=False), file, base_url=base_url)
 
 
 def convert_cached(source: Path, *, variant: str) -> Path:
@@ -114,7 +111,7 @@ def convert_cached(source: Path, *, variant: str) -> Path:
     name = _checkpoint_name(variant, _sha256(source))
     if (path := cache_folder() / "converted" / name).is_file():
         return path
-    path = _writable_or_temporary_folder("converted") / name
+    path = _make_folder("converted", or_temporary=True) / name
     if not path.is_file():
         convert_file(source, path, variant=variant)
     return path
@@ -154,8 +151,8 @@ def _find_in_cache(file: ReleasedFile) -> Path | None:
 
 
 def _find_in_weights_folder(file: ReleasedFile) -> Path | None:
-    folder = _weights_folder()
-    matches = [] if folder is None else [path for path in folder.rglob(file.name) if path.is_file()]
+    folder = os.environ.get(WEIGHTS_VARIABLE)
+    matches = [path for path in Path(folder).expanduser().rglob(file.name) if path.is_file()] if folder else []
     if not matches:
         return None
     found = min(matches, key=lambda path: (len(path.parts), path))
@@ -164,15 +161,12 @@ def _find_in_weights_folder(file: ReleasedFile) -> Path | None:
     return found
 
 
-def _weights_folder() -> Path | None:
-    folder = os.environ.get(WEIGHTS_VARIABLE)
-    return Path(folder).expanduser() if folder else None
-
-
 def _not_found(variant: str, *, download: str) -> WeightsNotFoundError:
     names = " or ".join(file.name for file in released_files(variant))
-    folder = _weights_folder()
-    searched = "not set" if folder is None else f"{folder} {'has no ' + names if folder.is_dir() else 'is no folder'}"
+    searched = "not set"
+    if chosen := os.environ.get(WEIGHTS_VARIABLE):
+        folder = Path(chosen).expanduser()
+        searched = f"{folder} {'has no ' + names if folder.is_dir() else 'is no folder'}"
     return WeightsNotFoundError(
         f"there are no weights of {get_variant(variant).title}. Looked at:\n"
         f"  cache: {cache_folder()}\n"
@@ -233,30 +227,20 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-_Folder = Literal["released", "converted"]
-
-
-def _writable_folder(name: _Folder) -> Path:
-    """Return a folder of the cache, made if need be; an OSError says what to do if it cannot be written."""
+def _make_folder(name: str, *, or_temporary: bool) -> Path:
+    """Make and return a folder of the cache; if it cannot be written, a temporary one with a warning, or an error."""
     folder = cache_folder() / name
     try:
         make_writable_folder(folder)
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            f"the cache {folder} cannot be written ({reason}): set {CACHE_VARIABLE} to a folder that can be"
-        ) from error
-    return folder
-
-
-def _writable_or_temporary_folder(name: _Folder) -> Path:
-    """Return a folder of the cache, or, with a warning, one that is removed when the process ends."""
-    try:
-        return _writable_folder(name)
-    except OSError:
+        if not or_temporary:
+            reason = error.strerror or error
+            raise OSError(
+                f"the cache {folder} cannot be written ({reason}): set {CACHE_VARIABLE} to a folder that can be"
+            ) from error
         folder = _temporary_cache(cache_folder()) / name
         folder.mkdir(exist_ok=True)
-        return folder
+    return folder
 
 
 @functools.cache  # one folder and one warning
