@@ -21,7 +21,7 @@ from mmengine.hooks.test_time_aug_hook import build_runner_with_tta
 from mmengine.runner import Runner
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu import join_cpu_processes
+from efficientpose.engine.launchers import join_cpu_processes
 from efficientpose.evaluation.test_options import DEFAULT_SCALES, set_flip_test, set_multi_scale_test, set_submission
 
 

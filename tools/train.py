@@ -8,7 +8,8 @@ import sys
 from importlib.resources import files
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.engine.cpu import ask_for_huge_pages, join_cpu_processes
+from efficientpose.engine.cpu import ask_for_huge_pages
+from efficientpose.engine.launchers import join_cpu_processes
 
 if __name__ == "__main__":
     ask_for_huge_pages()

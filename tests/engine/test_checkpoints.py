@@ -121,8 +121,9 @@ def test_run_killed_at_any_change_of_a_file_goes_on(tmp_path):
         assert status == KILLED
         assert run_and_die_at(runner, 10**6) == 0
         assert files_in(work_dir) == finished, f"after a kill at change {step}"
-    # Opened and put in place: the checkpoint, its pointer, the best, both again. Removed: the old one, the old best.
-    assert step - 1 == 2 * 5 + 2
+    # Opened and put in place: the checkpoint, the best, the checkpoint again. Opened: the pointer, twice. Removed: the
+    # old checkpoint, the old best.
+    assert step - 1 == 2 * 3 + 2 + 2
     assert files_in(work_dir) == finished
 
 
@@ -245,6 +246,9 @@ def test_checkpoints_may_lie_in_another_folder(whole, tmp_path):
     put(tmp_path / "out", ["epoch_2.pth"], whole[:100])
     put(tmp_path / "run", ["last_checkpoint"], str(tmp_path / "out" / "epoch_2.pth").encode())
     assert find_resumable(tmp_path / "run", template="epoch_{}.pth") == tmp_path / "out" / "epoch_1.pth"
+    put(tmp_path / "run", ["last_checkpoint"], b"")  # the power failed
+    found = find_resumable(tmp_path / "run", template="epoch_{}.pth", out_dir=tmp_path / "out")
+    assert found == tmp_path / "out" / "epoch_1.pth"
 
 
 def test_without_a_whole_checkpoint_a_run_does_not_silently_start_anew(whole, tmp_path):

@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
-from efficientpose.engine.cpu import join_cpu_processes, read_slurm
+from efficientpose.engine.launchers import join_cpu_processes, read_slurm
 
 NUM_PROCESSES = 2
 
@@ -124,10 +124,12 @@ def compare(make_runner, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_with_twice_the_batch(compare):
     assert max(compare("CpuSyncBN")) < 1e-4
 
 
+@pytest.mark.slow
 def test_they_would_not_with_statistics_of_their_own(compare):
     assert min(compare("BN")) > 1e-2
 

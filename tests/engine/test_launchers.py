@@ -9,6 +9,8 @@ import sys
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = [
     "default_hooks.ema.type=EMAHook",
     "optim_wrapper.accumulative_counts=4",

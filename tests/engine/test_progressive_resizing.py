@@ -132,7 +132,7 @@ def test_runs_that_cannot_have_crops_that_grow_are_refused(run, overrides, messa
 def test_a_run_of_another_length_is_not_resumed(run, tmp_path):
     hooks = {"default_hooks.sigma": dict(_delete_=True, type="ChannelsLastHook")}  # sigma's would refuse it, too
     run(hooks, work_dir=tmp_path / "earlier")
-    with pytest.raises(ValueError, match=r"had a progressive_resizing of max_epochs=2, this config has max_epochs=4: "):
+    with pytest.raises(ValueError, match="progressive_resizing with max_epochs=2, this config has max_epochs=4: "):
         run(hooks | {"train_cfg.max_epochs": 4}, resume=True, load_from=str(tmp_path / "earlier" / "epoch_1.pth"))
 
 

@@ -10,7 +10,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from efficientpose.core.shipped_files import config_path
 from efficientpose.engine import DecayingTriangularLR, ShrinkingSigmaHook
-from efficientpose.engine.cyclical_rate import decaying_triangular_rate, limit_rate, stepwise_sigma
+from efficientpose.engine.cyclical_rate import decaying_triangular_rate, limit_rate
 
 MAX_RATE = 0.3
 MIN_RATE = 0.3 / 3000
@@ -73,11 +73,10 @@ def test_the_last_step_s_rate_worked_out_by_hand() -> None:
 
 
 def test_sigma_takes_equal_steps_for_equal_shares_of_the_epochs() -> None:
-    sigmas = [
-        stepwise_sigma(epoch, num_epochs=10, num_levels=4, sigma_start=0.2, sigma_end=0.05) for epoch in range(12)
-    ]
+    hook = ShrinkingSigmaHook(sigma_start=0.2, num_levels=4)
+    sigmas = [hook.find_sigma(epoch, num_epochs=10) for epoch in range(12)]
     assert sigmas == pytest.approx([0.2] * 3 + [0.15] * 2 + [0.1] * 3 + [0.05] * 4)
-    assert stepwise_sigma(0, num_epochs=10, num_levels=1, sigma_start=0.2, sigma_end=0.05) == 0.05
+    assert ShrinkingSigmaHook(sigma_start=0.2, num_levels=1).find_sigma(0, num_epochs=10) == 0.05
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer) -> DecayingTriangularLR:

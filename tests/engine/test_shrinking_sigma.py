@@ -15,7 +15,7 @@ def test_a_run_of_another_sigma_schedule_cannot_be_resumed():
     checkpoint = {}
     ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).before_save_checkpoint(runner_of(9), checkpoint)
     other = ShrinkingSigmaHook(sigma_start=0.1, num_levels=4)
-    with pytest.raises(ValueError, match=r"of sigma_start=0\.2, this config has sigma_start=0\.1: .*load_from"):
+    with pytest.raises(ValueError, match=r"with sigma_start=0\.2, this config has sigma_start=0\.1: .*load_from"):
         other.after_load_checkpoint(runner_of(9), checkpoint)
     other.after_load_checkpoint(runner_of(9, resume=False), checkpoint)
     with pytest.raises(ValueError, match=r"the run to resume had no sigma_schedule, this config has: .*load_from"):
@@ -34,7 +34,7 @@ def checkpoint(make_runner, tmp_path):
 @pytest.mark.parametrize("num_epochs", [1, 3])
 def test_a_run_of_another_length_is_not_resumed(make_runner, checkpoint, num_epochs):
     longer = make_runner({"train_cfg.max_epochs": num_epochs}, resume=True, load_from=str(checkpoint))
-    with pytest.raises(ValueError, match=rf"of max_epochs=2, this config has max_epochs={num_epochs}: .*load_from"):
+    with pytest.raises(ValueError, match=rf"with max_epochs=2, this config has max_epochs={num_epochs}: .*load_from"):
         longer.train()
     assert longer.iter == 0
 

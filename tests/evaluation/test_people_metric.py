@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from crossing_clips import STANDING
+from track_switches import STANDING
 
 from efficientpose.evaluation import PeopleMetric
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from crossing_clips import STANDING
+from track_switches import STANDING
 
 from efficientpose.codecs.targets import render_heatmaps, render_pafs
 from efficientpose.core.scenes import fit_into, with_shorter_side

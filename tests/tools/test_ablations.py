@@ -1,9 +1,9 @@
-"""Configs, resumption and table of the ablations; the runs themselves are MMEngine's."""
+"""Configs, work folders, resumption and table of the ablations; the runs themselves are MMEngine's."""
 
-import ablation_runs as ablations
+import ablations
 import pytest
 import torch
-from ablation_runs import CHANGES, make_config, render_table, run_once
+from ablations import CHANGES, claim_folder, make_config, render_table, run_once
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
@@ -79,7 +79,7 @@ def test_a_finished_run_is_not_run_again(base, tmp_path, monkeypatch):
     assert seen[0].resume
     other = make_config(base, "full", num_epochs=3, seed=0)
     other.optim_wrapper.optimizer.lr = 0.05
-    with pytest.raises(ValueError, match=r"run holds a run of other settings, which run\.txt there tells: remove it"):
+    with pytest.raises(ValueError, match=r"run holds a run of other settings, see its run\.txt: remove it"):
         run_once(other, work_dir)
     assert len(seen) == 1
 
@@ -91,3 +91,19 @@ def test_table_has_means_intervals_seeds_and_differences():
     table = render_table({"full": [run(50.0), run(53.0)], "no_paf": [run(48.0), run(50.0)]})
     assert "51.5 [49.5, 55.5] (50.0, 53.0); +0.0" in table
     assert "49.0 [47.0, 53.0] (48.0, 50.0); -2.5" in table
+
+
+def test_a_folder_is_claimed_once_and_for_one_run(tmp_path):
+    folder = tmp_path / "runs" / "first"
+    claim_folder(folder, "three epochs")
+    (folder / "epoch_1.pth").touch()
+    claim_folder(folder, "three epochs")
+    with pytest.raises(ValueError, match=r"first holds a run of other settings, see its run\.txt: remove it"):
+        claim_folder(folder, "four epochs")
+    assert (folder / "run.txt").read_text() == "three epochs"
+
+
+def test_a_folder_that_does_not_say_of_which_run_it_is_is_refused(tmp_path):
+    (tmp_path / "epoch_1.pth").touch()
+    with pytest.raises(ValueError, match=r"holds files and no run\.txt"):
+        claim_folder(tmp_path, "three epochs")

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from decoders import compare_decoders, predict_coarse_maps
+from compare_decoders import compare_decoders, predict_coarse_heatmaps
 from mmengine.config import Config
 from mmpose.apis import init_model
 from scipy.io import savemat
@@ -56,17 +56,17 @@ def test_sparse_decoding_scores_as_dense_decoding(run_tool, five_people, checkpo
     assert "subpixel" in capsys.readouterr().out
 
 
-def draw_truth(maps, codec):
-    """Return the same people with maps that are drawn from their truth, so that decoding alone can err."""
+def draw_ground_truth(predicted, codec):
+    """Return the same people with heatmaps drawn from their ground truth, so that decoding alone can err."""
     drawn = []
-    for sample in maps.samples:
+    for sample in predicted.samples:
         (truth,) = sample.gt_instances.keypoints
         corner = sample.input_center - 0.5 * sample.input_scale
         points = (truth - corner) / sample.input_scale * codec.input_size
         labelled = torch.ones(1, len(points))
         targets = codec.render(torch.from_numpy(points[None]).float(), labelled, with_full_heatmaps=False)
         drawn.append(targets.heatmaps[0].numpy())
-    return maps._replace(heatmaps=np.stack(drawn))
+    return predicted._replace(heatmaps=np.stack(drawn))
 
 
 def test_between_pixels_is_as_good_at_every_tight_threshold_where_truth_is_known(five_people, checkpoints):
@@ -74,7 +74,7 @@ def test_between_pixels_is_as_good_at_every_tight_threshold_where_truth_is_known
     config.merge_from_dict(dict(option.split("=", 1) for option in five_people if "=" in option))
     config.test_dataloader.update(num_workers=0, persistent_workers=False)
     model = init_model(config, str(checkpoints["rt"]), device="cpu")
-    maps = draw_truth(predict_coarse_maps(model, config), model.head.decoder)
+    maps = draw_ground_truth(predict_coarse_heatmaps(model, config), model.head.decoder)
     tight = (0.002, 0.005, 0.01, 0.02, 0.05)
     results = compare_decoders(model, maps, thresholds=tight)
     keys = [f"{measure}@{threshold:g}" for measure in ("PCKh", "torso/PCK") for threshold in tight]

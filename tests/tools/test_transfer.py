@@ -9,7 +9,7 @@ from lsp import LSP_NAMES
 from mmengine.config import Config
 from PIL import Image
 from scipy.io import savemat
-from transfer_runs import EPOCHS, TransferRun, prepare, read_score, render, score_path, train
+from transfer import EPOCHS, TransferRun, prepare, read_score, render, score_path, train
 
 
 def write_source(folder):
@@ -45,7 +45,7 @@ def test_both_starts_differ_in_the_weights_alone(tmp_path):
 def test_a_finished_run_is_not_repeated_and_its_score_is_in_the_table(tmp_path):
     run = TransferRun(photographs=200, start="released", epochs=16)
     assert read_score(run, tmp_path) is None
-    with pytest.raises(OSError, match="absent"):
+    with pytest.raises(ValueError, match="absent"):
         train(run, tmp_path / "absent", tmp_path)
     path = score_path(run, tmp_path)
     path.write_text(json.dumps({"scores": {"PCK@0.2": {"value": 61.25, "low": 60.0, "high": 62.5}}}))

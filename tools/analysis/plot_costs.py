@@ -20,7 +20,7 @@ from efficientpose.benchmark.costs import RESOLUTION_STEP, measure_latency, meas
 from efficientpose.benchmark.machine import describe_machine
 from efficientpose.core.files import replacing
 from efficientpose.core.variants import VARIANTS
-from efficientpose.engine.plots import check_picture_path, save_figure
+from efficientpose.engine.figures import check_figure_path, save_figure
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -58,7 +58,7 @@ def main() -> int:
     settings = dict(engine=arguments.engine, threads=arguments.threads)
     try:
         check(arguments)
-        check_picture_path(arguments.out)
+        check_figure_path(arguments.out)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             memories = measure_memory(arguments.model, arguments.batches, folder=folder, **settings)

@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader
 from efficientpose.codecs import FullResolutionHeatmap
 from efficientpose.codecs.targets import Targets
 from efficientpose.engine.cpu import ChannelsLastHook
-from efficientpose.engine.resuming import find_hook
+from efficientpose.engine.lookup import find_hook
 
 
 class Comparison(NamedTuple):

@@ -1,4 +1,4 @@
-"""What happens around training and testing: schedules and hooks."""
+"""Schedules and hooks around training and testing."""
 
 from efficientpose.engine.checkpoints import AtomicCheckpointHook
 from efficientpose.engine.cpu import ChannelsLastHook, CpuMemoryHook

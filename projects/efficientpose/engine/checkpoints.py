@@ -1,7 +1,7 @@
 """Training checkpoints that are never half a file, and from which a killed run goes on.
 
-MMEngine writes over files in place, and removes the outdated ones before the new one is there. Here a file is written
-beside its place and moved there when it is whole, and nothing is removed before its successor is there.
+MMEngine's hook writes files in place and removes outdated ones before their successor is there. Here each file is
+written beside its place and moved there when it is whole, and outdated files are removed after that.
 """
 
 import logging
@@ -18,17 +18,14 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import print_log
+from mmengine.logging import MessageHub, print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from efficientpose.core.files import replacing
 
-LAST_CHECKPOINT = "last_checkpoint"
-"""MMEngine's name for the file that holds the path of the newest checkpoint."""
-
-# MMEngine lets most of what it stores through PyTorch's safe loading; a mask in the data set's description lacks this,
-# without which it would load the file unsafely.
+# MMEngine lets most of what it stores through PyTorch's safe loading. A mask in the dataset's description lacks this,
+# and the file would be loaded unsafely.
 torch.serialization.add_safe_globals([type(np.dtype(name)) for name in ("bool", "uint8", "int32", "float32")])
 
 _OUTDATED = "outdated_ckpts"
@@ -54,27 +51,40 @@ class AtomicBackend(LocalBackend):
 
 
 class _PostponedRemoval:
-    """A file backend that only notes the names of files to remove: MMEngine asks before their successor is there."""
+    """A file backend that notes which files to remove: MMEngine asks for it before their successor is there."""
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, hub: MessageHub) -> None:
         self.backend = backend
-        self.outdated: list[str] = []
+        self.hub = hub
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
 
     def remove(self, filepath: str) -> None:
-        self.outdated.append(Path(filepath).name)
+        # The successor's checkpoint holds the names: a resumed run removes the files if this one is killed before.
+        names = self.hub.runtime_info.get(_OUTDATED, [])
+        self.hub.update_info(_OUTDATED, [*names, Path(filepath).name])
+
+    def remove_outdated(self, folder: str) -> None:
+        """Remove the noted files, but for those written again since, from a run's own folder: it may be a copy."""
+        info = self.hub.runtime_info
+        names = info.get(_OUTDATED, [])
+        if not names:
+            return
+        in_use = {Path(info[key]).name for key in info if key.startswith(("last_ckpt", "best_ckpt"))}
+        for path in [self.backend.join_path(folder, name) for name in names if name not in in_use]:
+            if is_main_process() and self.backend.isfile(path):
+                self.backend.remove(path)
+        self.hub.update_info(_OUTDATED, [])
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's checkpoint hook, safe against a kill at any instant.
 
-    ``last_checkpoint`` is written after the checkpoint that it names, and outdated files are removed after that. With
-    ``--resume`` alone, a checkpoint that is damaged nevertheless (by the disk, say) is passed over, with a warning, for
-    the newest that is whole. A run that ended before its validation did catches up on it when resumed, so that no best
-    checkpoint is missed.
+    Outdated checkpoints are removed after their successor is written. With ``--resume`` alone, a checkpoint that is
+    damaged nevertheless (by the disk, say) is passed over, with a warning, for the newest whole one. A run that ended
+    before its validation did catches up on it when resumed, so that no best checkpoint is missed.
 
     Args:
         **settings: Those of ``mmengine.hooks.CheckpointHook``.
@@ -88,7 +98,6 @@ class AtomicCheckpointHook(CheckpointHook):
             settings.setdefault("backend_args", dict(backend="atomic"))
         super().__init__(**settings)
         self.file_backend: Any = None
-        self.saved_as_validated: int | None = None
         if self.args:
             raise ValueError(f"{', '.join(self.args)}: CheckpointHook has no such setting; MMEngine documents all")
 
@@ -98,7 +107,9 @@ class AtomicCheckpointHook(CheckpointHook):
             return
         asked_for = runner._load_from
         if asked_for is None:
-            found = find_resumable(Path(runner.work_dir), template=self.filename_tmpl)
+            work_dir = Path(runner.work_dir)
+            out_dir = work_dir if self.out_dir is None else Path(self.out_dir) / work_dir.name
+            found = find_resumable(work_dir, template=self.filename_tmpl, out_dir=out_dir)
             runner._load_from = None if found is None else str(found)
         elif Path(asked_for).is_file() and (damage := find_damage(Path(asked_for))):
             raise ValueError(f"{asked_for} is damaged ({damage}): resume from another, or give --resume no path")
@@ -106,85 +117,51 @@ class AtomicCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Tidy up after a run that was killed, and catch up on its validation (MMEngine's contract)."""
         super().before_train(runner)
-        self.file_backend = _PostponedRemoval(self.file_backend)
-        self.file_backend.outdated += runner.message_hub.runtime_info.get(_OUTDATED, [])
-        self._remove_outdated(runner)
+        self.file_backend = _PostponedRemoval(self.file_backend, runner.message_hub)
+        self.file_backend.remove_outdated(self.out_dir)
         if is_main_process():
-            for folder in (Path(runner.work_dir), Path(self.out_dir)):
-                for partial in folder.glob(".*.partial"):
-                    partial.unlink(missing_ok=True)
+            for partial in Path(self.out_dir).glob(".*.partial"):
+                partial.unlink(missing_ok=True)
         if not self.by_epoch or runner.epoch == 0:
             return
         if self.file_backend.isfile(self._path_of(runner.epoch)):
             self.last_ckpt = self._path_of(runner.epoch)
-        if self._lacks_validation(runner):
+        has_validation = runner.val_loop is not None and runner.epoch >= runner.val_begin
+        is_due = runner.epoch % runner.val_interval == 0 or runner.epoch == runner.max_epochs
+        if has_validation and is_due and runner.message_hub.runtime_info.get(_VALIDATED) != runner.epoch:
             runner.logger.info(f"Epoch {runner.epoch} was not validated when the last run ended; it is now.")
             runner.val_loop.run()
 
-    def _lacks_validation(self, runner: Runner) -> bool:
-        if runner.val_loop is None or runner.epoch < runner.val_begin:
-            return False
-        is_due = runner.epoch % runner.val_interval == 0 or runner.epoch == runner.max_epochs
-        return is_due and runner.message_hub.runtime_info.get(_VALIDATED) != runner.epoch
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Save an epoch's checkpoint (MMEngine's contract)."""
+        super().after_train_epoch(runner)
+        self.file_backend.remove_outdated(self.out_dir)
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Save a checkpoint in a training by iterations (MMEngine's contract)."""
+        super().after_train_iter(runner, *args, **kwargs)
+        self.file_backend.remove_outdated(self.out_dir)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Save the best checkpoint, and note in the last one that it is validated (MMEngine's contract)."""
         if self.file_backend is None:  # a validation on its own
             return
-        runner.message_hub.update_info(_VALIDATED, runner.epoch)
+        hub = runner.message_hub
+        hub.update_info(_VALIDATED, runner.epoch)
+        bests = _best_checkpoints(hub.runtime_info)
         super().after_val_epoch(runner, metrics)
+        # With a new best one, the base class has saved the last checkpoint again.
         is_saved = self.by_epoch and self.last_ckpt is not None and self.last_ckpt == self._path_of(runner.epoch)
-        if is_saved and self.saved_as_validated != runner.epoch:
+        if is_saved and _best_checkpoints(hub.runtime_info) == bests:
             self._save_checkpoint_with_step(runner, runner.epoch, dict(epoch=runner.epoch, iter=runner.iter))
-        self._remove_outdated(runner)
+        self.file_backend.remove_outdated(self.out_dir)
 
     def _path_of(self, step: int) -> str:
         return self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
 
-    def _outdated_names(self, runner: Runner) -> list[str]:
-        """Return the names of files to remove, but for those written again since."""
-        info = runner.message_hub.runtime_info
-        in_use = {Path(info[key]).name for key in info if key.startswith(("last_ckpt", "best_ckpt"))}
-        return [name for name in self.file_backend.outdated if name not in in_use]
 
-    def _remove_outdated(self, runner: Runner) -> None:
-        """Remove outdated files; always from this run's own folder, which may be a copy of another's."""
-        files = self.file_backend
-        if is_main_process():
-            for path in [files.join_path(self.out_dir, name) for name in self._outdated_names(runner)]:
-                if files.isfile(path):
-                    files.backend.remove(path)
-        files.outdated.clear()
-
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Do as the base class does, in a safe order."""
-        hub = runner.message_hub
-        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                self.file_backend.remove(self._path_of(self.keep_ckpt_ids[0]))
-            self.keep_ckpt_ids.append(step)
-            hub.update_info("keep_ckpt_ids", list(self.keep_ckpt_ids))
-        self.last_ckpt = self._path_of(step)
-        hub.update_info("last_ckpt", self.last_ckpt)
-        # For whoever resumes from this checkpoint, should the run be killed before it removes them.
-        hub.update_info(_OUTDATED, self._outdated_names(runner))
-        runner.save_checkpoint(
-            self.out_dir,
-            self.filename_tmpl.format(step),
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-        )
-        self.saved_as_validated = hub.runtime_info.get(_VALIDATED)
-        if is_main_process():
-            AtomicBackend().put_text(self.last_ckpt, Path(runner.work_dir) / LAST_CHECKPOINT)
-        self._remove_outdated(runner)
-
-
-# What zipfile raises on damaged archives.
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ValueError)
+def _best_checkpoints(info: dict[str, Any]) -> dict[str, str]:
+    return {key: path for key, path in info.items() if key.startswith("best_ckpt")}
 
 
 def find_damage(path: Path) -> str | None:
@@ -198,19 +175,21 @@ def find_damage(path: Path) -> str | None:
             broken = archive.testzip()
             # PyTorch leaves tensors unset that are marked as folders.
             marked = [entry.filename for entry in archive.infolist() if entry.external_attr]
-    except _ARCHIVE_ERRORS as error:
+    # zipfile raises all of these on damaged archives.
+    except (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ValueError) as error:
         return str(error) or type(error).__name__
     if broken is not None:
         return f"the checksum of {broken} does not match"
     return f"{marked[0]} is not marked as a file" if marked else None
 
 
-def find_resumable(work_dir: Path, *, template: str) -> Path | None:
-    """Find the checkpoint to resume from: that named by ``last_checkpoint``, or else the newest that is whole.
+def find_resumable(work_dir: Path, *, template: str, out_dir: Path | None = None) -> Path | None:
+    """Find the checkpoint to resume from: the one that ``last_checkpoint`` names, or else the newest whole one.
 
     Args:
-        work_dir: Where ``last_checkpoint`` is; it may have been moved since.
+        work_dir: Folder of ``last_checkpoint``; it may have been moved since.
         template: A checkpoint's name with ``{}`` for its number.
+        out_dir: Folder of the checkpoints; None for that of ``last_checkpoint``.
 
     Returns:
         Its path; None if there is no checkpoint at all.
@@ -219,7 +198,7 @@ def find_resumable(work_dir: Path, *, template: str) -> Path | None:
         ValueError: If there are checkpoints, but none is whole.
     """
     problems: list[str] = []
-    for path in _list_candidates(work_dir, template=template):
+    for path in _list_candidates(work_dir, template=template, out_dir=out_dir or work_dir):
         damage = find_damage(path)
         if damage is None:
             for problem in problems:
@@ -231,13 +210,13 @@ def find_resumable(work_dir: Path, *, template: str) -> Path | None:
     return None
 
 
-def _list_candidates(work_dir: Path, *, template: str) -> list[Path]:
+def _list_candidates(work_dir: Path, *, template: str, out_dir: Path) -> list[Path]:
     """Return the checkpoint that ``last_checkpoint`` names and then the others beside it, newest first."""
-    pointer = work_dir / LAST_CHECKPOINT
+    pointer = work_dir / "last_checkpoint"
     text = pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
     named = Path(text) if text else None
-    folder = work_dir
-    if named is not None and not (work_dir / named.name).is_file() and named.parent.is_dir():
+    folder = out_dir
+    if named is not None and not (folder / named.name).is_file() and named.parent.is_dir():
         folder = named.parent
     pattern = re.compile(re.escape(template).replace(r"\{\}", r"(\d+)"))
     numbers = {path: int(match[1]) for path in folder.glob("*") if (match := pattern.fullmatch(path.name))}

@@ -7,7 +7,7 @@ from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, OptimizerType, _ParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 
-from efficientpose.engine.resuming import check_same
+from efficientpose.engine.resuming import check_resumed
 
 RATE_RANGE = 3000.0
 """λmax / λmin."""
@@ -18,7 +18,7 @@ def limit_rate(max_rate: float, *, sigma_start: float, sigma_end: float, rate_ra
 
     Args:
         max_rate: λmax.
-        sigma_start: σ0, as a fraction of the map.
+        sigma_start: σ0, as a fraction of the heatmap's size.
         sigma_end: σ∞.
         rate_range: λmax / λmin.
     """
@@ -53,22 +53,6 @@ def decaying_triangular_rate(
     min_rate = max_rate / rate_range
     wave = min_rate + height * (max_rate - min_rate)
     return limit + amplitude * (wave - limit)
-
-
-def stepwise_sigma(epoch: int, *, num_epochs: int, num_levels: int, sigma_start: float, sigma_end: float) -> float:
-    """Return the heatmaps' width in one epoch: equal steps down, each level for an equal share of the epochs.
-
-    Args:
-        epoch: Counted from 0; beyond the last, sigma is ``sigma_end``.
-        num_epochs: Epochs of the whole training.
-        num_levels: Values that sigma takes, both ends included.
-        sigma_start: σ0, as a fraction of the map.
-        sigma_end: σ∞.
-    """
-    if num_levels == 1:
-        return sigma_end
-    level = min(num_levels - 1, epoch * num_levels // num_epochs)
-    return sigma_start + (sigma_end - sigma_start) * level / (num_levels - 1)
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -161,20 +145,17 @@ class DecayingTriangularLR(LRSchedulerMixin, _ParamScheduler):
         return [limit_rate(max_rate, **sigmas, rate_range=self.rate_range) for max_rate in self.base_values]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where another scheduler was saved (PyTorch's contract).
-
-        Args:
-            state_dict: Of a scheduler of the same settings.
+        """Go on where a scheduler with the same settings was saved (PyTorch's contract).
 
         Raises:
-            ValueError: If its settings are others, in steps: those of a run of another length, batch size, number of
-                processes or learning rate.
+            ValueError: If its settings, in steps, are others: those of a run with another length, batch size, number
+                of processes or learning rate.
         """
         names = ("begin", "end", "cycle", "rate_range", "sigma_start", "sigma_end", "base_values")
-        check_same(
+        check_resumed(
             {name: state_dict.get(name) for name in names},
             {name: getattr(self, name) for name in names},
-            had="in steps, a rate with",
+            name="learning rate (in steps)",
             remedy="set learning rate, length, batch size and number of processes back",
         )
         super().load_state_dict(state_dict)

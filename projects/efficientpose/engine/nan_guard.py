@@ -1,4 +1,4 @@
-"""Stop a training that goes wrong before its weights do, and say on which samples."""
+"""Stop a training at the first loss that is not finite, and name the batch's samples."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from efficientpose.engine.resuming import network_of
+from efficientpose.engine.lookup import network_of
 
 
 @HOOKS.register_module()
 class NanGuardHook(Hook):
     """Stop at the first loss that is not finite, before the weights learn from it.
 
-    Of several processes the one whose batch it was stops, and the launcher ends the others. Where gradients are
-    clipped, a norm that is not finite stops the training too; it has spoilt the weights then, but no checkpoint is
-    written with weights that are not finite. Under AMP the norm is not looked at, for its scaler leaves out such steps.
+    With several processes, the one with that batch stops, and the launcher ends the others. Where gradients are
+    clipped, a norm that is not finite stops the training too. The weights are spoilt by then, but no checkpoint is
+    written with weights that are not finite. Under AMP the norm is not checked: its scaler skips such steps.
 
     Raises:
         FloatingPointError: It names the epoch, the iteration, the losses and the batch's samples.
@@ -30,7 +30,7 @@ class NanGuardHook(Hook):
     priority = "HIGH"
 
     def before_train(self, runner: Runner) -> None:
-        """Watch what the network returns (MMEngine's contract)."""
+        """Check the losses that the network returns from now on (MMEngine's contract)."""
         network = network_of(runner)
 
         def watch(_: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
@@ -43,11 +43,11 @@ class NanGuardHook(Hook):
         self.watching = network.register_forward_hook(watch, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:  # noqa: ARG002 - MMEngine passes it
-        """Watch no longer (MMEngine's contract)."""
+        """Check no more losses (MMEngine's contract)."""
         self.watching.remove()
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:  # noqa: ARG002
-        """Look at the gradients' norm, where clipping has taken it (MMEngine's contract)."""
+        """Check the gradients' norm, where clipping has computed it (MMEngine's contract)."""
         norms = runner.message_hub.log_scalars.get("train/grad_norm")
         if norms is None or isinstance(runner.optim_wrapper, AmpOptimWrapper) or math.isfinite(norms.current()):
             return
@@ -71,14 +71,14 @@ def check_losses(losses: Mapping[str, Tensor], samples: Sequence[BaseDataElement
     """Check that every loss is finite.
 
     Args:
-        losses: By name, among them their sum ``loss``.
+        losses: By name, with their sum as ``loss``.
         samples: The batch.
-        place: In the training, for the error.
+        place: Epoch and iteration, for the error.
 
     Raises:
         FloatingPointError: If one is not.
     """
-    # The sum tells of all, so a GPU is waited for once.
+    # One look at the sum, so that a GPU is waited for once.
     if math.isfinite(float(losses["loss"])):
         return
     values = ", ".join(f"{name} {float(loss):.4g}" for name, loss in losses.items() if name != "loss")
@@ -86,7 +86,7 @@ def check_losses(losses: Mapping[str, Tensor], samples: Sequence[BaseDataElement
 
 
 def describe_samples(samples: Sequence[BaseDataElement]) -> str:
-    """Return what a batch held, one sample a line, and what may be done."""
+    """Return a batch's samples, one a line, and advice."""
     lines = [f"  id {sample.get('id')}, {sample.get('img_path')}" for sample in samples]
     advice = (
         "Look at their annotations, or start anew with a lower learning rate (tools/lr_range_test.py finds the "

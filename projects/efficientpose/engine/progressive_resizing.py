@@ -1,4 +1,4 @@
-"""Train on shrunk crops first: steps are cheap while maps are coarse anyway."""
+"""Train on shrunk crops first: steps are cheap while heatmaps are wide anyway."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from efficientpose.core.decoding import STRIDE
-from efficientpose.engine.resuming import check_resumed, network_of
+from efficientpose.engine.lookup import network_of
+from efficientpose.engine.resuming import check_resumed
 from efficientpose.models import EfficientPoseHead, PafPoseEstimator
 
 _KEY = "progressive_resizing"
@@ -22,18 +23,18 @@ _KEY = "progressive_resizing"
 
 @HOOKS.register_module()
 class ProgressiveResizingHook(Hook):
-    """Shrink training's crops to a size that grows in equal parts of the run, as sigma's levels shrink.
+    """Shrink the training crops to a size that grows in equal parts of the run, as sigma's levels shrink.
 
-    The size of an epoch follows from its number and the run's length alone, so a resumed run goes on exactly;
-    checkpoints carry both, and a run of others refuses to resume from them. Validation sees whole crops, and
-    its scores are low until training does. Crops are shrunk on the device.
+    The size depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints
+    carry both, and a run with others refuses to resume from them. Validation uses whole crops; its scores are low until
+    training does too. Crops are shrunk on the device.
 
     Source: progressive resizing (Howard, fast.ai, 2018) and progressive learning (Tan and Le, EfficientNetV2, 2021,
-    arXiv 2104.00298). The EfficientPose paper has nothing of the kind.
+    arXiv 2104.00298). The EfficientPose paper does not use it.
 
     Args:
         input_sizes: (width, height) for each part of the run, multiples of 8, each larger than the one before and all
-            of the same shape; the last is the network's own.
+            of the same aspect ratio; the last is the network's own.
 
     Raises:
         ValueError: If the sizes are not so.
@@ -55,7 +56,7 @@ class ProgressiveResizingHook(Hook):
                 raise ValueError(f"input_sizes must be of the same shape, got {self.input_sizes}: try {nearest}")
 
     def find_size(self, epoch: int, *, num_epochs: int) -> tuple[int, int]:
-        """Return the (width, height) of an epoch, counted from 0, of a run of ``num_epochs``."""
+        """Return the (width, height) in an epoch, counted from 0, of a run of ``num_epochs``."""
         return self.input_sizes[epoch * len(self.input_sizes) // num_epochs]
 
     def _describe(self, runner: Runner) -> dict[str, Any]:
@@ -69,16 +70,16 @@ class ProgressiveResizingHook(Hook):
         """Compare them when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had none, or others.
+            ValueError: If the checkpoint's run had no sizes, or others.
         """
         if runner._resume:
-            check_resumed(checkpoint, _KEY, own=self._describe(runner))
+            check_resumed(checkpoint.get(_KEY), self._describe(runner), name=_KEY)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the run can have crops that grow (MMEngine's contract).
+        """Check that crops can grow in this run (MMEngine's contract).
 
         Raises:
-            ValueError: If it is not by epochs, has fewer of them than there are sizes, is of another input size or of
+            ValueError: If the run is not by epochs, has fewer epochs than sizes or another input size, trains on
                 scenes, or its head or data preprocessor cannot follow.
         """
         network = network_of(runner)
@@ -108,7 +109,7 @@ class ProgressiveResizingHook(Hook):
         runner.message_hub.update_scalar("train/input_width", size[0])
 
     def after_train(self, runner: Runner) -> None:
-        """Leave crops as they are (MMEngine's contract)."""
+        """Shrink no more crops (MMEngine's contract)."""
         self._shrink(runner, None)
 
     def _shrink(self, runner: Runner, size: tuple[int, int] | None) -> None:

@@ -1,6 +1,7 @@
 """Random numbers that depend on the seed, the epoch and the sample alone, so that a resumed run goes on exactly.
 
-MMEngine seeds the data-loading workers once, when they start: a resumed run would cut its samples as the first epoch's.
+MMEngine seeds the data-loading workers once, when they start: a resumed run would augment its samples as the first
+epoch's.
 """
 
 import random
@@ -19,15 +20,16 @@ _PROCESS, _SAMPLE, _ORDER = 0, 1, 2
 
 
 def _draw_seeds(seed: int, *key: int) -> tuple[int, int, int]:
-    """Return seeds for Python's, NumPy's and PyTorch's generators; those of different keys are unrelated."""
+    """Return seeds for Python's, NumPy's and PyTorch's generators; different keys give unrelated seeds."""
     words = np.random.SeedSequence(seed, spawn_key=key).generate_state(3)
     return int(words[0]), int(words[1]), int(words[2])
 
 
 class _SeededSamples:
-    """What a data loader fetches samples with: seeds the generators anew for each.
+    """Fetches a dataset's samples, and seeds the generators anew for each.
 
-    It is made a data set's ``__getitems__``, so it works for any, in workers that live on from epoch to epoch as well.
+    It becomes the dataset's ``__getitems__``, so it works for any dataset, and in workers that live on from epoch to
+    epoch.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -43,28 +45,28 @@ class _SeededSamples:
         for_python, for_numpy, for_torch = _draw_seeds(seed, _SAMPLE, epoch, index)
         random.seed(for_python)
         np.random.seed(for_numpy)
-        if get_worker_info() is not None:  # else the network draws from it too
+        if get_worker_info() is not None:  # in the main process the network draws from it too
             torch.default_generator.manual_seed(for_torch)
         return self.dataset[index]
 
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Start every epoch from what its number says: its shuffling, its network's chance, each sample's augmentation.
+    """Seed every epoch by its number: its shuffling, the network's random layers, each sample's augmentation.
 
-    A sample is augmented by the run's seed, the epoch and the sample's place in the data set alone, however many
-    workers and processes share the work and however large the batches are. The seed is ``randomness.seed``, or drawn
-    and logged by MMEngine if that is None; a resumed run goes on with its checkpoint's. On a GPU, bit-equal results
+    A sample's augmentation depends on the run's seed, the epoch and the sample's place in the dataset alone, however
+    many workers and processes share the work and however large the batches are. The seed is ``randomness.seed``, or
+    drawn and logged by MMEngine if that is None; a resumed run takes its checkpoint's. On a GPU, bit-equal results
     also need ``randomness.deterministic=True``. Gradients that an epoch's last batches accumulated without a step are
-    dropped, for no checkpoint holds them.
+    dropped, because no checkpoint holds them.
 
     Raises:
-        ValueError: If the training is counted in iterations, which repeat no sample's place, or an epoch has fewer
-            batches than are accumulated for a step.
+        ValueError: If the training counts iterations instead of epochs, or an epoch has fewer batches than are
+            accumulated for a step.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Take hold of the training samples (MMEngine's contract)."""
+        """Wrap the training samples (MMEngine's contract)."""
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError("EpochSeedHook needs a training by epochs: give train_cfg by_epoch=True and max_epochs")
         counts = getattr(runner.optim_wrapper, "_accumulative_counts", 1)  # several optimisers have none in common
@@ -77,7 +79,7 @@ class EpochSeedHook(Hook):
         dataset = runner.train_dataloader.dataset
         self.samples = _SeededSamples(dataset)
         dataset.__getitems__ = self.samples
-        # The first process's, for the shuffling must be the same for all.
+        # The first process's: all must shuffle alike.
         seed = torch.tensor(runner.seed)
         broadcast(seed)
         self.seed = int(seed)
@@ -95,7 +97,7 @@ class EpochSeedHook(Hook):
         self._seed_process(runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:  # noqa: ARG002
-        """Seed this process once more, for starting workers draws from its generator (MMEngine's contract)."""
+        """Seed this process once more: starting workers draws from its generator (MMEngine's contract)."""
         if batch_idx == 0:
             self._seed_process(runner)
 

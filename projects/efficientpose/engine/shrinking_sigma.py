@@ -1,4 +1,4 @@
-"""Shrink the heatmaps' width during training."""
+"""Shrink the heatmaps' width during training (Appendix B)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,22 +8,24 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.engine.cyclical_rate import DecayingTriangularLR, stepwise_sigma
-from efficientpose.engine.resuming import check_resumed, network_of
+from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.lookup import network_of
+from efficientpose.engine.resuming import check_resumed
 
 _KEY = "sigma_schedule"
 
 
 @HOOKS.register_module()
 class ShrinkingSigmaHook(Hook):
-    """Set the codec's sigma at the start of every epoch.
+    """Set the codec's sigma at the start of every epoch: equal steps down, each for an equal share of the epochs.
 
-    It depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints carry the
-    schedule, that length and the steps of an epoch, and a run of others refuses to resume from them. Targets are drawn
-    in the head, so no data-loading worker has to restart. A cyclical learning rate takes the sigmas of Eq. 5 from here.
+    Sigma depends on the epoch's number and the run's length alone, so a resumed run goes on exactly. Checkpoints carry
+    the schedule, that length and the steps of an epoch, and a run with others refuses to resume from them. The head
+    draws the targets, so no data-loading worker has to restart. A cyclical learning rate takes the sigmas of Eq. 5 from
+    here.
 
     Args:
-        sigma_start: σ0, as a fraction of the map.
+        sigma_start: σ0, as a fraction of the heatmap's size.
         sigma_end: σ∞; the released networks' peaks fit 0.05.
         num_levels: Values that sigma takes, both ends included.
 
@@ -42,29 +44,27 @@ class ShrinkingSigmaHook(Hook):
         self.num_levels = num_levels
 
     def find_sigma(self, epoch: int, *, num_epochs: int) -> float:
-        """Return the sigma of an epoch, counted from 0, of a run of ``num_epochs``, as a fraction of the map."""
-        return stepwise_sigma(
-            epoch,
-            num_epochs=num_epochs,
-            num_levels=self.num_levels,
-            sigma_start=self.sigma_start,
-            sigma_end=self.sigma_end,
-        )
+        """Return the sigma of an epoch as a fraction of the heatmap's size.
 
-    def _describe(self, runner: Runner) -> dict[str, float]:
-        settings = {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
-        return {**settings, "max_epochs": runner.max_epochs, "steps_per_epoch": len(runner.train_dataloader)}
+        Args:
+            epoch: Counted from 0; beyond the last, sigma is ``sigma_end``.
+            num_epochs: Epochs of the whole training.
+        """
+        if self.num_levels == 1:
+            return self.sigma_end
+        level = min(self.num_levels - 1, epoch * self.num_levels // num_epochs)
+        return self.sigma_start + (self.sigma_end - self.sigma_start) * level / (self.num_levels - 1)
 
-    def lead(self, schedulers: Iterable[Any]) -> None:
-        """Give the sigmas to those of a run's schedulers that ask for them."""
+    def share_sigmas(self, schedulers: Iterable[Any]) -> None:
+        """Give the sigmas to the cyclical learning rates among a run's schedulers."""
         for scheduler in schedulers:
             if isinstance(scheduler, DecayingTriangularLR):
                 scheduler.follow_sigma(sigma_start=self.sigma_start, sigma_end=self.sigma_end)
 
     def before_run(self, runner: Runner) -> None:
         """Give the sigmas to the learning rate (MMEngine's contract)."""
-        if isinstance(runner.param_schedulers, list):  # of several optimisers it is a dict, without any it is None
-            self.lead(runner.param_schedulers)
+        if isinstance(runner.param_schedulers, list):  # a dict with several optimisers, None without any
+            self.share_sigmas(runner.param_schedulers)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the schedule and the run's length to the checkpoint (MMEngine's contract)."""
@@ -74,10 +74,14 @@ class ShrinkingSigmaHook(Hook):
         """Compare schedules when a run is resumed; a new run may start from any weights (MMEngine's contract).
 
         Raises:
-            ValueError: If the checkpoint's run had none, or another one, or was of another length.
+            ValueError: If the checkpoint's run had none, or another one, or another length.
         """
         if runner._resume:
-            check_resumed(checkpoint, _KEY, own=self._describe(runner))
+            check_resumed(checkpoint.get(_KEY), self._describe(runner), name=_KEY)
+
+    def _describe(self, runner: Runner) -> dict[str, float]:
+        settings = {"sigma_start": self.sigma_start, "sigma_end": self.sigma_end, "num_levels": self.num_levels}
+        return {**settings, "max_epochs": runner.max_epochs, "steps_per_epoch": len(runner.train_dataloader)}
 
     def before_train(self, runner: Runner) -> None:
         """Check that sigma can shrink (MMEngine's contract).

@@ -1,13 +1,14 @@
-"""Whole runs of schedules against their closed forms."""
+"""Whole runs of schedules against their closed forms, and their figure."""
 
 import json
 import math
 
+import numpy as np
 import pytest
 from mmengine.config import Config, ConfigDict
+from plot_schedules import Schedules, count_people, draw_schedules, epoch_length_of, replay_schedules
 
 from efficientpose.engine.cyclical_rate import decaying_triangular_rate, limit_rate
-from efficientpose.engine.schedule_replay import count_people, epoch_length_of, replay_schedules
 
 DECODER = dict(type="FullResolutionHeatmap", input_size=(48, 48), sigma=0.07)
 
@@ -157,3 +158,36 @@ def test_what_cannot_be_counted_is_refused(tmp_path):
         epoch_length_of(loader_config(dict(ann_file=str(path))))
     with pytest.raises(ValueError, match=r"absent\.json is not there .*--epoch-length"):
         epoch_length_of(loader_config(dict(type="CocoDataset", ann_file="absent.json")))
+
+
+def texts(axes):
+    return [each.get_text() for each in axes.texts]
+
+
+def make_schedules(**changes):
+    settings = dict(
+        rates=np.array([0.001, 0.1, 0.01, 0.02]), sigmas=np.array([0.2, 0.05]), epoch_length=2, limit=0.0125
+    )
+    return Schedules(**settings | changes)
+
+
+def test_schedules_are_drawn_over_epochs_with_their_marks():
+    rate_axes, sigma_axes = draw_schedules(make_schedules(), title="RT").axes
+    assert rate_axes.get_title() == "RT"
+    assert rate_axes.get_yscale() == "log"
+    assert rate_axes.lines[0].get_xdata().tolist() == [0, 0.5, 1, 1.5]
+    assert rate_axes.lines[0].get_ydata().tolist() == [0.001, 0.1, 0.01, 0.02]
+    assert [line.get_ydata()[0] for line in rate_axes.lines[1:]] == [0.1, 0.0125]
+    assert texts(rate_axes) == [r"$\lambda_{max}$ = 0.1", r"$\lambda_\infty$ = 0.0125"]
+    assert sigma_axes.patches[0].get_data().values.tolist() == [0.2, 0.05]
+    assert texts(sigma_axes) == ["0.2", "0.05"]
+    assert sigma_axes.get_xlabel() == "epoch (2 steps each)"
+    assert sigma_axes.get_xlim() == (0, 2)
+
+
+def test_a_rate_that_ends_next_to_nothing_keeps_the_picture_legible():
+    (axes,) = draw_schedules(make_schedules(rates=np.array([0.1, 1e-12]), sigmas=None, limit=None), title="").axes
+    assert axes.get_ylim()[0] > 1e-7
+    assert texts(axes) == [r"$\lambda_{max}$ = 0.1"]
+    (axes,) = draw_schedules(make_schedules(sigmas=None, limit=None), title="").axes
+    assert texts(axes) == [r"$\lambda_{max}$ = 0.1", "last: 0.02"]

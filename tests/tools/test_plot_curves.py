@@ -8,9 +8,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from plot_curves import Curve, draw_curves, name_runs, read_run, select
 from torch.utils.data import DataLoader, TensorDataset
-
-from efficientpose.engine.training_logs import name_runs, read_run, select
 
 
 def write_log(work_dir, start, records):
@@ -157,3 +156,17 @@ def test_what_mmengine_logs_is_read(tmp_path):
     curves = read_run(tmp_path).curves
     assert curves["loss"] == ([step / 4 for step in range(1, 13)], [float(step) for step in range(1, 13)])
     assert curves["score"] == ([1.0, 2.0, 3.0], [10.0, 20.0, 30.0])
+
+
+def test_curves_are_one_panel_a_key_and_one_colour_a_run():
+    curve, other = Curve([0.0, 1.0], [3.0, 2.0]), Curve([1.0], [50.0])
+    more = {"y": [("a", curve)], "z": [("a", curve)]}
+    figure = draw_curves({"loss": [("a", curve), ("b", curve)], "x": [("b", other)], **more}, x_label="epoch")
+    loss, score, *_, unused = figure.axes
+    assert [axes.get_title() for axes in (loss, score)] == ["loss", "x"]
+    assert [line.get_label() for line in loss.lines] == ["a", "b"]
+    assert loss.lines[0].get_xydata().tolist() == [[0, 3], [1, 2]]
+    assert score.lines[0].get_color() == loss.lines[1].get_color() != loss.lines[0].get_color()
+    assert loss.get_xlabel() == "epoch"
+    assert loss.get_xlim() == score.get_xlim() == (0, pytest.approx(1.02))
+    assert not unused.get_visible()
