@@ -127,7 +127,7 @@ def test_int8_computes_nearly_the_same(int8_file):
         for file in (serialise_onnx(make_graph(), metadata={}), int8_file)
     )
     error = np.sqrt(np.square(given - expected).mean())
-    assert 0 < error < 0.03 * expected.std()
+    assert 0 < error < 0.1 * expected.std()
 
 
 def test_nodes_of_the_file(int8_file):
