@@ -19,7 +19,7 @@ demo: env ## Find the poses in a few pictures; the results go to demo_output/
 
 .PHONY: test
 test: env ## Run the tests that take seconds
-	@.venv/bin/python -m pytest -m "not slow and not gpu"
+	@.venv/bin/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 .PHONY: test-slow
 test-slow: env ## Run the tests that take minutes

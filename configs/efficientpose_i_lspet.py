@@ -1,32 +1,14 @@
-"""EfficientPose I by the paper's recipe on LSP Extended (Johnson and Everingham 2011), from random weights.
+"""EfficientPose I by the paper's recipe on LSP Extended (see _base_/lspet.py), from random weights.
 
-    python tools/dataset_converters/lsp2mpii.py FOLDER_OF_LSPET data/lspet
     python tools/train.py configs/efficientpose_i_lspet.py
 
 Expected: no score was measured. The released weights, as they are, reach a PCK@0.2 of 48.3 (tools/test.py with
 efficientpose://i).
-
-14 of MPII's 16 joints are labelled; thorax and pelvis carry no loss. Scored by PCK@0.2 of the torso and by PCKh. LSPET
-is for research.
 """
 
-_base_ = ["efficientpose_i_mpii.py"]
+_base_ = ["_base_/variants/i.py", "_base_/lspet.py"]
 
-model = dict(backbone=dict(high_pretrained=None, low_pretrained=None))
-
-data_root = "data/lspet/"
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file="annotations/lspet_train.json"))
-val_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file="annotations/lspet_val.json",
-        headbox_file=f"{data_root}annotations/lspet_gt_val.mat",
-    )
-)
+model = dict(backbone=dict(_base_.backbone, high_pretrained=None, low_pretrained=None), head=_base_.head)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader
-
-val_evaluator = [
-    dict(type="PCKh", thresholds=(0.5, 0.1)),
-    dict(type="PCKh", norm="torso", thresholds=(0.2,)),
-]
-test_evaluator = val_evaluator

@@ -10,15 +10,9 @@ Train for 200 epochs, one GPU or many:
 Expected, from the paper: PCKh@50 85.18, PCKh@10 26.49 on its own split of MPII, with multi-scale testing.
 """
 
-_base_ = ["_base_/mpii.py"]
+_base_ = ["_base_/variants/i.py", "_base_/mpii.py"]
 
-input_size = (256, 256)
-model = dict(
-    backbone=dict(high_arch="b2", low_arch="b0", high_pretrained="imagenet", low_pretrained="imagenet"),
-    head=dict(in_channels=72, channels=48, num_blocks=1, decoder=dict(input_size=input_size)),
-)
-
-crop = dict(type="AntialiasedAffine", input_size=input_size)
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+model = dict(backbone=dict(_base_.backbone, high_pretrained="imagenet", low_pretrained="imagenet"), head=_base_.head)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader

@@ -10,15 +10,9 @@ Train for 200 epochs, one GPU or many:
 Expected, from the authors' repository: PCKh@50 87.1, PCKh@10 30.8 on MPII validation.
 """
 
-_base_ = ["_base_/mpii_lite.py"]
+_base_ = ["_base_/variants/ii_lite.py", "_base_/mpii.py"]
 
-input_size = (368, 368)
-model = dict(
-    backbone=dict(high_arch="lite4"),
-    head=dict(in_channels=56, channels=56, num_blocks=2, decoder=dict(input_size=input_size)),
-)
-
-crop = dict(type="AntialiasedAffine", input_size=input_size)
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+model = dict(backbone=_base_.backbone, head=_base_.head, data_preprocessor=_base_.data_preprocessor)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader

@@ -14,15 +14,9 @@ The rate of 0.1 is for 16 samples a step; --auto-scale-lr multiplies it by the G
 Expected, from the paper: PCKh@50 89.51, PCKh@10 30.90 on its own split of MPII, with multi-scale testing.
 """
 
-_base_ = ["_base_/mpii.py"]
+_base_ = ["_base_/variants/iii.py", "_base_/mpii.py"]
 
-input_size = (480, 480)
-model = dict(
-    backbone=dict(high_arch="b5", low_arch="b1", high_pretrained="imagenet", low_pretrained="imagenet"),
-    head=dict(in_channels=88, channels=64, num_blocks=3, decoder=dict(input_size=input_size)),
-)
-
-crop = dict(type="AntialiasedAffine", input_size=input_size)
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+model = dict(backbone=dict(_base_.backbone, high_pretrained="imagenet", low_pretrained="imagenet"), head=_base_.head)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader

@@ -1,9 +1,9 @@
-"""EfficientPose RT fine-tuned on scenes of several synthetic people, for finding everybody in one pass.
+"""EfficientPose RT fine-tuned on scenes of several synthetic people, to find all of them in one pass.
 
     python tools/make_synthetic_crowd.py --out data/synthetic_crowd --train 1500 --val 150 --seed 0 --workers 2
     python tools/train.py configs/efficientpose_rt_crowd.py
 
-It starts from the weights for one person; others than the released ones:
+It starts from the released weights for one person. From others:
     --cfg-options model.init_cfg.checkpoint=efficientpose_rt_starter.pth
 
 Expected: about 25 minutes of one CPU core; no published score.

@@ -1,9 +1,9 @@
-"""EfficientPose RT on MPII, taught by the released II: its part affinity fields and heatmaps beside the truth.
+"""EfficientPose RT on MPII, distilled from the released II: its part affinity fields and heatmaps beside the targets.
 
     python tools/train.py configs/efficientpose_rt_distilled_mpii.py
     python tools/test.py configs/efficientpose_rt_mpii.py work_dirs/efficientpose_rt_distilled_mpii/epoch_200.pth
 
-The checkpoints are RT's, without the teacher. Another teacher, or how much it counts:
+The checkpoints are RT's, without the teacher. Another teacher, or another share of it:
 
     --cfg-options model.teacher=iv
     --cfg-options model.teacher=my_config.py model.teacher_checkpoint=my_checkpoint.pth

@@ -1,9 +1,9 @@
-"""RT with a head of 16 channels for 40, a third of its weights, taught by RT itself on synthetic people.
+"""RT with a head of 16 channels instead of 40, a third of its weights, distilled from RT on synthetic people.
 
     python tools/train.py configs/efficientpose_rt_synthetic.py
     python tools/train.py configs/efficientpose_rt_distilled_synthetic.py
 
-The same student without a teacher, for comparison; it draws the same random numbers:
+The same student without a teacher, with the same random numbers, for comparison:
 
     python tools/train.py configs/efficientpose_rt_distilled_synthetic.py \
         --cfg-options model.teacher_share=0 --work-dir work_dirs/efficientpose_rt_untaught_synthetic

@@ -8,16 +8,9 @@ COCO's images/val2017/.
 Expected: no score was measured.
 """
 
-_base_ = ["_base_/halpe26.py"]
+_base_ = ["_base_/variants/rt.py", "_base_/halpe26.py"]
 
-input_size = (224, 224)
-model = dict(
-    init_cfg=dict(checkpoint="efficientpose://rt"),
-    backbone=dict(high_arch="b0"),
-    head=dict(in_channels=40, channels=40, num_blocks=1, decoder=dict(input_size=input_size)),
-)
-
-crop = dict(type="AntialiasedAffine", input_size=input_size)
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+model = dict(init_cfg=dict(checkpoint="efficientpose://rt"), backbone=_base_.backbone, head=_base_.head)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader

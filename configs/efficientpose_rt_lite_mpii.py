@@ -10,15 +10,9 @@ Train for 200 epochs, one GPU or many:
 Expected, from the authors' repository: PCKh@50 80.6, PCKh@10 23.1 on MPII validation.
 """
 
-_base_ = ["_base_/mpii_lite.py"]
+_base_ = ["_base_/variants/rt_lite.py", "_base_/mpii.py"]
 
-input_size = (224, 224)
-model = dict(
-    backbone=dict(high_arch="lite0"),
-    head=dict(in_channels=40, channels=40, num_blocks=1, decoder=dict(input_size=input_size)),
-)
-
-crop = dict(type="AntialiasedAffine", input_size=input_size)
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, crop, _base_.pack_training]))
-val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, crop, _base_.pack_test]))
+model = dict(backbone=_base_.backbone, head=_base_.head, data_preprocessor=_base_.data_preprocessor)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]))
+val_dataloader = dict(dataset=dict(pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test]))
 test_dataloader = val_dataloader

@@ -4,12 +4,12 @@
     python tools/train.py configs/efficientpose_rt_lspet_finetune.py
 
 Expected: PCK@0.2 of the torso 68.4, PCKh@50 62.5 after 98 minutes of one CPU core; as released it has 47.0 and 41.6.
-It goes the same way on data of your own: set ``data_root`` and the annotation files. The released sigma is kept.
+For data of your own, set ``data_root`` and the annotation files. The released sigma is kept.
 """
 
 _base_ = ["efficientpose_rt_lspet.py"]
 
-# Not load_from, which --resume overrides: a run killed before its first checkpoint would go on from random weights.
+# Not load_from, which --resume overrides: a run killed before its first checkpoint would resume from random weights.
 model = dict(init_cfg=dict(type="Pretrained", checkpoint="efficientpose://rt"))
 
 train_cfg = dict(max_epochs=10, val_interval=2)

@@ -1,4 +1,4 @@
-"""The starter checkpoint: RT from random weights, by the paper's recipe on synthetic people, then AdamW on photographs.
+"""The starter checkpoint: RT from random weights, by the paper's recipe on synthetic people, then AdamW on photos.
 
     make starter LSPET=FOLDER_OF_LSPET
 

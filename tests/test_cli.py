@@ -47,7 +47,7 @@ def test_predict_writes_overlays_and_predictions(
     assert np.shape(first["instances"][0]["keypoints"]) == (16, 3)
     assert document["keypoint_names"] == list(KEYPOINT_NAMES)
     assert cv2.imread(str(out / "1_pose.jpg")).shape == (60, 40, 3)
-    assert "2 of 2 pictures" in capsys.readouterr().out
+    assert "2 of 2 images" in capsys.readouterr().out
 
 
 def test_bad_files_are_named_and_the_rest_is_done(
@@ -75,7 +75,7 @@ def test_bad_files_are_named_and_the_rest_is_done(
     assert "dot.png: 1 x 1 pixels" in captured.err
     assert "Traceback" not in captured.err
     assert len(predictions(out)["images"]) == 2
-    assert "2 of 6 pictures" in captured.out
+    assert "2 of 6 images" in captured.out
 
 
 def test_pictures_of_one_name_do_not_overwrite_one_another(
@@ -103,7 +103,7 @@ def test_boxes_from_the_command_line_and_from_a_file(
     boxes.write_text(json.dumps({"0.png": [[5, 5, 30, 30]]}))
     assert main([*arguments, "--boxes", str(boxes), "--out", str(tmp_path / "b")]) == 1
     assert len(predictions(tmp_path / "b")["images"]) == 1
-    assert "1.png: no boxes are given for this picture" in capsys.readouterr().err
+    assert "1.png: no boxes are given for it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_the_folder_of_the_pictures_is_no_output_folder(
 ) -> None:
     arguments = ["predict", str(photographs), "--weights", str(untrained_checkpoint), "--out", str(photographs)]
     assert main(arguments) == 2
-    assert "holds pictures to read" in capsys.readouterr().err
+    assert "holds images to read" in capsys.readouterr().err
 
 
 def test_a_missing_package_is_named_with_its_remedy() -> None:

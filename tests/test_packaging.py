@@ -99,12 +99,13 @@ def test_wheel_carries_checkpoint_configs_and_tools(folder, num_least, sources, 
     assert packed[f"{MIM_FOLDER}model-index.yml"] == (sources / "model-index.yml").read_bytes()
 
 
-def test_wheel_carries_the_package_and_nothing_else(sources, wheel):
+def test_wheel_carries_the_packages_and_nothing_else(sources, wheel):
     packed = set(files_in(wheel))
     own = {path.relative_to(sources / "projects").as_posix() for path in (sources / "projects").rglob("*.py")}
     assert own <= packed
-    assert {name.split("/")[0] for name in packed} == {
-        "efficientpose",
+    packages = {path.parent.name for path in (sources / "projects").glob("*/__init__.py")}
+    assert packages == {"efficientpose", "synthetic_people", "dataset_checker"}
+    assert {name.split("/")[0] for name in packed} == packages | {
         f"efficientpose-{efficientpose.__version__}.dist-info",
     }
     assert not [name for name in packed if "test_" in name or "__pycache__" in name or name.endswith((".sh", ".so"))]
@@ -128,7 +129,7 @@ def test_what_is_needed_without_extras_is_light(installed):
     requirements = [Requirement(text) for text in distribution.requires]
     for extra, more in (("", set()), ("runtime", {"onnxruntime", "rich"})):
         needed = {item.name for item in requirements if item.marker is None or item.marker.evaluate({"extra": extra})}
-        assert needed == {"numpy", "opencv-python-headless"} | more
+        assert needed == {"numpy", "opencv-python-headless", "av"} | more
     assert {"mmpose", "export", "mim", "test", "dev"} <= set(distribution.metadata.get_all("Provides-Extra"))
     (script,) = distribution.entry_points
     assert (script.group, script.name, script.value) == ("console_scripts", "efficientpose", "efficientpose.cli:main")

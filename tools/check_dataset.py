@@ -1,14 +1,14 @@
-"""List suspicious annotations of a data set, and draw some people of it.
+"""List suspicious annotations of a dataset, and draw some of its people.
 
 Examples:
     python tools/check_dataset.py data/mine/annotations/train.json --images data/mine/images --sheet people.png
     python tools/check_dataset.py data/lspet/annotations/lspet_train.json --images data/lspet/images --read-images \
         --report findings.csv --sheet suspicious.png --draw suspicious
 
-Reads COCO's layout and MPII's (as tools/make_synthetic_mpii.py and lsp2mpii.py write it). Checked are sides that are
+It reads COCO's layout and MPII's (as tools/make_synthetic_mpii.py and lsp2mpii.py write it). It finds sides that are
 probably exchanged, keypoints outside the image or the box or on one spot, limbs of impossible length, people annotated
-twice, missing images, flags, numbers and categories; with --read-images also the image files. The exit status is 0 if
-nothing was found, 1 if something was, 2 if the files cannot be read.
+twice, and missing images, flags, numbers and categories; with --read-images also broken image files. The exit status is
+0 if nothing was found, 1 if something was, 2 if the files cannot be read.
 """
 
 import argparse
@@ -18,10 +18,9 @@ from pathlib import Path
 
 import cv2
 
-from dataset_checker.annotations import LabelledDataset, read_dataset
-from dataset_checker.check import check_dataset
+from dataset_checker.annotations import Finding, LabelledDataset
+from dataset_checker.check import check_dataset, read_dataset, write_findings
 from dataset_checker.contact_sheet import choose_people, draw_sheet
-from dataset_checker.findings import Finding, write_findings
 from efficientpose.commands.console import progress
 from efficientpose.core.files import replacing
 
@@ -37,7 +36,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--read-images", action="store_true", help="read every image: slower, finds more")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write all findings to a .csv or .json file")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw people to this file; needs --images")
-    parser.add_argument("--draw", choices=("any", "suspicious"), default="any", help="whom (default: %(default)s)")
+    parser.add_argument(
+        "--draw", choices=("any", "suspicious"), default="any", help="which people (default: %(default)s)"
+    )
     parser.add_argument("--people", type=int, default=36, help="how many to draw (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same people (default: %(default)s)")
     arguments = parser.parse_args()

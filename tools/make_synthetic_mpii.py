@@ -7,25 +7,14 @@ Example:
 import argparse
 import sys
 
-from synthetic_people.command import add_drawing_arguments, draw_dataset
-from synthetic_people.generate import generate
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(description="Draw a synthetic MPII: posed people with exact keypoints.")
-    add_drawing_arguments(parser, num_train=4000, num_val=500, pictures="pictures", earlier="an earlier synthetic MPII")
-    return parser.parse_args()
+from synthetic_people.generate import add_drawing_arguments, generate, run_drawing_tool
 
 
 def main() -> int:
-    """Draw the data set; return the exit status."""
-    arguments = parse_arguments()
-    return draw_dataset(
-        arguments,
-        lambda plan, on_image: generate(plan, arguments.out, overwrite=arguments.overwrite, on_image=on_image),
-        pictures="pictures",
-    )
+    """Draw the dataset; return the exit status."""
+    parser = argparse.ArgumentParser(description="Draw a synthetic MPII: posed people with exact keypoints.")
+    add_drawing_arguments(parser, num_train=4000, num_val=500, images="images")
+    return run_drawing_tool(parser.parse_args(), generate, images="images")
 
 
 if __name__ == "__main__":

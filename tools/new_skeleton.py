@@ -6,8 +6,8 @@ python tools/new_skeleton.py --from my_skeleton.yaml --data data/mine --out conf
 python tools/new_skeleton.py --from mmpose::_base_/datasets/crowdpose.py --data data/crowdpose --out configs/my_rt.py
 
 The data are in COCO's format: annotations/train.json and val.json with the keypoints in the order of the names, and the
-pictures in images/. A description (.py, .yaml, .json) has keypoint_names and limbs, and may have flip_pairs and sigmas.
-Of a data set's information the links become limbs, without those that close cycles.
+images in images/. A description (.py, .yaml, .json) has keypoint_names and limbs, and may have flip_pairs and sigmas.
+The links of a dataset's information become limbs, except those that close cycles.
 """
 
 import argparse
@@ -35,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--val-ann", default="annotations/val.json", metavar="FILE", help="(default: %(default)s)")
     parser.add_argument("--images", default="images/", metavar="FOLDER", help="in it (default: %(default)s)")
     parser.add_argument("--weights", help="checkpoint to start from (default: the released one of the variant)")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the data (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, default=16, help="pictures a step (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of training (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=16, help="images a step (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="CONFIG", help="the config to write, .py")
     args = parser.parse_args()
     if args.names and not args.limbs:
@@ -49,10 +49,10 @@ def parse_args() -> argparse.Namespace:
 def read_description(args: argparse.Namespace) -> SkeletonDescription:
     """Read the skeleton that the command line gives or names."""
     if args.source:
-        read = read_skeleton(args.source)
-        if read.dropped_links:
-            print(f"no limbs: {', '.join('-'.join(link) for link in read.dropped_links)}")
-        return read.description
+        description = read_skeleton(args.source)
+        if description.dropped_links:
+            print(f"no limbs: {', '.join('-'.join(link) for link in description.dropped_links)}")
+        return description
     names = parse_names(args.names)
     pairs = None if args.flip is None else parse_pairs(args.flip, names, what="flip pair")
     return describe(names, parse_pairs(args.limbs, names, what="limb"), flip_pairs=pairs)

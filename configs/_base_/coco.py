@@ -1,11 +1,12 @@
 """What all EfficientPose variants share on COCO's 17 keypoints: skeleton, data, score, and fine-tuning from MPII.
 
-A variant adds its size, as on MPII. Skeletons of one's own (``tools/new_skeleton.py``) go on from here.
+For another variant than RT and I, copy ``efficientpose_rt_coco.py`` and name the variant's file and weights. Configs of
+your own skeletons (``tools/new_skeleton.py``) are based on this.
 
-Limbs form a tree from the nose, in the order of the keypoints they lead to. Shoulders hang on the nose, which is
-labelled more often than the ears that MMPose draws them on. Of the released weights all features are kept, and the
-predictions of the 12 keypoints and 8 limbs that MPII has as well. Boxes are the annotated ones, enlarged by 1.25 as
-MMPose's ``GetBBoxCenterScale`` does; ``bbox_file`` of the validation set names a detector's.
+Limbs form a tree from the nose, in the order of the keypoints they lead to. Shoulders are joined to the nose, which is
+labelled more often than the ears, to which MMPose joins them. All features of the released weights are kept, and the
+predictions of the 12 keypoints and 8 limbs that MPII has as well. Boxes are the annotated ones, enlarged by 1.25 as in
+MMPose's ``GetBBoxCenterScale``; ``bbox_file`` of the validation set names a detector's.
 """
 
 _base_ = ["mpii.py"]

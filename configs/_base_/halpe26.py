@@ -1,6 +1,6 @@
 """What all EfficientPose variants share on Halpe's 26 body keypoints, feet included (Li et al. 2020, Fang et al. 2022).
 
-Limbs form a tree from the neck, in the order of the keypoints they lead to. Of the released weights all features are
+Limbs form a tree from the neck, in the order of the keypoints they lead to. All features of the released weights are
 kept, and the predictions of the 15 keypoints (head, neck and hip among them) and 11 limbs that MPII has as well.
 Halpe's annotation files have 136 keypoints a person; the first 26 are read.
 """
@@ -50,7 +50,7 @@ model = dict(
     ),
 )
 
-# As in MMPose's RTMPose configs, the data set inside converts, so that the pipeline around it serves inference as well.
+# As in MMPose's RTMPose configs, the inner dataset converts, so that the outer pipeline serves inference as well.
 first_26 = dict(type="KeypointConverter", num_keypoints=26, mapping=[(index, index) for index in range(26)])
 data_root = "data/halpe/"
 metainfo = dict(from_file="configs/_base_/datasets/halpe26.py")  # MMPose's own

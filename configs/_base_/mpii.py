@@ -1,8 +1,8 @@
 """What all EfficientPose variants share on MPII: components, augmentation, evaluation.
 
-A variant adds its size: ``input_size`` in the decoder and in the pipelines' crop, and the widths of backbone and head.
+A variant's own file, ``variants/*.py``, has its backbone, head, input size and crop; a config joins both.
 
-On a random split as the paper's, which ``tools/dataset_converters/mpii_mat2json.py`` writes:
+On a random split like the paper's, which ``tools/dataset_converters/mpii_mat2json.py`` writes:
 
     --cfg-options train_dataloader.dataset.ann_file=annotations/mpii_random_train.json
     val_dataloader.dataset.ann_file=annotations/mpii_random_val.json

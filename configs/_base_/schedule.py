@@ -1,36 +1,34 @@
 """The paper's training recipe (Groos et al. 2020, Appendix B): SGD, cyclical rate, shrinking sigma, 200 epochs.
 
 The paper gives the cycle of 3 epochs, the range of 3000 and the rate's limit (Eq. 5). It gives no batch size: 16 is
-ours, as are momentum 0.9, Nesterov's, weight decay and clipping. What else it leaves open was found by experiment on
-synthetic people; each is one line here:
+ours, as are momentum 0.9, Nesterov's, weight decay and clipping. Experiments on synthetic people gave the rest:
 
-- ``lr``: λmax for batches of 16. Of RT on synthetic people ``tools/lr_range_test.py`` found 0.22, and the lowest loss
-  at 0.09; it finds it for other batches, and ``--auto-scale-lr`` scales it by the batches of all processes. The head's
-  losses are relative to their targets' energy, so that it serves every sigma: a plain squared error shrinks with
-  sigma², and with it the steps; the same 12,000 samples then taught half as much.
-- ``lr_mult`` of the prediction layers: they are the first to diverge, and would hold the rate of all others down.
-- ``default_hooks.sigma``: σ0, and how many values σ takes down to the released networks' 0.05; Eq. 5 follows.
+- ``lr``: λmax for batches of 16. For RT on synthetic people, ``tools/lr_range_test.py`` found 0.22 and the lowest loss
+  at 0.09; run it for other batch sizes. ``--auto-scale-lr`` scales the rate by the batch of all processes. The head's
+  losses are relative to their targets' energy, so that one rate serves every sigma: a plain squared error, and with it
+  the steps, shrinks with sigma²; the same 12,000 samples then taught half as much.
+- ``lr_mult`` of the prediction layers: they diverge first, and would hold down the rate of all others.
+- ``default_hooks.sigma``: σ0, and the number of values that σ takes down to the released networks' 0.05; Eq. 5 follows.
 
-Backbones start from MMPretrain's ImageNet checkpoints, as the paper's do, which are fetched once. Random weights, or
-files of your own:
+Backbones start from MMPretrain's ImageNet checkpoints, as the paper's do; they are downloaded once. Random weights:
 
     --cfg-options model.backbone.high_pretrained=None model.backbone.low_pretrained=None
 
-Adam, or AdamW, and a cosine in place of that are a line each in a config of your own, as in
-``efficientpose_rt_lspet_finetune.py``:
+AdamW and a cosine schedule instead, in a config of your own (see ``efficientpose_rt_lspet_finetune.py``):
 
     optim_wrapper = dict(optimizer=dict(_delete_=True, type="AdamW", lr=1e-3, weight_decay=1e-4), paramwise_cfg=None)
     param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=True, convert_to_iter_based=True)]
 
-Weights averaged over time, gradients accumulated over 4 batches (which ``--auto-scale-lr`` does not count: the batch
-that the rate is for is a fourth, then), and a loss of the 8 hardest keypoints:
+Averaged weights, gradients accumulated over 4 batches (``--auto-scale-lr`` does not count them, so the batch that the
+rate is for is a fourth), and a loss of the 8 hardest keypoints:
 
     --cfg-options default_hooks.ema.type=EMAHook
     --cfg-options optim_wrapper.accumulative_counts=4 auto_scale_lr.base_batch_size=4
-    --cfg-options model.head.loss.type=KeypointOHKMMSELoss model.head.loss.use_target_weight=True
+    --cfg-options model.head.losses.heatmap_loss.type=KeypointOHKMMSELoss
+        model.head.losses.heatmap_loss.use_target_weight=True
 
-Batch norms over the samples of all GPUs instead of each one's own, for few samples a GPU; it is MMEngine's key, and
-converts every batch norm of the network to PyTorch's SyncBatchNorm, which knows GPUs alone:
+Batch norms over the samples of all GPUs, for few samples a GPU: MMEngine converts every batch norm to PyTorch's
+SyncBatchNorm, which runs on GPUs only:
 
     --cfg-options sync_bn=torch
 """

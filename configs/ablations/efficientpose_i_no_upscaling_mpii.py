@@ -7,7 +7,7 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 82.42 / 14.02, again
 
 _base_ = ["../efficientpose_i_mpii.py"]
 
-# A blur of one cell would be one of eight pixels here, so the peak is taken without.
+# A blur of one cell would be one of eight pixels here, so peaks are found without.
 model = dict(head=dict(upsampling=None, decoder=dict(blur_sigma=0.0)))
 
 train_cfg = dict(max_epochs=100)

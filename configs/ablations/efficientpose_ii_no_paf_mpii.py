@@ -4,7 +4,7 @@
 
 Expected, from the paper after 100 epochs: PCKh@50 / @10 of 85.75 / 29.67, against 87.05 / 29.87 for the full network.
 The paper counts 0.02M (I) or 0.03M (II) parameters more than this network has: its first pass seems to read the
-features twice, which adds weights and nothing else.
+features twice, which adds weights and no information.
 """
 
 _base_ = ["../efficientpose_ii_mpii.py"]

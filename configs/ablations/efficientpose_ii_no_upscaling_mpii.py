@@ -7,7 +7,7 @@ Expected, from the paper after 100 epochs: PCKh@50 / @10 of 86.56 / 20.66, again
 
 _base_ = ["../efficientpose_ii_mpii.py"]
 
-# A blur of one cell would be one of eight pixels here, so the peak is taken without.
+# A blur of one cell would be one of eight pixels here, so peaks are found without.
 model = dict(head=dict(upsampling=None, decoder=dict(blur_sigma=0.0)))
 
 train_cfg = dict(max_epochs=100)

@@ -7,7 +7,7 @@ Expected: no published score; the smallest network is for quick comparisons, see
 
 _base_ = ["../efficientpose_rt_mpii.py"]
 
-# A blur of one cell would be one of eight pixels here, so the peak is taken without.
+# A blur of one cell would be one of eight pixels here, so peaks are found without.
 model = dict(head=dict(upsampling=None, decoder=dict(blur_sigma=0.0)))
 
 train_cfg = dict(max_epochs=100)

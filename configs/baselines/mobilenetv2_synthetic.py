@@ -1,10 +1,10 @@
-"""MMPose's MobileNetV2 heatmap baseline on synthetic people, from random weights: what RT is held against.
+"""MMPose's MobileNetV2 heatmap baseline on synthetic people, from random weights: the baseline for RT.
 
     python tools/train.py configs/baselines/mobilenetv2_synthetic.py
 
 Network, targets, augmentation and optimiser are MMPose's; data, batches and metric are those of
-``efficientpose_rt_synthetic.py``. It is as long as 18 epochs of RT, in CPU time: 78 and 86 minutes of one core. The
-steps of its rate lie at the same shares of the run as in MMPose's 210 epochs.
+``efficientpose_rt_synthetic.py``. It takes as long as 18 epochs of RT: 78 and 86 minutes of one core. The
+rate's steps lie at the same shares of the run as in MMPose's 210 epochs.
 
 Expected: PCKh@50 / @10 of 45.7 / 5.8; RT reaches 74.8 / 19.8 in that time.
 """

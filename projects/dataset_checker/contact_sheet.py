@@ -1,5 +1,6 @@
-"""Many annotated people in one picture: the right side orange, the left blue, the midline white."""
+"""Many annotated people in one image: the right side orange, the left blue, the midline white."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,21 +8,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset_checker.annotations import LabelledDataset, LabelledPerson
-from dataset_checker.findings import Finding
-from efficientpose.core.drawing import MIDDLE_COLOUR, RIM_COLOUR, side_colour
+from dataset_checker.annotations import Finding, LabelledDataset, LabelledPerson
+from efficientpose.core.drawing import MIDDLE_COLOUR, draw_poses, side_colour
 from efficientpose.core.images import ImageError, read_image
+from efficientpose.core.poses import Pose
+from efficientpose.core.skeleton import Limb, Skeleton
 
 TILE_SIDE = 240
 CAPTION_HEIGHT = 34
 MARGIN = 0.15
-_SUBPIXEL_BITS = 4
 
 
 def choose_people(
     dataset: LabelledDataset, findings: Sequence[Finding], *, num_people: int, seed: int, only_suspicious: bool
 ) -> list[LabelledPerson]:
-    """Draw people at random, in the file's order: all who have a keypoint, or those among them with a finding.
+    """Choose people at random, in the file's order: those with a keypoint, or, of these, with a finding.
 
     Raises:
         ValueError: If the number is below 1.
@@ -41,7 +42,7 @@ def choose_people(
 def draw_sheet(
     dataset: LabelledDataset, people: Sequence[LabelledPerson], folder: Path, findings: Sequence[Finding]
 ) -> NDArray[np.uint8]:
-    """Draw people on their images, each with image, annotation and what was found; without an image on grey.
+    """Draw people on their images, or on grey if absent, with the image's name, the annotation and the findings.
 
     Returns:
         (H, W, 3) uint8, BGR.
@@ -53,7 +54,7 @@ def draw_sheet(
         _draw_tile(dataset, person, folder, sorted(set(reasons.get(str(person.annotation), [])))) for person in people
     ]
     if not tiles:
-        return _with_caption(np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8), "nobody to draw", "")
+        return _with_caption(np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8), "no people to draw", "")
     num_columns = int(np.ceil(np.sqrt(len(tiles))))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % num_columns)
     return np.vstack([np.hstack(tiles[start : start + num_columns]) for start in range(0, len(tiles), num_columns)])
@@ -62,10 +63,6 @@ def draw_sheet(
 def _draw_tile(
     dataset: LabelledDataset, person: LabelledPerson, folder: Path, reasons: Sequence[str]
 ) -> NDArray[np.uint8]:
-    try:
-        image = read_image(folder / person.image)
-    except ImageError:
-        image = None
     known = person.keypoints[person.labelled]
     low, high = known.min(axis=0), known.max(axis=0)
     side = max(float((high - low).max()), 16.0) * (1 + 2 * MARGIN)
@@ -73,42 +70,21 @@ def _draw_tile(
     scale = TILE_SIDE / side
     # Pixel centres: index x of the image goes to (x - corner) * scale.
     matrix = np.array(((scale, 0, -corner[0] * scale), (0, scale, -corner[1] * scale)))
-    if image is None:
-        tile = np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8)
-    else:
+    tile: np.ndarray = np.full((TILE_SIDE, TILE_SIDE, 3), 112, np.uint8)
+    with contextlib.suppress(ImageError):
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        tile = np.asarray(cv2.warpAffine(image, matrix, (TILE_SIDE, TILE_SIDE), flags=interpolation), np.uint8)
-    draw_person(tile, (person.keypoints - corner) * scale, dataset.keypoint_names, dataset.limbs)
+        tile = cv2.warpAffine(read_image(folder / person.image), matrix, (TILE_SIDE, TILE_SIDE), flags=interpolation)
+    scores = person.labelled[:, None].astype(float)
+    keypoints = np.hstack((np.nan_to_num((person.keypoints - corner) * scale), scores))  # (K, 3)
+    tile = draw_poses(tile, (Pose(bbox=np.zeros(4), keypoints=keypoints),), skeleton=_skeleton_of(dataset))
     return _with_caption(tile, f"{person.image[-26:]} #{person.annotation}", ", ".join(reasons))
 
 
-def draw_person(
-    canvas: NDArray[np.uint8],
-    keypoints: NDArray[np.float64],
-    names: Sequence[str],
-    limbs: Sequence[tuple[int, int]],
-) -> None:
-    """Draw any skeleton onto a picture.
-
-    Args:
-        canvas: (H, W, 3) uint8, BGR; changed.
-        keypoints: (K, 2) pixels of the canvas, NaN where not labelled.
-        names: K, which tell the side.
-        limbs: Pairs of keypoint indices; one between a side and the midline has the side's colour.
-    """
-    known = np.isfinite(keypoints).all(axis=1)
-    places = np.where(known[:, None], np.clip(np.nan_to_num(keypoints), -1e4, 1e4), 0)
-    fixed = [tuple(int(value) for value in place) for place in np.round(places * (1 << _SUBPIXEL_BITS))]
-    shift = dict(lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)
-    drawn = [(start, end) for start, end in limbs if known[start] and known[end]]
-    for thickness, is_rim in ((5, True), (2, False)):
-        for start, end in drawn:
-            colours = [side_colour(names[joint]) for joint in (start, end)]
-            colour = colours[0] if colours[1] == MIDDLE_COLOUR else colours[1]
-            cv2.line(canvas, fixed[start], fixed[end], RIM_COLOUR if is_rim else colour, thickness, **shift)
-    for index in np.flatnonzero(known):
-        for radius, colour in ((5, RIM_COLOUR), (3, side_colour(names[index]))):
-            cv2.circle(canvas, fixed[index], radius << _SUBPIXEL_BITS, colour, cv2.FILLED, **shift)
+def _skeleton_of(dataset: LabelledDataset) -> Skeleton:
+    """Return the skeleton with limbs that end at a side where they can: their end gives the colour."""
+    names = dataset.keypoint_names
+    limbs = tuple(Limb(b, a) if side_colour(names[b]) == MIDDLE_COLOUR else Limb(a, b) for a, b in dataset.limbs)
+    return Skeleton(names, limbs, flip_indices=())
 
 
 def _with_caption(tile: NDArray[np.uint8], *lines: str) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
-"""Backgrounds: mottled gradients, a floor, and clutter of boxes, poles, leaves, panels and limb-like shapes."""
+"""Backgrounds: noisy gradients, a floor, and clutter of boxes, poles, leaves, panels and limb-like shapes."""
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import cv2
 import numpy as np
@@ -8,11 +9,11 @@ import numpy as np
 from synthetic_people.wardrobe import sample_colour, sample_skin
 
 _NOISE_CELLS: Final = (80, 24, 7)
-"""Size of the mottles, pixels."""
+"""Sizes of the blotches of noise, pixels."""
 
 
 def mottle(rng: np.random.Generator, *, image_shape: tuple[int, int], strength: float) -> np.ndarray:
-    """Return smooth noise (height, width, 3) float32 of three sizes, about ``strength`` grey levels strong."""
+    """Return smooth noise (height, width, 3) float32 of three sizes, of about ``strength`` grey levels."""
     height, width = image_shape
     noise = np.zeros((height, width, 3), np.float32)
     for cell in _NOISE_CELLS:
@@ -118,26 +119,14 @@ def draw_limb_like(image: np.ndarray, rng: np.random.Generator, centre: np.ndarr
         cv2.line(image, start, end, colour.tolist(), max(1, int(size * share * 0.5)), cv2.LINE_AA)
 
 
-class Painter(Protocol):
-    """Draws one thing into a picture."""
-
-    def __call__(self, image: np.ndarray, rng: np.random.Generator, centre: np.ndarray, *, size: float) -> None:
-        """Draw around ``centre`` (2,), about ``size`` pixels large."""
-
+Painter = Callable[..., None]
+"""Draws one thing into an image, around ``centre`` (2,), about ``size`` pixels large."""
 
 CLUTTER: Final[tuple[Painter, ...]] = (draw_box, draw_blob, draw_pole, draw_leaves, draw_panel, draw_limb_like)
 
 
 def sample_background(rng: np.random.Generator, *, image_shape: tuple[int, int]) -> np.ndarray:
-    """Draw a background.
-
-    Args:
-        rng: Source of randomness.
-        image_shape: (height, width), pixels.
-
-    Returns:
-        (height, width, 3) uint8, BGR.
-    """
+    """Return a background (height, width, 3) uint8, BGR."""
     height, width = image_shape
     image = _gradient(rng, image_shape)
     if rng.random() < 0.7:

@@ -1,18 +1,36 @@
-"""The articulated body: proportions, joint angles with their limits, and forward kinematics.
+"""The articulated body: rotations, proportions, joint angles with their limits, and forward kinematics.
 
 Lengths are in statures, angles in degrees. In the neutral pose every angle is 0: the person stands with hanging arms,
 the palms on the thighs, and every bone's frame has the body axes (x to the person's left, y up, z forward). Angles of
 a side have the anatomical sign, so equal numbers on both sides give a symmetric pose.
 """
 
-from dataclasses import dataclass, fields, replace
+import math
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
-from synthetic_people.rotations import rotation_x, rotation_y, rotation_z
+
+
+def rotation_x(degrees: float) -> np.ndarray:
+    """Return the right-handed rotation (3, 3) about x, which tips up towards forward."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+
+
+def rotation_y(degrees: float) -> np.ndarray:
+    """Return the rotation (3, 3) about y, which turns forward towards the left."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+
+
+def rotation_z(degrees: float) -> np.ndarray:
+    """Return the rotation (3, 3) about z, which lifts the left towards up."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 class Bone(IntEnum):
@@ -70,16 +88,6 @@ class AxialAngles:
     neck_bend: float = 0.0
     neck_twist: float = 0.0
 
-    def mirrored(self) -> "AxialAngles":
-        """Return the angles of the same pose seen in a mirror."""
-        return replace(
-            self,
-            spine_bend=-self.spine_bend,
-            spine_twist=-self.spine_twist,
-            neck_bend=-self.neck_bend,
-            neck_twist=-self.neck_twist,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class SideAngles:
@@ -111,10 +119,6 @@ class JointAngles:
     left: SideAngles
     right: SideAngles
 
-    def mirrored(self) -> "JointAngles":
-        """Return the angles of the same pose seen in a mirror."""
-        return JointAngles(axial=self.axial.mirrored(), left=self.right, right=self.left)
-
 
 class Limit(NamedTuple):
     """Smallest and largest value of an angle, degrees."""
@@ -142,7 +146,7 @@ LIMITS: Final = {
     "knee_flexion": Limit(0.0, 145.0),
     "ankle_flexion": Limit(-20.0, 45.0),
 }
-"""Joint limits of a supple adult, degrees, by the name of the angle."""
+"""Joint limits of a flexible adult, degrees, by the name of the angle."""
 
 
 class PosedBody(NamedTuple):
@@ -160,11 +164,7 @@ class PosedBody(NamedTuple):
 
 
 def check_limits(angles: JointAngles) -> None:
-    """Check that every angle is one a person can take.
-
-    Raises:
-        ValueError: If an angle lies outside its limits.
-    """
+    """Raise ValueError if an angle lies outside its limits."""
     for part in (angles.axial, angles.left, angles.right):
         for field in fields(part):
             value, limit = getattr(part, field.name), LIMITS[field.name]
@@ -173,7 +173,7 @@ def check_limits(angles: JointAngles) -> None:
 
 
 class _Poser:
-    """Fills in frames and keypoints from the pelvis outwards."""
+    """Frames and keypoints, filled in from the pelvis outwards."""
 
     def __init__(self, root: np.ndarray) -> None:
         self.rotations = np.tile(root, (NUM_BONES, 1, 1))
@@ -181,25 +181,26 @@ class _Poser:
         self.joints = np.zeros((NUM_KEYPOINTS, 3))
 
     def attach(self, bone: Bone, parent: Bone, offset: tuple[float, float, float], rotation: np.ndarray) -> None:
-        """Hang ``bone`` at ``offset`` in the frame of ``parent``, turned by ``rotation`` against it."""
+        """Put ``bone`` at ``offset`` in the frame of ``parent``, with its ``rotation`` (3, 3) against it."""
         self.origins[bone] = self.point(parent, offset)
         self.rotations[bone] = self.rotations[parent] @ rotation
 
     def point(self, bone: Bone, offset: tuple[float, float, float]) -> np.ndarray:
-        """Return where ``offset`` in the frame of ``bone`` lies."""
+        """Return the position (3,) of ``offset`` in the frame of ``bone``."""
         return self.origins[bone] + self.rotations[bone] @ np.array(offset)
 
     def mark(self, keypoint: str, position: np.ndarray) -> None:
-        """Write down a keypoint."""
+        """Set a keypoint."""
         self.joints[KEYPOINT_NAMES.index(keypoint)] = position
 
 
 def _pose_trunk(poser: _Poser, angles: AxialAngles, proportions: Proportions) -> None:
-    half_spine = (
-        rotation_y(angles.spine_twist / 2) @ rotation_x(angles.spine_flexion / 2) @ rotation_z(-angles.spine_bend / 2)
-    )
-    half_neck = (
-        rotation_y(angles.neck_twist / 2) @ rotation_x(angles.neck_flexion / 2) @ rotation_z(-angles.neck_bend / 2)
+    half_spine, half_neck = (
+        rotation_y(twist / 2) @ rotation_x(flexion / 2) @ rotation_z(-bend / 2)
+        for twist, flexion, bend in (
+            (angles.spine_twist, angles.spine_flexion, angles.spine_bend),
+            (angles.neck_twist, angles.neck_flexion, angles.neck_bend),
+        )
     )
     poser.attach(Bone.ABDOMEN, Bone.PELVIS, (0.0, proportions.pelvis, 0.0), half_spine)
     poser.attach(Bone.CHEST, Bone.ABDOMEN, (0.0, proportions.abdomen, 0.0), half_spine)
@@ -250,15 +251,12 @@ def _pose_leg(poser: _Poser, side: str, angles: SideAngles, proportions: Proport
 
 
 def pose_body(angles: JointAngles, *, proportions: Proportions, root: np.ndarray) -> PosedBody:
-    """Place every bone and keypoint (forward kinematics).
+    """Place every bone and keypoint (forward kinematics), with the pelvis at the origin.
 
     Args:
-        angles: Joint angles, degrees, within ``LIMITS``.
+        angles: Joint angles, degrees.
         proportions: Bone lengths, statures.
         root: (3, 3) rotation of the pelvis into the frame of the result.
-
-    Returns:
-        The body with its pelvis at the origin.
 
     Raises:
         ValueError: If an angle lies outside its limits.

@@ -1,29 +1,53 @@
-"""A synthetic picture of several people, with the truth about all of them."""
+"""A synthetic image of several people with the ground truth of all of them, and its annotations in COCO's layout."""
+
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
+from efficientpose.datasets.annotation_files import COCO_CATEGORY_ID
 from synthetic_people.background import sample_background
-from synthetic_people.camera import Camera
-from synthetic_people.drawing import SUPERSAMPLING, paint_figure, sample_light
-from synthetic_people.photograph import spoil
+from synthetic_people.camera import SUPERSAMPLING, Camera, degrade, paint_figure, sample_light
 from synthetic_people.scene import inside, sample_person
-from synthetic_people.scenes import PeopleScene
 
-MIN_WIDTH_PER_STATURE = 0.8
+MIN_WIDTH_PER_STATURE: Final = 0.8
+BOX_MARGIN: Final = 0.1
+
+AREA_OF_BOX: Final = 0.53
+"""Share of a box that a person fills; MMPose's value where there is no outline."""
+
+VISIBLE: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleScene:
+    """An image of several people; coordinates are 0-based pixel centres.
+
+    Attributes:
+        image: (H, W, 3) uint8, BGR.
+        keypoints: (N, K, 2); meaningless where not labelled.
+        labelled: (N, K) bool: known and inside the image; in a composed scene, not under another crop.
+        boxes: (N, 4) x1, y1, x2, y2 around all of a person's known keypoints.
+    """
+
+    image: np.ndarray
+    keypoints: np.ndarray
+    labelled: np.ndarray
+    boxes: np.ndarray
 
 
 def sample_crowd(
     rng: np.random.Generator, *, num_people: int, stature: float, spacing: float, size_spread: float = 1.25
 ) -> PeopleScene:
-    """Draw people beside one another, the larger ones in front.
+    """Sample people beside one another, the larger ones in front.
 
     Args:
-        rng: Draws everything.
+        rng: Source of randomness.
         num_people: One or more.
-        stature: Middle standing height, pixels.
+        stature: Geometric mean of the standing heights, pixels.
         spacing: From person to person, in statures; below about 0.5 they overlap.
-        size_spread: A person is up to so many times larger or smaller.
+        size_spread: Largest factor between a person's height and the mean.
     """
     statures = np.sort(stature * np.exp(rng.uniform(-1, 1, num_people) * np.log(size_spread)))
     width = round(stature * max(spacing * num_people + 0.4, MIN_WIDTH_PER_STATURE))
@@ -49,8 +73,35 @@ def sample_crowd(
     points = np.stack(keypoints)
     image = cv2.resize(canvas, image_shape[::-1], interpolation=cv2.INTER_AREA)
     return PeopleScene(
-        image=spoil(image, rng),
+        image=degrade(image, rng),
         keypoints=points,
         labelled=np.stack([inside(each, image_shape=image_shape) for each in points]),
         boxes=np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1).astype(np.float32),
     )
+
+
+def describe_people(scene: PeopleScene) -> list[dict[str, Any]]:
+    """Return COCO annotations, without ids, of the people with a keypoint in the image.
+
+    COCO's visibility is 2 where a keypoint is in the image, hidden or not, and 0 elsewhere.
+    """
+    height, width = scene.image.shape[:2]
+    people = []
+    for keypoints, labelled, box in zip(scene.keypoints, scene.labelled, scene.boxes, strict=True):
+        margin = BOX_MARGIN * float((box[2:] - box[:2]).max())
+        low = np.maximum(box[:2] - margin, 0)
+        high = np.minimum(box[2:] + margin, (width, height))
+        if not labelled.any() or (high - low).min() < 1:
+            continue
+        points = np.column_stack((np.where(labelled[:, None], keypoints, 0), VISIBLE * labelled))
+        people.append(
+            {
+                "keypoints": [round(float(value), 2) for value in points.ravel()],
+                "num_keypoints": int(labelled.sum()),
+                "bbox": [round(float(value), 2) for value in (*low, *(high - low))],
+                "area": round(AREA_OF_BOX * float(np.prod(high - low)), 2),
+                "iscrowd": 0,
+                "category_id": COCO_CATEGORY_ID,
+            }
+        )
+    return people

@@ -1,4 +1,4 @@
-"""A folder of drawn pictures: written in parallel, all of it or nothing."""
+"""A folder of drawn images: written in parallel, all of it or nothing."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
-from synthetic_people.layout import ANNOTATION_FOLDER, IMAGE_FOLDER, is_synthetic_mpii
-
+IMAGE_FOLDER: Final = "images"
+ANNOTATION_FOLDER: Final = "annotations"
 IMAGES_PER_TASK: Final = 8
 
 
 @contextmanager
-def mapper(num_workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Give a ``map`` that works in so many processes; what is left is cancelled at the end."""
+def open_map(num_workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Yield a ``map`` that works in ``num_workers`` processes, in order; pending work is cancelled at the end."""
     if num_workers == 1:
         yield map
         return
@@ -30,21 +30,14 @@ def mapper(num_workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
         pool.shutdown(cancel_futures=True)
 
 
-def check_destination(out: Path, *, overwrite: bool) -> None:
-    """Check that ``out`` may be written, before any time is spent on drawing.
-
-    Raises:
-        FileExistsError: If it holds something that must not be replaced.
-        NotADirectoryError: If it is a file.
-        FileNotFoundError: If the folder above it is missing and cannot be made.
-        PermissionError: If the folder above it cannot be written.
-    """
+def _check_destination(out: Path, *, overwrite: bool) -> None:
+    """Raise OSError unless ``out`` may be written, before any time is spent on drawing."""
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file: name a folder")
     if out.is_dir() and any(out.iterdir()):
         if not overwrite:
             raise FileExistsError(f"{out} is not empty: name another folder, or ask to overwrite it")
-        if not is_synthetic_mpii(out):
+        if not {entry.name for entry in out.iterdir()} <= {IMAGE_FOLDER, ANNOTATION_FOLDER}:
             raise FileExistsError(
                 f"{out} holds more than {IMAGE_FOLDER}/ and {ANNOTATION_FOLDER}/: "
                 "it is not overwritten, delete it yourself"
@@ -73,19 +66,12 @@ def _put_in_place(staging: Path, out: Path) -> None:
 
 @contextmanager
 def all_or_nothing(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a hidden folder beside ``out``, with ``images/`` and ``annotations/``, that takes its name at the end.
+    """Yield a hidden folder beside ``out``, with ``images/`` and ``annotations/``, that takes its name at the end.
 
     After an error or an interruption the hidden folder is removed and ``out`` is as it was.
-
-    Args:
-        out: Folder to make.
-        overwrite: Replace an earlier one there.
-
-    Raises:
-        OSError: If ``out`` exists and may not be replaced, or cannot be written.
     """
     out = out.resolve()
-    check_destination(out, overwrite=overwrite)
+    _check_destination(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
     try:

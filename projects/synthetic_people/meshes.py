@@ -1,4 +1,4 @@
-"""Surfaces as four-cornered faces: tubes, ellipsoids, boxes and flat patches, in a bone's own frame (statures)."""
+"""Surfaces of quads: tubes, ellipsoids, boxes and flat patches, in a bone's own frame (statures)."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Mesh(NamedTuple):
 
     Attributes:
         vertices: (V, 3).
-        quads: (F, 4) indices; the corners of a face go round such that the normal of ``face_normals`` points outwards.
+        quads: (F, 4) indices, ordered so that the normal of :func:`face_normals` points outwards.
         colours: (F, 3), BGR, 0 to 255.
     """
 
@@ -64,19 +64,14 @@ def _circle(num_sides: int) -> np.ndarray:
 
 
 def tube(rings: tuple[Ring, ...], *, colours: np.ndarray, num_sides: int) -> Mesh:
-    """Join elliptic rings, listed from the top downwards, to a tube.
+    """Join elliptic rings, from the top downwards, to a tube.
 
     Args:
         rings: R rings of falling height.
         colours: (3,) or, one for each band between rings, (R - 1, 3).
         num_sides: Corners of a ring. Faces are ordered by band, then side; side 0 starts at +x and turns to +z.
-
-    Raises:
-        ValueError: If the rings do not fall.
     """
-    table = np.array(rings)
-    if np.any(np.diff(table[:, 0]) > 0):
-        raise ValueError(f"ring heights must fall from the first to the last: {table[:, 0].tolist()}")
+    table = np.array(rings)  # (R, 4)
     circle = _circle(num_sides)
     vertices = np.empty((len(rings), num_sides, 3))
     vertices[:, :, 0] = table[:, 1, None] * circle[:, 0]
@@ -105,9 +100,7 @@ def ellipsoid(
     return sphere._replace(vertices=sphere.vertices * np.array(half_axes) + np.array(centre))
 
 
-def capsule(
-    *, length: float, radii: tuple[float, float, float], colours: np.ndarray, num_sides: int, flatness: float = 1.0
-) -> Mesh:
+def capsule(*, length: float, radii: tuple[float, float, float], colours: np.ndarray, num_sides: int) -> Mesh:
     """Return a limb from the origin to ``length`` below it, with round ends.
 
     Args:
@@ -115,7 +108,6 @@ def capsule(
         radii: At the start, at a third and at the end.
         colours: (3,) or (8, 3), one for each band from the start to the end.
         num_sides: Corners of a ring.
-        flatness: Half depth over half width.
     """
     first, middle, last = radii
     profile = (
@@ -129,7 +121,7 @@ def capsule(
         (-length - 0.65 * last, 0.76 * last),
         (-length - last, 0.0),
     )
-    rings = tuple(Ring(height, radius, radius * flatness) for height, radius in profile)
+    rings = tuple(Ring(height, radius, radius) for height, radius in profile)
     return tube(rings, colours=colours, num_sides=num_sides)
 
 
@@ -143,18 +135,9 @@ def box(centre: tuple[float, float, float], half_axes: tuple[float, float, float
     return Mesh(vertices, _BOX_QUADS, np.tile(colour, (6, 1)))
 
 
-def patch(
-    centre: tuple[float, float, float], half_size: tuple[float, float], *, facing: int, colour: np.ndarray
-) -> Mesh:
-    """Return one flat upright face that looks forward (``facing`` 1) or backward (-1).
-
-    Args:
-        centre: Of the face.
-        half_size: Half width and half height.
-        facing: 1 or -1.
-        colour: (3,), BGR.
-    """
-    across = np.array([1.0, -1.0, -1.0, 1.0]) * half_size[0] * facing
+def patch(centre: tuple[float, float, float], half_size: tuple[float, float], *, colour: np.ndarray) -> Mesh:
+    """Return one flat upright face that looks forward, of half width and half height ``half_size``."""
+    across = np.array([1.0, -1.0, -1.0, 1.0]) * half_size[0]
     up = np.array([1.0, 1.0, -1.0, -1.0]) * half_size[1]
     corners = np.stack([across, up, np.zeros(4)], axis=1) + np.array(centre)
     return Mesh(corners, np.array([[0, 1, 2, 3]]), np.asarray(colour, dtype=float).reshape(1, 3))

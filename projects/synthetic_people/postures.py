@@ -1,12 +1,20 @@
-"""What people do: postures as spreads of joint angles, and drawing one pose or one physique at random."""
+"""Postures as distributions of joint angles, and one pose or one physique sampled from them."""
 
 from dataclasses import fields
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from synthetic_people.body import LIMITS, AxialAngles, JointAngles, Proportions, SideAngles
-from synthetic_people.rotations import rotation_x, rotation_y, rotation_z
+from synthetic_people.body import (
+    LIMITS,
+    AxialAngles,
+    JointAngles,
+    Proportions,
+    SideAngles,
+    rotation_x,
+    rotation_y,
+    rotation_z,
+)
 
 
 class Spread(NamedTuple):
@@ -122,7 +130,7 @@ class Pose(NamedTuple):
     root: np.ndarray
 
 
-def _draw(rng: np.random.Generator, name: str, spread: Spread) -> float:
+def _sample_angle(rng: np.random.Generator, name: str, spread: Spread) -> float:
     limit = LIMITS[name]
     return float(np.clip(rng.normal(spread.mean, spread.deviation), limit.lower, limit.upper))
 
@@ -132,31 +140,31 @@ def _choose(rng: np.random.Generator, choices: tuple[_Style, ...], weights: tupl
     return choices[int(np.searchsorted(shares, rng.random(), side="right"))]
 
 
-def _draw_side(rng: np.random.Generator, arm: ArmStyle, leg: LegStyle) -> SideAngles:
-    angles = {name: _draw(rng, name, getattr(style, name)) for style in (arm, leg) for name in style._fields}
+def _sample_side(rng: np.random.Generator, arm: ArmStyle, leg: LegStyle) -> SideAngles:
+    angles = {name: _sample_angle(rng, name, getattr(style, name)) for style in (arm, leg) for name in style._fields}
     # The shoulder blade follows an arm that is lifted above the horizontal.
     lift = 0.2 * max(0.0, angles["shoulder_elevation"] - 60.0)
-    return SideAngles(clavicle_elevation=_draw(rng, "clavicle_elevation", Spread(lift, 3)), **angles)
+    return SideAngles(clavicle_elevation=_sample_angle(rng, "clavicle_elevation", Spread(lift, 3)), **angles)
 
 
 def _sample_yaw(rng: np.random.Generator) -> float:
-    """Draw which way the person faces, degrees from the camera: as in photographs, more often towards it than away."""
+    """Sample the way a person faces, degrees from the camera: as in photos, more often towards it than away."""
     centre, half_range = ((0.0, 60.0), (180.0, 60.0), (0.0, 180.0))[int(rng.choice(3, p=[0.35, 0.15, 0.5]))]
     return centre + float(rng.uniform(-half_range, half_range))
 
 
 def sample_pose(rng: np.random.Generator) -> Pose:
-    """Draw a posture, arms that go with it, and the way the person faces."""
+    """Sample a posture, arms, and the way the person faces."""
     posture = _choose(rng, POSTURES, tuple(posture.weight for posture in POSTURES))
     left_arm = _choose(rng, ARM_STYLES, ARM_WEIGHTS)
     right_arm = left_arm if rng.random() < 0.4 else _choose(rng, ARM_STYLES, ARM_WEIGHTS)
     legs = posture.legs if rng.random() < 0.5 else posture.legs[::-1]
     axial = AxialAngles(
-        spine_flexion=_draw(rng, "spine_flexion", posture.spine_flexion),
-        **{name: _draw(rng, name, spread) for name, spread in TRUNK.items()},
+        spine_flexion=_sample_angle(rng, "spine_flexion", posture.spine_flexion),
+        **{name: _sample_angle(rng, name, spread) for name, spread in TRUNK.items()},
     )
     angles = JointAngles(
-        axial=axial, left=_draw_side(rng, left_arm, legs[0]), right=_draw_side(rng, right_arm, legs[1])
+        axial=axial, left=_sample_side(rng, left_arm, legs[0]), right=_sample_side(rng, right_arm, legs[1])
     )
     roll = rng.normal(*posture.roll) * (1 if rng.random() < 0.5 else -1)
     root = rotation_y(_sample_yaw(rng)) @ rotation_z(roll) @ rotation_x(rng.normal(*posture.pitch))
@@ -164,7 +172,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 
 
 def sample_proportions(rng: np.random.Generator) -> Proportions:
-    """Draw a physique: adults with every bone within a few per cent, and some children with larger heads."""
+    """Sample a physique: adults with every bone within a few per cent, and some children with larger heads."""
     childhood = rng.uniform(0.3, 1.0) if rng.random() < 0.15 else 0.0
     growth = {"head": 1 + 0.3 * childhood, "thigh": 1 - 0.12 * childhood, "shank": 1 - 0.12 * childhood}
     adult = Proportions()

@@ -1,4 +1,4 @@
-"""One synthetic photograph: a person to be annotated among clutter, bystanders and things in front."""
+"""One synthetic image: a person to be annotated, among clutter, bystanders and things in front."""
 
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -7,21 +7,20 @@ import cv2
 import numpy as np
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES
-from synthetic_people.background import (
-    draw_blob,
-    draw_box,
-    draw_leaves,
-    draw_limb_like,
-    draw_pole,
-    sample_background,
-)
+from synthetic_people.background import draw_blob, draw_box, draw_leaves, draw_limb_like, draw_pole, sample_background
 from synthetic_people.body import Bone, PosedBody, pose_body
-from synthetic_people.camera import Camera, sample_camera
-from synthetic_people.drawing import SUPERSAMPLING, Light, paint_figure, sample_light, to_canvas
-from synthetic_people.figure import Figure, build_figure
-from synthetic_people.head import skull
+from synthetic_people.camera import (
+    SUPERSAMPLING,
+    Camera,
+    Light,
+    degrade,
+    paint_figure,
+    sample_camera,
+    sample_light,
+    to_canvas,
+)
+from synthetic_people.figure import Figure, build_figure, skull
 from synthetic_people.meshes import ellipsoid
-from synthetic_people.photograph import spoil
 from synthetic_people.postures import sample_pose, sample_proportions
 from synthetic_people.wardrobe import sample_appearance
 
@@ -45,12 +44,12 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A picture with the truth about its main person; coordinates are 0-based pixel centres.
+    """An image with the ground truth of its main person; coordinates are 0-based pixel centres.
 
     Attributes:
         image: (height, width, 3) uint8, BGR.
-        keypoints: (16, 2), also those outside the picture.
-        labelled: (16,) bool: inside the picture, hidden or not.
+        keypoints: (16, 2), also those outside the image.
+        labelled: (16,) bool: inside the image, hidden or not.
         head_box: (2, 2), left top and right bottom of the skull, chin to crown.
         centre: (2,), rough middle of the person as an annotator would click it.
         stature: Standing height in pixels as an annotator would guess it.
@@ -65,7 +64,7 @@ class Scene:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """Draw a person: physique, clothes and pose."""
+    """Sample a person: physique, clothes and pose."""
     proportions, pose, looks = sample_proportions(rng), sample_pose(rng), sample_appearance(rng)
     size = skull(proportions.head)
     surface = ellipsoid(size.centre, size.half_axes, colours=np.zeros(3), num_sides=12, num_bands=8).vertices
@@ -74,13 +73,13 @@ def sample_person(rng: np.random.Generator) -> Person:
 
 
 def inside(points: np.ndarray, *, image_shape: tuple[int, int]) -> np.ndarray:
-    """Return which points (N, 2) lie on the picture (N,), pixel edges included on the left and the top."""
+    """Return which points (N, 2) lie on the image (N,), its left and top edges included."""
     height, width = image_shape
     return np.all((points >= -0.5) & (points < np.array([width, height]) - 0.5), axis=1)
 
 
 def _place(rng: np.random.Generator, box: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
-    """Draw where a person with keypoints in ``box`` (2, 2) goes: the shift (2,) that mostly keeps it in the picture."""
+    """Sample the shift (2,) of a person with keypoints in ``box`` (2, 2); most stay inside the image."""
     size = np.array(image_shape[::-1], dtype=float)
     extent = box[1] - box[0]
     margin = np.minimum(0.1 * extent + 6, np.maximum(size - extent, 0) / 2)
@@ -106,7 +105,7 @@ def _frame_subject(rng: np.random.Generator, person: Person, image_shape: tuple[
 def _frame_bystander(
     rng: np.random.Generator, person: Person, subject: Camera, *, image_shape: tuple[int, int], in_front: bool
 ) -> Camera:
-    """Draw a view of somebody else, beside the subject rather than on top of it."""
+    """Sample a view of another person, beside the subject rather than on top of it."""
     height, width = image_shape
     stature = subject.stature * (rng.uniform(0.85, 1.15) if in_front else rng.uniform(0.35, 1.0))
     clearance = (0.6 if in_front else 0.5) * subject.stature
@@ -156,8 +155,8 @@ def _head_box(person: Person, camera: Camera) -> np.ndarray:
 def _click_centre(rng: np.random.Generator, keypoints: np.ndarray, labelled: np.ndarray, stature: float) -> np.ndarray:
     """Return where an annotator would mark the person (2,).
 
-    MPII's marks lie near the middle of the trunk, a little above the middle of the labelled keypoints; a reader lowers
-    them by 7.5% of the stature.
+    MPII's lie near the middle of the trunk, a little above the middle of the labelled keypoints; MMPose lowers them by
+    7.5% of the stature.
     """
     seen = keypoints[labelled]
     trunk = (keypoints[PELVIS] + keypoints[THORAX]) / 2
@@ -177,7 +176,7 @@ def _paint_bystanders(
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draw one picture and its annotation."""
+    """Sample one image and its annotation."""
     image_shape = (int(rng.integers(224, 289)), int(rng.integers(272, 369)))
     person, light = sample_person(rng), sample_light(rng)
     camera = _frame_subject(rng, person, image_shape)
@@ -193,7 +192,7 @@ def sample_scene(rng: np.random.Generator) -> Scene:
     keypoints = camera.project(person.body.joints).points
     labelled = inside(keypoints, image_shape=image_shape)
     return Scene(
-        image=spoil(image, rng),
+        image=degrade(image, rng),
         keypoints=keypoints,
         labelled=labelled,
         head_box=_head_box(person, camera),

@@ -94,19 +94,19 @@ class Appearance:
 
 
 def sample_colour(rng: np.random.Generator) -> np.ndarray:
-    """Draw a colour (3,) of cloth or paint: any hue, from grey to vivid, from dark to bright."""
+    """Sample a colour (3,) of cloth or paint: any hue, from grey to vivid, from dark to bright."""
     hue, saturation, value = rng.random(), rng.beta(1.2, 1.6), rng.uniform(0.12, 0.97)
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return np.array([blue, green, red]) * 255
 
 
 def sample_skin(rng: np.random.Generator) -> np.ndarray:
-    """Draw a skin colour (3,)."""
+    """Sample a skin colour (3,)."""
     return np.clip(SKIN_TONES[rng.integers(len(SKIN_TONES))] * rng.uniform(0.9, 1.08) + rng.normal(0, 5, 3), 15, 250)
 
 
 def _contrasting(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
-    """Draw a colour whose brightness is at least 70 steps from that of ``colour``."""
+    """Sample a colour at least 70 levels brighter or darker than ``colour``."""
     brightness = colour.mean()
     target = brightness + 70 if brightness < 110 else brightness - 70
     drawn = sample_colour(rng)
@@ -122,7 +122,7 @@ def _sample_garment(rng: np.random.Generator, reach: float) -> Garment:
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw a person's looks."""
+    """Sample a person's appearance."""
     skin = sample_skin(rng)
     hair_style = rng.choice(np.array(list(HairStyle), dtype=object), p=[0.44, 0.2, 0.12, 0.08, 0.16])
     hair = HAIR_TONES[rng.integers(len(HAIR_TONES))] * rng.uniform(0.7, 1.2)

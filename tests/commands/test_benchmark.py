@@ -173,7 +173,7 @@ def test_ways_of_the_gpu_run_on_the_processor_too():
 
 
 def test_torch_reads_crops_as_the_estimator_does(untrained_checkpoint):
-    from efficientpose.inference import PoseEstimator
+    from efficientpose import PoseEstimator
 
     model = PoseEstimator.load("rt", weights=untrained_checkpoint).model
     crop = np.zeros((224, 224, 3), np.uint8)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from efficientpose import PoseEstimator
 from efficientpose.commands import demo
 from efficientpose.commands import demo as synthetic_score
 from efficientpose.commands.demo import draw_validation_people, score_on_synthetic_people
 from efficientpose.core.shipped_files import starter_checkpoint
 from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.evaluation.pckh import MEAN_ROW
-from efficientpose.inference import PoseEstimator
 from efficientpose.weights.find import WeightsNotFoundError
 
 NECK = KEYPOINT_NAMES.index("upper_neck")
@@ -63,10 +63,10 @@ def test_demo_finds_two_people_with_released_weights(
 def test_demo_without_released_weights_says_so_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(demo.PoseEstimator, "load", starter_only(demo.PoseEstimator.load))
+    monkeypatch.setattr(demo.TorchPoseEstimator, "load", starter_only(demo.TorchPoseEstimator.load))
     demo.run_demo(tmp_path / "out")
     lines = capsys.readouterr().out.splitlines()
-    assert "No released weights can be reached: they find joints more exactly than the starter checkpoint." in lines
+    assert "No released weights can be reached: they find keypoints more exactly than the starter checkpoint." in lines
     assert (tmp_path / "out" / "rt_starter" / "frame084_pose.jpg").is_file()
     assert any("frame084_pose.jpg" in line for line in lines)
     assert any("PCKh@0.5" in line for line in lines)
@@ -87,7 +87,7 @@ def starter_only(load: Callable) -> Callable:
 
 @pytest.mark.usefixtures("_video")
 def test_starter_checkpoint_finds_the_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.PoseEstimator, "load", starter_only(demo.PoseEstimator.load))
+    monkeypatch.setattr(demo.TorchPoseEstimator, "load", starter_only(demo.TorchPoseEstimator.load))
     demo.run_demo(tmp_path / "out")
     document = json.loads((tmp_path / "out" / "rt_starter" / "predictions.json").read_text())
     jumping, standing = (np.array(image["instances"][0]["keypoints"]) for image in document["images"])
@@ -99,7 +99,7 @@ def test_starter_checkpoint_finds_the_people(tmp_path: Path, monkeypatch: pytest
 
 
 def test_starter_checkpoint_is_scored_on_synthetic_people(tmp_path: Path) -> None:
-    starter = demo.PoseEstimator.load("rt", weights=starter_checkpoint())
+    starter = demo.TorchPoseEstimator.load("rt", weights=starter_checkpoint())
     draw_validation_people(tmp_path / "people")
     table = score_on_synthetic_people(starter, tmp_path / "people")
     assert table.num_people == 8
@@ -118,6 +118,6 @@ def test_demo_without_its_video_says_what_to_install(tmp_path: Path, monkeypatch
     def find_nothing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(demo, "distribution", find_nothing)
+    monkeypatch.setattr("efficientpose.inference.sample_crops.distribution", find_nothing)
     with pytest.raises(FileNotFoundError, match="pip install --no-deps sports2d"):
         demo.run_demo(tmp_path / "out")

@@ -8,7 +8,7 @@ import pytest
 
 from efficientpose.cli import main
 from efficientpose.movement.files import FORMATS
-from efficientpose.movement.files.layout import COCO_17
+from efficientpose.movement.files.skeletons import COCO_17
 
 HALPE_26 = (
     *COCO_17,

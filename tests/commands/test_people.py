@@ -97,12 +97,12 @@ def test_nobody(model, make_detector, picture, make_video, tmp_path, capsys):
     assert boxes_in(read_pictures(out)) == [[]]
     assert boxes_in(read_frames(out)) == [[]] * 3
     printed = capsys.readouterr().out
-    assert f"{picture}: nobody was found in it" in printed
+    assert f"{picture}: no person was found in it" in printed
     assert "3 frames: " in printed
     detector = ("--detector", str(make_detector([])))
     arguments = ["measure", str(video), "--model", str(model), *detector, "--out", str(tmp_path / "measured")]
     assert main(arguments) == 2
-    assert "nobody was found in it" in capsys.readouterr().err
+    assert "no person was found in it" in capsys.readouterr().err
 
 
 def test_without_a_file_the_pose_network_searches(model, picture, make_video, tmp_path, capsys, monkeypatch):
@@ -131,7 +131,7 @@ def test_measure_takes_a_detector(model, make_detector, make_video, tmp_path):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--people", "detector", "--boxes", "1,1,9,9"], "--people detector finds everybody's box by itself"),
+        (["--people", "detector", "--boxes", "1,1,9,9"], "--people detector finds the bounding boxes by itself"),
         (["--people", "detector", "--follow"], "--detect-every N follows people between"),
         (["--people", "paf", "--detector", "a.onnx"], "--detector is for --people detector, not for --people paf"),
         (["--people", "one", "--detect-every", "2"], "--detect-every is for --people detector, not for --people one"),
@@ -140,7 +140,7 @@ def test_measure_takes_a_detector(model, make_detector, make_video, tmp_path):
         (["--people", "detector", "--detector-kind", "rtmdet"], "name it with --detector FILE.onnx"),
         (["--people", "boxes"], "give them with --boxes"),
         (["--people", "boxes", "--boxes", "1,1,9,9", "--follow"], "--follow follows one person"),
-        (["--people", "one", "--boxes", "1,1,9,9;2,2,8,8"], "--people one looks for one person a picture"),
+        (["--people", "one", "--boxes", "1,1,9,9;2,2,8,8"], "--people one looks for one person an image"),
         (["--detector", "nowhere.onnx"], "no such detector file: 'nowhere.onnx'"),
         (["--detector", "{model}"], "a person detector's first output is"),
     ],

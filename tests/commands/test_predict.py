@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from efficientpose.cli import main
-from efficientpose.commands.estimators import parse_model
+from efficientpose.commands.network import parse_model
 from efficientpose.video.prediction import VideoResult
 
 
@@ -55,7 +56,7 @@ assert not {{name for name in sys.modules if name.split(".")[0] in ("torch", "mm
     names = {path.name for path in (tmp_path / "out").iterdir()}
     expected = {"photo_pose.jpg", "photo_heatmaps.jpg", "predictions.json"}
     assert names == expected | {"clip_pose.mp4", "clip_pose.jsonl", "clip_pose.csv"}
-    assert "1 of 1 pictures" in result.stdout
+    assert "1 of 1 images" in result.stdout
     assert "12 frames: " in result.stdout
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert document["model"] == "rt"
@@ -101,8 +102,8 @@ def test_bad_videos_are_named_and_the_rest_is_done(model, make_video, tmp_path, 
     assert main(["predict", *map(str, sources), "--model", str(model), "--out", str(out)]) == 1
     captured = capsys.readouterr()
     assert "nowhere.mp4: no such video" in captured.err
-    assert "text.mp4: not a video that OpenCV can read" in captured.err
-    assert "cut.avi: it ends after frame" in captured.err
+    assert "text.mp4: not a video that FFmpeg can read" in captured.err
+    assert "cut.avi: 25 of 60 frames can be read" in captured.err
     assert len(read_lines(out / "good_pose.jsonl")) == 5
     assert len(read_lines(out / "cut_pose.jsonl")) == count_frames(out / "cut_pose.mp4") > 20
     assert main(["predict", str(tmp_path / "text.mp4"), "--model", str(model), "--out", str(out)]) == 2
@@ -111,9 +112,9 @@ def test_bad_videos_are_named_and_the_rest_is_done(model, make_video, tmp_path, 
 @pytest.mark.parametrize(
     ("name", "fourcc", "message"),
     [
-        ("hollow.avi", "MJPG", "it gives no pictures"),
-        ("hollow.mp4", "mp4v", "not a video that OpenCV can read, or its end is missing"),
-        ("hollow.mkv", "mp4v", "not a video that OpenCV can read, or its end is missing"),
+        ("hollow.avi", "MJPG", "no frame of it can be read"),
+        ("hollow.mp4", "mp4v", "not a video that FFmpeg can read, or its end is missing"),
+        ("hollow.mkv", "mp4v", "not a video that FFmpeg can read, or its end is missing"),
     ],
 )
 def test_a_video_without_frames_is_named_and_leaves_nothing(model, make_video, tmp_path, capsys, name, fourcc, message):
@@ -200,7 +201,7 @@ sys.exit(main())
         (["--model", "{model}", "--threads", "0"], "--threads takes 1 or more, not 0"),
         (["--camera", "-1"], "--camera takes a camera's number, from 0, not -1"),
         (["--model", "{model}", "--follow", "--boxes", "1,1,9,9;2,2,8,8"], "--follow starts from one box a video"),
-        (["--draw", "heatmaps"], "--draw is for pictures"),
+        (["--draw", "heatmaps"], "--draw is for images"),
         (["--model", "nowhere.onnx"], "no such model file: 'nowhere.onnx'"),
         (
             ["--boxes", "900,900,950,950", "--model", "{model}"],
@@ -231,7 +232,7 @@ def test_models_are_variants_or_files():
 def test_everybody_in_one_pass_needs_no_boxes(picture, make_video, tmp_path, capsys, other):
     sources = [str(picture), str(make_video(num_frames=2))]
     assert main(["predict", *sources, "--people", "paf", *other, "--out", str(tmp_path / "out")]) == 2
-    assert "--people paf finds everybody by itself: leave out" in capsys.readouterr().err
+    assert "--people paf finds all people by itself: leave out" in capsys.readouterr().err
 
 
 def test_everybody_in_one_pass_needs_part_affinity_fields(model, picture, tmp_path, capsys):
@@ -252,9 +253,9 @@ def test_everybody_in_one_pass_with_released_weights(shared, tmp_path, monkeypat
 
 
 def test_what_a_camera_missed_is_told_and_is_no_failure(model, tmp_path, capsys, monkeypatch):
-    note = "camera 0: 5.0 of the 30.0 frames a second that it promises were answered"
+    note = "camera0: 5.0 of the 30.0 frames a second that it promises"
     result = VideoResult(num_frames=2, files=(tmp_path / "camera0_pose.csv",), errors=(), notes=(note,))
-    monkeypatch.setattr("efficientpose.video.reading.open_camera", lambda number: None)
-    monkeypatch.setattr("efficientpose.commands.predict._predict_video", lambda *_, **__: result)
+    monkeypatch.setattr("efficientpose.video.camera.open_camera", lambda number: SimpleNamespace(num_frames=None))
+    monkeypatch.setattr("efficientpose.video.prediction.predict_video", lambda *_, **__: result)
     assert main(["predict", "--camera", "0", "--model", str(model), "--out", str(tmp_path / "out")]) == 0
     assert note in capsys.readouterr().out

@@ -139,7 +139,7 @@ def test_baseline_trains_and_tests(mpii, tmp_path):
     [
         {"model.head.upsampling": "transposed_conv"},
         {"model.backbone.drop_path_rate": 0.05},
-        {"model.head.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
+        {"model.head.losses.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
         {"model.test_cfg.flip_test": True},
     ],
     ids=str,

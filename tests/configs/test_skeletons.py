@@ -21,14 +21,7 @@ from efficientpose.models.trained_skeleton import trained_skeleton
 
 SKELETONS = {"coco": 17, "halpe26": 26}
 ANNOTATED = {"coco": 17, "halpe26": 136}
-CONFIGS = [(variant, name) for variant in VARIANTS for name in SKELETONS]
-SMALL_VARIANTS = ("rt", "i", "rt_lite")
-"""The others take minutes together."""
-
-TRAINED = [
-    pytest.param(*each, id="_".join(each), marks=() if each[0] in SMALL_VARIANTS else pytest.mark.slow)
-    for each in CONFIGS
-]
+CONFIGS = [(variant, name) for variant in ("rt", "i") for name in SKELETONS]
 NUM_PEOPLE = 2
 SIZE = (120, 90)
 SMALL = (48, 48)
@@ -91,7 +84,7 @@ def make_runner(path, root, work_dir):
 
 
 @pytest.mark.filterwarnings("ignore:The metainfo config file")
-@pytest.mark.parametrize(("variant", "name"), TRAINED)
+@pytest.mark.parametrize(("variant", "name"), CONFIGS)
 def test_config_trains_and_tests_at_a_small_size(variant, name, data, tmp_path):
     runner = make_runner(config_path(f"efficientpose_{variant}_{name}.py"), data[name], tmp_path)
     parameters = dict(runner.model.named_parameters())
@@ -107,7 +100,7 @@ def test_config_trains_and_tests_at_a_small_size(variant, name, data, tmp_path):
     assert list((tmp_path).rglob("people_1.png"))
 
 
-@pytest.mark.parametrize(("variant", "name"), CONFIGS, ids=["_".join(each) for each in CONFIGS])
+@pytest.mark.parametrize(("variant", "name"), CONFIGS)
 def test_network_is_the_variant_s_but_for_the_skeleton(variant, name):
     config = Config.fromfile(config_path(f"efficientpose_{variant}_{name}.py"))
     model, full = config.model.to_dict(), Config.fromfile(mpii_config_path(variant)).model.to_dict()

@@ -6,16 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efficientpose.core import decoding as peaks
 from efficientpose.core.decoding import SparsePeakFinder, make_axis_matrices
 
 IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")
-
-
-@pytest.fixture(autouse=True)
-def no_dense_route(monkeypatch):
-    """Lets a map that takes the dense route fail."""
-    monkeypatch.setattr(peaks, "find_peak_densely", None)
 
 
 def recorded_keypoints(shared: Path, variant: str, image: str) -> np.ndarray:

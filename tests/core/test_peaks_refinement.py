@@ -1,16 +1,11 @@
 """Paraboloids by hand, and where refinement reads near a border."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from efficientpose.core.decoding import (
-    SparsePeakFinder,
-    find_dense_offset,
-    fit_offsets,
-    fit_offsets_near_border,
-    make_axis_matrices,
-    make_refined_axis,
-)
+from efficientpose.core.decoding import PeakRefiner, SparsePeakFinder, find_top, make_axis_matrices
 
 ROWS, COLUMNS = np.mgrid[-1:2, -1:2]
 
@@ -19,36 +14,66 @@ def paraboloid(x, y):
     return 1 - (COLUMNS - x) ** 2 / 4 - (ROWS - y) ** 2 / 2 + (COLUMNS - x) * (ROWS - y) / 8
 
 
+def unread(*_):
+    raise AssertionError("these values are not to be read")
+
+
+def refine(patch, *, pixel=(30, 30), side=64):
+    """Offset of a peak at ``pixel`` (x, y) of a square heatmap, 8 pixels a cell, with these blurred values near."""
+    refiner = PeakRefiner((side, side), spacing=8, blur_sigma=1.0)
+    return refiner.find_offset(pixel[1], pixel[0], lambda *_: patch, unread)
+
+
 def test_the_top_of_a_paraboloid_is_found_exactly():
-    patches = np.stack([paraboloid(0.25, -0.5), paraboloid(0, 0.125)])
-    np.testing.assert_allclose(fit_offsets(patches, spacing=8), [(2, -4), (0, 1)], atol=1e-12)
+    np.testing.assert_allclose(find_top(paraboloid(0.25, -0.5)), (0.25, -0.5), atol=1e-12)
+    np.testing.assert_allclose(refine(paraboloid(0.25, -0.5)), (2, -4), atol=1e-12)
+    np.testing.assert_allclose(refine(paraboloid(0, 0.125)), (0, 1), atol=1e-12)
 
 
 @pytest.mark.parametrize(
     "patch", [paraboloid(0.6, 0), -paraboloid(0.2, 0), np.ones((3, 3)), np.full((3, 3), np.nan)], ids=str
 )
 def test_no_top_within_half_a_step_is_no_offset(patch):
-    assert fit_offsets(patch[None], spacing=8).tolist() == [[0, 0]]
+    assert refine(patch).tolist() == [0, 0]
 
 
-def test_where_values_are_read_along_an_axis():
-    """Upsampling lowers seven pixels, so the middle is 15 or more; the blur carries that four further."""
-    axis = make_refined_axis(64, spacing=8, blur_sigma=1.0)
-    assert axis.has_room
-    assert np.flatnonzero(~axis.is_near_border).tolist() == list(range(19, 45))
-    assert axis.middles.tolist() == [15] * 15 + list(range(15, 49)) + [48] * 15
-    coarse = make_refined_axis(8, spacing=1, blur_sigma=0)
-    assert np.flatnonzero(coarse.is_near_border).tolist() == [0, 7]
-    assert coarse.middles.tolist() == [1, 1, 2, 3, 4, 5, 6, 6]
-    assert not make_refined_axis(30, spacing=8, blur_sigma=0).has_room
+@pytest.mark.parametrize(
+    ("side", "spacing", "blur_sigma", "pixel", "is_near_border", "middle"),
+    [
+        # Upsampling lowers seven pixels, so the middle is 15 or more; the blur carries that four further.
+        (64, 8, 1.0, 18, True, 18), (64, 8, 1.0, 19, False, 19), (64, 8, 1.0, 44, False, 44),
+        (64, 8, 1.0, 45, True, 45), (64, 8, 1.0, 3, True, 15), (64, 8, 1.0, 63, True, 48), (8, 1, 0, 0, True, 1),
+        (8, 1, 0, 1, False, 1), (8, 1, 0, 7, True, 6),
+    ],
+)  # fmt: skip
+def test_where_values_are_read_along_an_axis(side, spacing, blur_sigma, pixel, is_near_border, middle):
+    read = []
+
+    def record(rows, columns):
+        read.append((rows, columns))
+        return paraboloid(0, 0) + 5
+
+    refiner = PeakRefiner((side, side), spacing=spacing, blur_sigma=blur_sigma)
+    refiner.find_offset(pixel, side // 2, *((unread, record) if is_near_border else (record, unread)))
+    around = [slice(index - spacing, index + spacing + 1, spacing) for index in (middle, side // 2)]
+    assert read == [tuple(around)]
+
+
+def test_a_map_without_room_between_its_borders_keeps_the_pixel():
+    refiner = PeakRefiner((30, 64), spacing=8, blur_sigma=0)
+    assert refiner.find_offset(15, 30, unread, unread).tolist() == [0, 0]
+
+
+def refine_near_border(gaussian, *, pixel):
+    """Offset of a peak at ``pixel`` (x, y) of a map of 64 x 64 whose values are those of a function of x and y."""
+    refiner = PeakRefiner((64, 64), spacing=8, blur_sigma=1.0)
+    y, x = np.mgrid[:64, :64]
+    values = gaussian(x, y)
+    return refiner.find_offset(pixel[1], pixel[0], unread, lambda rows, columns: values[rows, columns])
 
 
 def gaussian_near_border(x, y, *, pixel):
-    """Offset from ``pixel`` (x, y) of a Gaussian around (x, y) in a map of 64 x 64."""
-    axis = make_refined_axis(64, spacing=8, blur_sigma=1.0)
-    column, row = axis.middles[pixel[0]], axis.middles[pixel[1]]
-    patch = np.exp(-((column + 8 * COLUMNS - x) ** 2 + (row + 8 * ROWS - y) ** 2) / 150)
-    return fit_offsets_near_border(patch[None], np.array([pixel]), axis, axis)[0]
+    return refine_near_border(lambda u, v: np.exp(-((u - x) ** 2 + (v - y) ** 2) / 150), pixel=pixel)
 
 
 def test_a_gaussian_is_found_from_values_that_lie_beside_it():
@@ -62,12 +87,9 @@ def test_near_a_border_nothing_moves_out_of_the_map_or_further_than_a_cell_and_a
 
 
 def test_values_that_are_not_positive_are_of_no_gaussian():
-    axis = make_refined_axis(64, spacing=8, blur_sigma=1.0)
-    pixels = np.array([(14, 30)])
-    patch = np.exp(-((8 * COLUMNS + 2) ** 2 + (8 * ROWS) ** 2) / 150)[None]
-    np.testing.assert_allclose(fit_offsets_near_border(patch, pixels, axis, axis), [(-1, 0)], atol=1e-9)
-    patch[0, 2, 2] = 0
-    assert fit_offsets_near_border(patch, pixels, axis, axis).tolist() == [[0, 0]]
+    np.testing.assert_allclose(gaussian_near_border(13, 30, pixel=(14, 30)), [-1, 0], atol=1e-9)
+    hollow = lambda x, y: np.exp(-((x - 13) ** 2 + (y - 30) ** 2) / 150) * ((x < 23) | (y < 38))  # noqa: E731
+    assert refine_near_border(hollow, pixel=(14, 30)).tolist() == [0, 0]
 
 
 def draw_peaks(shape, *, num=80):
@@ -85,13 +107,15 @@ def draw_peaks(shape, *, num=80):
 def test_sparse_refinement_equals_that_of_the_whole_map(shape, blur_sigma):
     maps = draw_peaks(shape)
     matrices = [make_axis_matrices(num_cells, stride=8, blur_sigma=blur_sigma) for num_cells in shape]
-    y, x = (make_refined_axis(8 * num_cells, spacing=8, blur_sigma=blur_sigma) for num_cells in shape)
+    height, width = (8 * num_cells for num_cells in shape)
+    refiner = PeakRefiner((height, width), spacing=8, blur_sigma=blur_sigma)
     (pixels,), (scores,) = SparsePeakFinder(shape, blur_sigma=blur_sigma).find(maps[None])
     (keypoints,), (same_scores,) = SparsePeakFinder(shape, blur_sigma=blur_sigma, subpixel=True).find(maps[None])
     for heatmap, (column, row), keypoint in zip(maps, pixels.astype(int), keypoints, strict=True):
         upsampled = matrices[0].upsampled @ heatmap @ matrices[1].upsampled.T
         blurred = matrices[0].blurred @ heatmap @ matrices[1].blurred.T
-        offset = find_dense_offset(upsampled, blurred, (row, column), y, x)
+        readers = (partial(lambda values, *window: values[window], values) for values in (blurred, upsampled))
+        offset = refiner.find_offset(row, column, *readers)
         np.testing.assert_allclose(keypoint, (column + offset[0], row + offset[1]), atol=1e-4)
     np.testing.assert_array_equal(scores, same_scores)
-    assert (pixels != keypoints).any() == all(axis.has_room for axis in (y, x))
+    assert (pixels != keypoints).any() == (min(height, width) > 30)

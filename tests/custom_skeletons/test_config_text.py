@@ -17,7 +17,7 @@ from efficientpose.core.shipped_files import starter_checkpoint
 from efficientpose.custom_skeletons.config_text import ConfigSettings, render_config, write_config
 from efficientpose.custom_skeletons.description import SkeletonError
 from efficientpose.custom_skeletons.reading import describe
-from efficientpose.runtime.estimator import PoseEstimator as RuntimeEstimator
+from efficientpose.runtime.estimator import PoseEstimator
 from efficientpose.runtime.predict_files import predict_files
 from efficientpose.weights.checkpoint import make_checkpoint, save_checkpoint
 
@@ -123,12 +123,12 @@ def test_a_trained_skeleton_starts_another(trained):
 def test_it_predicts_and_is_exported(trained, tmp_path):
     from efficientpose.export.deployed import ExportOptions
     from efficientpose.export.files import export_files
-    from efficientpose.inference.estimator import PoseEstimator
+    from efficientpose.inference.estimator import TorchPoseEstimator
 
     _, folder, runner = trained
     checkpoint = tmp_path / "mine.pth"
     save_checkpoint(make_checkpoint(runner.model.state_dict(), variant="rt", source="test"), checkpoint)
-    estimator = PoseEstimator.load(config=folder / "my_rt.py", weights=checkpoint)
+    estimator = TorchPoseEstimator.load(config=folder / "my_rt.py", weights=checkpoint)
     pictures = sorted((folder.parent / "data" / "images").iterdir())
     result = predict_files(estimator, pictures[:1], tmp_path, draw_maps=frozenset(("heatmaps", "pafs")))
     assert len(result.pictures) == 3
@@ -146,7 +146,7 @@ def test_it_predicts_and_is_exported(trained, tmp_path):
         weights="",
         crops=crops,
     )
-    runtime = RuntimeEstimator(exported.path, threads=1)
+    runtime = PoseEstimator(exported.path, threads=1)
     assert runtime.skeleton == estimator.skeleton
     image = cv2.imread(str(pictures[0]))
     (own,), (other,) = runtime.predict(image, [[20, 10, 100, 80]]), estimator.predict(image, [[20, 10, 100, 80]])
@@ -182,7 +182,7 @@ def test_texts_that_would_break_the_config_are_refused(tmp_path):
         with pytest.raises(SkeletonError, match=r"a config is a \.py file"):
             write_config(description, ConfigSettings(variant="rt", data_root="x"), tmp_path / name)
     (tmp_path / "there.py").touch()
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="exists: choose"):
         write_config(description, ConfigSettings(variant="rt", data_root="x"), tmp_path / "there.py")
 
 

@@ -96,7 +96,7 @@ def test_a_description_is_read_from_a_file(suffix, tmp_path):
     limbs = ["-".join(limb) for limb in TREE]
     text = json.dumps({"keypoint_names": NAMES, "limbs": limbs})  # JSON is YAML, too
     path.write_text(f"keypoint_names = {NAMES}\nlimbs = {TREE}\n" if suffix == ".py" else text)
-    description = read_skeleton(str(path)).description
+    description = read_skeleton(str(path))
     assert description.skeleton == make_skeleton(NAMES, TREE)
     assert description.sigmas == (0.026, 0.025, 0.025, 0.035, 0.035)
 
@@ -132,7 +132,7 @@ def test_an_absent_or_broken_file_is_refused(tmp_path):
 
 def test_coco_from_mmpose_s_own_file_becomes_a_tree_from_the_nose():
     read = read_skeleton("mmpose::_base_/datasets/coco.py")
-    skeleton = read.description.skeleton
+    skeleton = read.skeleton
     assert len(skeleton.keypoint_names) == 17
     assert skeleton.flip_indices == (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
     assert skeleton.named_limbs[:6] == (
@@ -149,7 +149,7 @@ def test_coco_from_mmpose_s_own_file_becomes_a_tree_from_the_nose():
         ("left_shoulder", "right_shoulder"),
         ("left_eye", "right_eye"),
     }
-    assert read.description.sigmas[:2] == (0.026, 0.025)
+    assert read.sigmas[:2] == (0.026, 0.025)
     np.testing.assert_equal(len(order_limbs(skeleton.limbs)), 16)
 
 
@@ -157,9 +157,9 @@ def test_links_without_a_mirror_image_are_dropped():
     """The nose hangs on both eyes; whichever is reached first would have a limb that the other lacks."""
     links = [("neck", "left_eye"), ("neck", "right_eye"), ("left_eye", "nose"), ("right_eye", "nose")]
     swaps = {"left_eye": "right_eye", "right_eye": "left_eye"}
-    chosen = choose_limbs(["nose", "left_eye", "right_eye", "neck"], links, swaps)
-    assert chosen.limbs == (("neck", "left_eye"), ("neck", "right_eye"))
-    assert chosen.dropped == (("left_eye", "nose"), ("right_eye", "nose"))
+    limbs, dropped = choose_limbs(["nose", "left_eye", "right_eye", "neck"], links, swaps)
+    assert limbs == (("neck", "left_eye"), ("neck", "right_eye"))
+    assert dropped == (("left_eye", "nose"), ("right_eye", "nose"))
     with pytest.raises(SkeletonError, match="link a-b: there is no keypoint 'b'"):
         choose_limbs(["a"], [("a", "b")], {})
     with pytest.raises(SkeletonError, match="describe the limbs"):

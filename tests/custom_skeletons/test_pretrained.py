@@ -124,8 +124,8 @@ def test_it_says_what_is_kept(checkpoint, caplog, monkeypatch):
     ((text, logger),) = messages
     assert logger == "current"
     assert "6 of 7 keypoints: neck (from upper_neck), left_knee, right_knee," in text
-    assert "3 of 4 limbs: left_knee-left_ankle, right_ankle-right_knee (turned round), neck-head (turned round)" in text
-    assert "anew start the keypoints tail and the limbs neck-tail" in text
+    assert "3 of 4 limbs: left_knee-left_ankle, right_ankle-right_knee (reversed), neck-head (reversed)" in text
+    assert "random start: keypoints tail; limbs neck-tail" in text
 
 
 def test_weights_are_initialised_once(checkpoint, caplog):

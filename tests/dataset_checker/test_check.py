@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset_checker.annotations import read_dataset
-from dataset_checker.check import check_dataset
+from dataset_checker.annotations import Finding, Severity, person_size
+from dataset_checker.check import check_dataset, read_dataset, write_findings
 from dataset_checker.contact_sheet import TILE_SIDE, choose_people, draw_sheet
-from dataset_checker.findings import Finding, Severity, write_findings
-from dataset_checker.geometry import limb_ratios, person_size
+from dataset_checker.geometry import limb_ratios
 from efficientpose.core.drawing import LEFT_COLOUR, RIGHT_COLOUR
 
 NAMES = ["neck", "left_hand", "right_hand", "left_foot", "right_foot"]

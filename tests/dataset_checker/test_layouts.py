@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dataset_checker.annotations import read_dataset
+from dataset_checker.check import read_dataset
 
 CATEGORY = dict(id=1, name="person", keypoints=["nose", "left_eye", "right_eye"], skeleton=[[1, 2], [1, 3]])
 

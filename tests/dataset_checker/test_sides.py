@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from dataset_checker.pose_model import fit_pose_model
-from dataset_checker.sides import exchange, find_exchanges, find_pairs, list_exchanges
+from dataset_checker.sides import exchange, find_exchanges, find_pairs, fit_pose_model, list_exchanges
 from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES, LIMBS
 from synthetic_people.generate import Plan, generate
 

@@ -1,11 +1,9 @@
 """Every command and every piece of Python in the guides runs, in order, on small data."""
 
 import json
-import os
 import re
 import runpy
-import shutil
-import subprocess
+import shlex
 import sys
 from functools import reduce
 from importlib.util import find_spec
@@ -15,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from efficientpose.cli import main
 from efficientpose.core.skeleton import KEYPOINT_NAMES
 from synthetic_people.generate import Plan, generate
 
@@ -67,7 +66,7 @@ def photo(folder):
 @pytest.fixture
 def mpii_release(folder):
     """Twelve people whose joints lie anywhere, on pictures of noise, in the release's structure."""
-    others = runpy.run_path(str(REPOSITORY / "tests" / "datasets" / "test_mpii_annotations.py"))
+    others = runpy.run_path(str(REPOSITORY / "tests" / "tools" / "test_mpii_annotations.py"))
     rectangle, write_release = others["rectangle"], others["write_release"]
     images = folder / "data" / "mpii" / "images"
     images.mkdir(parents=True)
@@ -98,43 +97,53 @@ def marked_photos(folder):
     (folder / "keypoints.csv").write_text("\n".join(rows) + "\n")
 
 
-def run_guide(name, folder, *, shorter=()):
-    """Run a guide's blocks as they stand, but for what ``shorter`` replaces, pairs of texts; each must be there.
+@pytest.fixture
+def run_guide(folder, monkeypatch, capsys):
+    """Run a guide's blocks as they stand, in this process: ``efficientpose``, ``python`` of a tool, or Python itself.
 
-    Returns what the last block printed.
+    ``shorter`` holds pairs of texts, what to replace by what; each must be in the guide. Returns what the last block
+    printed.
     """
-    text = (GUIDES / name).read_text(encoding="utf-8")
-    blocks = [match.groups() for match in BLOCK.finditer(text)]
-    assert blocks
-    environment = os.environ | {
-        "PATH": f"{make_commands(folder)}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(REPOSITORY / "projects"),
-        "EFFICIENTPOSE_WEIGHTS_DIR": str(folder / "released"),
-        "EFFICIENTPOSE_CACHE_DIR": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
-    for old, _ in shorter:
-        assert any(old in block for _, block in blocks), f"{name} says {old!r} no more"
-    for language, written in blocks:
-        block = reduce(lambda text, pair: text.replace(*pair), shorter, written)
-        command = ["bash", "-euo", "pipefail", "-c", block] if language == "sh" else [sys.executable, "-c", block]
-        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, f"{block}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return result.stdout
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("EFFICIENTPOSE_WEIGHTS_DIR", str(folder / "released"))
+    monkeypatch.setenv("EFFICIENTPOSE_CACHE_DIR", str(folder / "cache"))
+
+    def run(name, *, shorter=()):
+        blocks = [match.groups() for match in BLOCK.finditer((GUIDES / name).read_text(encoding="utf-8"))]
+        assert blocks
+        for old, _ in shorter:
+            assert any(old in block for _, block in blocks), f"{name} says {old!r} no more"
+        for language, written in blocks:
+            block = reduce(lambda text, pair: text.replace(*pair), shorter, written)
+            capsys.readouterr()
+            if language == "python":
+                exec(compile(block, name, "exec"), {"__name__": "__main__"})
+                continue
+            for line in block.replace("\\\n", " ").splitlines():
+                run_command(line, monkeypatch)
+        return capsys.readouterr().out
+
+    return run
 
 
-def make_commands(folder):
-    """Return a folder with ``efficientpose`` and ``python`` of this environment."""
-    commands = folder / "commands"
-    commands.mkdir(exist_ok=True)
-    for command, arguments in (("python", ""), ("efficientpose", "-m efficientpose.cli ")):
-        (commands / command).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
-        (commands / command).chmod(0o755)
-    return commands
+def run_command(line, monkeypatch):
+    line, _, fallback = line.partition(" || ")
+    command, *arguments = shlex.split(line)
+    if command == "efficientpose":
+        status = main(arguments)
+    else:
+        assert command == "python", f"no guide needs {command!r}"
+        monkeypatch.setattr(sys, "argv", arguments)
+        try:
+            runpy.run_path(arguments[0], run_name="__main__")
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+    assert not status or fallback, f"{line}: status {status}"
 
 
-def test_one_person(folder, clip):
-    run_guide("one_person.md", folder)
+def test_one_person(run_guide, folder, clip):
+    run_guide("one_person.md")
     walk = folder / "walk"
     assert (walk / "clip_angles.png").stat().st_size > 10_000
     assert len(list((walk / "clip_json").iterdir())) == NUM_FRAMES
@@ -142,34 +151,33 @@ def test_one_person(folder, clip):
     assert (folder / "walk_10hz").is_dir()
 
 
-def test_several_people(folder, clip):
-    run_guide("several_people.md", folder)
+def test_several_people(run_guide, folder, clip):
+    run_guide("several_people.md")
     for name in ("everybody", "largest", "clicked"):
         assert (folder / name / "clip_angles.csv").is_file()
 
 
 @pytest.mark.skipif(find_spec("ai_edge_litert") is None, reason="LiteRT is not installed")
-def test_phone(folder, photo):
-    printed = run_guide("phone.md", folder)
+def test_phone(run_guide, folder, photo):
+    printed = run_guide("phone.md")
     for name in ("on_phone", "on_phone_onnx"):
         (image,) = json.loads((folder / name / "predictions.json").read_text())["images"]
         found = np.array(image["instances"][0]["keypoints"])[:, :2]
         np.testing.assert_allclose(json.loads(printed), found, atol=0.06 if name == "on_phone" else 1.1)
 
 
-def test_own_data(folder, marked_photos):
+def test_own_data(run_guide, folder, marked_photos):
     shorter = [("--epochs 20", "--epochs 1"), ("--batch-size 16", "--batch-size 4"), ("epoch_20", "epoch_1")]
-    run_guide("own_data.md", folder, shorter=shorter)
+    run_guide("own_data.md", shorter=shorter)
     predicted = json.loads((folder / "mine" / "predictions.json").read_text())
     assert len(predicted["keypoint_names"]) == len(predicted["images"][0]["instances"][0]["keypoints"]) == 7
     assert (folder / "people.png").is_file()
 
 
-def test_evaluate_on_mpii(folder, mpii_release):
+def test_evaluate_on_mpii(run_guide, folder, mpii_release):
     loader = "test_dataloader.num_workers=0 test_dataloader.persistent_workers=False test_evaluator.num_bootstrap=10"
     run_guide(
         "evaluate_on_mpii.md",
-        folder,
         shorter=[
             ("--num-val 3000", "--num-val 4"),
             ("efficientpose download i\n", ""),
@@ -183,9 +191,3 @@ def test_evaluate_on_mpii(folder, mpii_release):
 def test_every_guide_is_tested():
     tests = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert {file.stem for file in GUIDES.glob("*.md")} <= tests
-
-
-@pytest.fixture(autouse=True)
-def bash():
-    if shutil.which("bash") is None:
-        pytest.skip("guides are for a shell")

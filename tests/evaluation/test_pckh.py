@@ -154,9 +154,8 @@ def test_bootstrap():
         ({"thresholds": ()}, "thresholds"),
         ({"thresholds": (-0.1,)}, "thresholds"),
         ({"num_bootstrap": -1}, "num_bootstrap -1"),
-        ({"predictions": np.zeros((2, 15, 2))}, r"predictions has shape \(2, 15, 2\), expected \(2, 16, 2\)"),
         ({"predictions": np.full((2, 16, 2), np.nan)}, "prediction of 2 people is not finite, first person 0"),
-        ({"labelled": np.zeros((2, 16), dtype=bool)}, "no labelled joint among 2 people"),
+        ({"labelled": np.zeros((2, 16), dtype=bool)}, "no labelled keypoint among 2 people"),
         ({"reference_lengths": np.array([100.0, 0.0])}, "first person 1: 0.0"),
     ],
 )

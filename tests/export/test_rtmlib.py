@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from efficientpose.core.images import read_image
 from efficientpose.export.deployed import ExportOptions, resampling_matrix
 from efficientpose.export.files import export_files
-from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.models.upsampling import BilinearUpsampler
 
 
@@ -25,7 +25,7 @@ def test_keypoints_in_rtmlib(shared, checkpoints, tmp_path, backend):
     rtmlib = pytest.importorskip("rtmlib")
     if backend != "opencv":
         pytest.importorskip(backend)
-    estimator = PoseEstimator.load("rt", weights=checkpoints["rt"])
+    estimator = TorchPoseEstimator.load("rt", weights=checkpoints["rt"])
     photograph = read_image(shared / "data" / "photos" / "person1.jpg")
     # the crop is then as large as the picture: where it is smaller ours is freed of aliases, rtmlib's is not
     scale = 224 / (1.25 * 0.9 * max(photograph.shape[:2]))

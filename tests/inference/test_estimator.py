@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 
+from efficientpose import PoseEstimator
 from efficientpose.core.images import read_image
 from efficientpose.core.shipped_files import mpii_config_path
-from efficientpose.inference import PoseEstimator
 from efficientpose.weights.released import KEYPOINT_ORDER
 
 VARIANTS = ("rt", "i", "ii")

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import efficientpose
+from efficientpose import PoseEstimator, prepare_for_inference
 from efficientpose.core.shipped_files import mpii_config_path
-from efficientpose.inference import PoseEstimator, prepare_for_inference
 from efficientpose.inference.fast import PreparedNetwork
 
 SIZE = (96, 64)

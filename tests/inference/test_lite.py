@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from efficientpose import PoseEstimator
 from efficientpose.cli import main
-from efficientpose.inference import PoseEstimator
 from efficientpose.weights.released import KEYPOINT_ORDER
 
 GOLDEN_IMAGES = ("official_sample.jpg", "person1.jpg", "004645041.jpg", "060754485.jpg")

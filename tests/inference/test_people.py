@@ -16,13 +16,13 @@ from people_scenes import (
 )
 
 from efficientpose.core.shipped_files import config_path
-from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.paf_estimator import PeopleEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
+from efficientpose.inference.paf_estimator import TorchPafEstimator
 
 
 @pytest.fixture(scope="module")
 def estimator(checkpoints):
-    return PeopleEstimator.load("i", weights=checkpoints["i"])
+    return TorchPafEstimator.load("i", weights=checkpoints["i"])
 
 
 def test_one_person_as_by_the_crop(estimator, checkpoints, shared):
@@ -31,7 +31,7 @@ def test_one_person_as_by_the_crop(estimator, checkpoints, shared):
         image = np.ascontiguousarray(inputs[name][..., ::-1])
     estimator.shorter_side = 256
     found = estimator.predict(image)
-    (single,) = PoseEstimator.load("i", weights=checkpoints["i"]).predict(image)
+    (single,) = TorchPoseEstimator.load("i", weights=checkpoints["i"]).predict(image)
     assert found
     both = (found[0].keypoints[:, 2] > 0.3) & (single.keypoints[:, 2] > 0.3)
     assert both.sum() >= 8
@@ -39,7 +39,7 @@ def test_one_person_as_by_the_crop(estimator, checkpoints, shared):
 
 
 def test_mirrored_scene_with_flip_test(checkpoints, shared):
-    estimator = PeopleEstimator.load("rt", weights=checkpoints["rt"], flip_test=True, shorter_side=224)
+    estimator = TorchPafEstimator.load("rt", weights=checkpoints["rt"], flip_test=True, shorter_side=224)
     with np.load(shared / "golden" / "inputs.npz") as inputs:
         name = sorted(key for key in inputs.files if key.endswith("@224"))[0]
         image = np.ascontiguousarray(inputs[name][..., ::-1])
@@ -60,7 +60,7 @@ def own_network(tmp_path):
 
 def test_keypoints_of_one_s_own(own_network):
     config, weights = own_network
-    estimator = PeopleEstimator.load(config=config, weights=weights)
+    estimator = TorchPafEstimator.load(config=config, weights=weights)
     assert estimator.name == "efficientpose_rt_coco"
     assert estimator.shorter_side == 280
     assert estimator.skeleton.keypoint_names[:2] == ("nose", "left_eye")
@@ -79,23 +79,23 @@ def test_keypoints_of_one_s_own(own_network):
 
 def test_a_config_of_ours_is_its_variant(checkpoints):
     picture = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-    by_name = PeopleEstimator.load("rt", weights=checkpoints["rt"]).predict_maps(picture)
+    by_name = TorchPafEstimator.load("rt", weights=checkpoints["rt"]).predict_maps(picture)
     config = config_path("efficientpose_rt_mpii.py")
-    by_config = PeopleEstimator.load(config=config, weights=checkpoints["rt"]).predict_maps(picture)
+    by_config = TorchPafEstimator.load(config=config, weights=checkpoints["rt"]).predict_maps(picture)
     np.testing.assert_array_equal(by_config.heatmaps, by_name.heatmaps)
-    for_scenes = PeopleEstimator.load(config=config_path("efficientpose_rt_bottomup.py"), weights=checkpoints["rt"])
+    for_scenes = TorchPafEstimator.load(config=config_path("efficientpose_rt_bottomup.py"), weights=checkpoints["rt"])
     assert for_scenes.shorter_side == 288
 
 
 def test_a_config_that_cannot_be_used(own_network, tmp_path):
     config, weights = own_network
     with pytest.raises(ValueError, match="give its weights too"):
-        PeopleEstimator.load(config=config)
+        TorchPafEstimator.load(config=config)
     with pytest.raises(FileNotFoundError, match=r"absent\.py: no such config"):
-        PeopleEstimator.load(config=tmp_path / "absent.py", weights=weights)
+        TorchPafEstimator.load(config=tmp_path / "absent.py", weights=weights)
     (tmp_path / "empty.py").write_text("")
     with pytest.raises(ValueError, match="not a usable config"):
-        PeopleEstimator.load(config=tmp_path / "empty.py", weights=weights)
+        TorchPafEstimator.load(config=tmp_path / "empty.py", weights=weights)
 
 
 def test_nobody_in_grey(estimator):
@@ -106,7 +106,7 @@ def test_nobody_in_grey(estimator):
 
 def test_weights_without_fields(shared):
     with pytest.raises(ValueError, match="have no part affinity fields"):
-        PeopleEstimator.load("rt_lite", weights=shared / "official" / "keras" / "EfficientPoseRT_LITE.h5")
+        TorchPafEstimator.load("rt_lite", weights=shared / "official" / "keras" / "EfficientPoseRT_LITE.h5")
 
 
 def test_a_perfect_network_s_people_are_all_found(estimator):
@@ -121,7 +121,7 @@ def test_a_perfect_network_s_people_are_all_found(estimator):
 
 @pytest.mark.slow
 def test_both_routes_are_counted(estimator, checkpoints):
-    models = PeopleModels(people=estimator, crops=PoseEstimator.load("i", weights=checkpoints["i"]))
+    models = PeopleModels(people=estimator, crops=TorchPoseEstimator.load("i", weights=checkpoints["i"]))
     scenes = draw_scenes("synthetic", lspet=None, num_people=2, num_scenes=1, size=200, seed=0)
     counts = score_scenes(models, scenes)
     assert {each.true_people for each in counts.values()} == {2}

@@ -10,8 +10,8 @@ from efficientpose.cli import main
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.export.deployed import ExportOptions
 from efficientpose.export.files import export_files
-from efficientpose.inference import PoseEstimator
-from efficientpose.runtime.estimator import PoseEstimator as FilePoseEstimator
+from efficientpose.inference import TorchPoseEstimator
+from efficientpose.runtime.estimator import PoseEstimator
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def crops(shared):
 def exported(request, checkpoints, crops, tmp_path_factory):
     """The released RT as an ONNX file, with maps at stride 8 or of all pixels."""
     pytest.importorskip("onnxruntime")
-    network = PoseEstimator.load("rt", weights=checkpoints["rt"]).model
+    network = TorchPoseEstimator.load("rt", weights=checkpoints["rt"]).model
     (file,) = export_files(
         network,
         ExportOptions(outputs=request.param),
@@ -43,10 +43,10 @@ def keypoints_of(estimator, crops):
 
 
 def test_runtime_and_mmpose_agree_and_move_keypoints_by_less_than_a_pixel(exported, checkpoints, crops):
-    refined = keypoints_of(FilePoseEstimator(exported, threads=1, subpixel=True), crops)
-    mmpose = keypoints_of(PoseEstimator.load("rt", weights=checkpoints["rt"], subpixel=True), crops)
+    refined = keypoints_of(PoseEstimator(exported, threads=1, subpixel=True), crops)
+    mmpose = keypoints_of(TorchPoseEstimator.load("rt", weights=checkpoints["rt"], subpixel=True), crops)
     np.testing.assert_allclose(refined, mmpose, atol=2e-3)
-    whole = keypoints_of(FilePoseEstimator(exported, threads=1), crops)
+    whole = keypoints_of(PoseEstimator(exported, threads=1), crops)
     np.testing.assert_array_equal(whole[..., 2], refined[..., 2])
     is_seen = whole[..., 2] > 0.3  # maps of joints that are hardly seen are flat, and their tops ambiguous
     moved = np.abs(refined[..., :2] - whole[..., :2])[is_seen]
@@ -56,8 +56,10 @@ def test_runtime_and_mmpose_agree_and_move_keypoints_by_less_than_a_pixel(export
 
 
 def test_flip_test_and_subpixel_go_together(exported, checkpoints, crops):
-    refined = keypoints_of(FilePoseEstimator(exported, threads=1, flip_test=True, subpixel=True), crops)
-    mmpose = keypoints_of(PoseEstimator.load("rt", weights=checkpoints["rt"], flip_test=True, subpixel=True), crops)
+    refined = keypoints_of(PoseEstimator(exported, threads=1, flip_test=True, subpixel=True), crops)
+    mmpose = keypoints_of(
+        TorchPoseEstimator.load("rt", weights=checkpoints["rt"], flip_test=True, subpixel=True), crops
+    )
     np.testing.assert_allclose(refined, mmpose, atol=2e-3)
 
 
@@ -67,9 +69,9 @@ def test_none_leaves_it_to_the_config(untrained_checkpoint, tmp_path):
         f"_base_ = {str(mpii_config_path('rt'))!r}\nmodel = dict(head=dict(decoder=dict(subpixel=True)))\n"
     )
     for given, expected in ((None, True), (False, False), (True, True)):
-        estimator = PoseEstimator.load(config=config, weights=untrained_checkpoint, subpixel=given)
+        estimator = TorchPoseEstimator.load(config=config, weights=untrained_checkpoint, subpixel=given)
         assert estimator.model.head.decoder.subpixel is expected
-    assert not PoseEstimator.load("rt", weights=untrained_checkpoint).model.head.decoder.subpixel
+    assert not TorchPoseEstimator.load("rt", weights=untrained_checkpoint).model.head.decoder.subpixel
 
 
 def test_a_decoder_that_does_not_know_it_is_named(untrained_checkpoint, tmp_path):
@@ -77,7 +79,7 @@ def test_a_decoder_that_does_not_know_it_is_named(untrained_checkpoint, tmp_path
     decoder = "dict(_delete_=True, type='MSRAHeatmap', input_size=(224, 224), heatmap_size=(28, 28), sigma=2)"
     config.write_text(f"_base_ = {str(mpii_config_path('rt'))!r}\nmodel = dict(head=dict(decoder={decoder}))\n")
     with pytest.raises(ValueError, match=r"other\.py: not a usable config .*subpixel"):
-        PoseEstimator.load(config=config, weights=untrained_checkpoint, subpixel=True)
+        TorchPoseEstimator.load(config=config, weights=untrained_checkpoint, subpixel=True)
 
 
 @pytest.mark.parametrize("stride", [1, 8])
@@ -87,8 +89,8 @@ def test_files_of_both_kinds_find_a_blob_between_pixels(make_model, stride):
     blob = 250 * np.exp(-((columns - 33.3) ** 2 + (rows - 29.6) ** 2) / 150)
     image = np.stack([blob.round().astype(np.uint8)] * 3, axis=2)
     file = make_model(stride=stride, heatmap_stride=stride)
-    (whole,) = FilePoseEstimator(file, threads=1).predict(image)
-    (refined,) = FilePoseEstimator(file, threads=1, subpixel=True).predict(image)
+    (whole,) = PoseEstimator(file, threads=1).predict(image)
+    (refined,) = PoseEstimator(file, threads=1, subpixel=True).predict(image)
     truth = np.tile((33.3, 29.6), (16, 1))
     error = np.linalg.norm(refined.keypoints[:, :2] - truth, axis=1).max()
     assert error < 0.2
@@ -111,16 +113,16 @@ def test_the_command_line_passes_it_on_to_files(make_model, blob, tmp_path):
     file = make_model()
     assert main(["predict", str(blob), "--model", str(file), "--subpixel", "--out", str(tmp_path / "out")]) == 0
     document = json.loads((tmp_path / "out" / "predictions.json").read_text())
-    (pose,) = FilePoseEstimator(file, subpixel=True).predict(blob)
+    (pose,) = PoseEstimator(file, subpixel=True).predict(blob)
     np.testing.assert_allclose(document["images"][0]["instances"][0]["keypoints"], pose.keypoints, atol=1e-3)
     assert not np.allclose(pose.keypoints[:, :2], np.rint(pose.keypoints[:, :2]), atol=0.02)
 
 
 def test_the_command_line_passes_it_on_to_pytorch(untrained_checkpoint, blob, tmp_path, monkeypatch):
     asked = []
-    load = PoseEstimator.load.__func__
+    load = TorchPoseEstimator.load.__func__
     monkeypatch.setattr(
-        PoseEstimator,
+        TorchPoseEstimator,
         "load",
         classmethod(lambda cls, *args, **options: asked.append(options) or load(cls, *args, **options)),
     )

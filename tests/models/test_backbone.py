@@ -208,5 +208,5 @@ def test_misspelt_argument_fails():
 
 def test_one_start_for_the_whole_and_for_a_branch():
     start = dict(type="Pretrained", checkpoint="trained.pth", prefix="backbone.")
-    with pytest.raises(ValueError, match="init_cfg and high_pretrained or low_pretrained both say what to start from"):
+    with pytest.raises(ValueError, match="init_cfg and high_pretrained or low_pretrained are both set: start from one"):
         DualEfficientNet(high_arch="b0", high_pretrained="b0.pth", init_cfg=start)

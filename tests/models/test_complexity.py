@@ -8,26 +8,26 @@ from torch import nn
 
 from efficientpose.core.variants import VARIANTS, Variant
 from efficientpose.models.build import build_network
-from efficientpose.models.complexity import CountedVariant, count_complexity, print_json, print_table
+from efficientpose.models.complexity import CountedVariant, count_variant, print_json, print_table
 
 DENSE_UPSAMPLER_PARAMETERS = 3 * (4 * 4 * 16 * 16 + 16)
 
 
 @pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
 def counted(request: pytest.FixtureRequest) -> CountedVariant:
-    return CountedVariant(request.param, count_complexity(request.param))
+    return count_variant(request.param)
 
 
 def test_parameters_are_exactly_the_released_graphs(counted: CountedVariant) -> None:
-    variant, complexity = counted
-    assert complexity.parameters == variant.deployed_parameters
-    assert complexity.fixed_parameters == variant.deployed_parameters - DENSE_UPSAMPLER_PARAMETERS
+    variant = counted.variant
+    assert counted.parameters == variant.deployed_parameters
+    assert counted.fixed_parameters == variant.deployed_parameters - DENSE_UPSAMPLER_PARAMETERS
 
 
 def test_flops_are_the_released_graphs_and_the_papers(counted: CountedVariant) -> None:
-    variant, complexity = counted
-    assert complexity.flops == pytest.approx(variant.measured_flops, rel=0.005)
-    assert complexity.flops == pytest.approx(variant.reported.flops, rel=0.02 if variant.is_lite else 0.01)
+    variant = counted.variant
+    assert counted.flops == pytest.approx(variant.measured_flops, rel=0.005)
+    assert counted.flops == pytest.approx(variant.reported.flops, rel=0.02 if variant.is_lite else 0.01)
 
 
 def plain_convolution_flops(variant: Variant) -> int:
@@ -55,10 +55,9 @@ def test_the_repository_counts_the_lite_variants_convolutions_alone(name: str) -
 
 
 def test_fixed_upsampling_saves_the_dense_convolutions(counted: CountedVariant) -> None:
-    variant, complexity = counted
-    cells = (variant.resolution // 8) ** 2
+    cells = (counted.variant.resolution // 8) ** 2
     transposed = 2 * 4 * 4 * 16 * 16 * cells * (1 + 4 + 16)
-    assert complexity.flops - complexity.fixed_flops == transposed
+    assert counted.flops - counted.fixed_flops == transposed
 
 
 def test_table_and_json_show_the_counts(capsys: pytest.CaptureFixture, counted: CountedVariant) -> None:
@@ -67,8 +66,8 @@ def test_table_and_json_show_the_counts(capsys: pytest.CaptureFixture, counted: 
     (document,) = json.loads(capsys.readouterr().out)
     assert document["name"] == variant.name
     assert document["input_size"] == [variant.resolution, variant.resolution]
-    assert document["parameters"] == counted.counted.parameters
-    assert document["flops"] == counted.counted.flops
+    assert document["parameters"] == counted.parameters
+    assert document["flops"] == counted.flops
     figures = {source: document[f"{source}_pckh50"] for source in ("paper", "repository")}
     known, unknown = ("repository", "paper") if variant.is_lite else ("paper", "repository")
     assert figures == {known: variant.reported.pckh50, unknown: None}

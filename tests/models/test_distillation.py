@@ -11,10 +11,11 @@ from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
+from efficientpose.codecs.targets import render_heatmaps, render_pafs
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.core.skeleton import FLIP_INDICES
-from efficientpose.models.distillation import PoseMapDistiller
-from efficientpose.models.head import PoseMaps
+from efficientpose.models.criterion import PoseMaps
+from efficientpose.models.distillation import PoseMapDistiller, resample, resample_pafs
 
 STUDENT_SIZE, TEACHER_SIZE = (32, 32), (64, 64)
 
@@ -78,7 +79,7 @@ def batch():
 def test_losses_are_the_two_shares_worked_out_by_hand(teacher, batch, monkeypatch):
     """Constant maps: the student's are 0.25; the teacher's heatmaps 0.75, its fields (0.6, 0) at twice the cells."""
     settings, _ = teacher
-    student = build_student(settings, head=dict(relative_loss=False), teacher_share=0.3).eval()
+    student = build_student(settings, head=dict(losses=dict(relative=False)), teacher_share=0.3).eval()
     small = PoseMaps(
         pafs=torch.full((2, 28, 4, 4), 0.25),
         heatmaps=(torch.full((2, 16, 4, 4), 0.25),) * 2,
@@ -97,7 +98,7 @@ def test_losses_are_the_two_shares_worked_out_by_hand(teacher, batch, monkeypatc
     assert losses["loss_teacher_heatmaps_2"].item() == pytest.approx(0.3 * 0.5**2)
     assert losses["loss_teacher_full_heatmaps"].item() == pytest.approx(0.3 * 0.5**2)
     assert losses["loss_teacher_pafs"].item() == pytest.approx(0.3 * (0.75**2 + 0.25**2) / 2)
-    plain = student.head.compare(small, student.head.draw_targets(small, batch[1]))
+    plain = student.head.criterion(small, student.head.draw_targets(small, batch[1]))
     own = {name: loss.item() for name, loss in losses.items() if "teacher" not in name}
     assert own == pytest.approx({name: 0.7 * loss.item() for name, loss in plain.items()})
     assert len(losses) == 8
@@ -105,7 +106,7 @@ def test_losses_are_the_two_shares_worked_out_by_hand(teacher, batch, monkeypatc
 
 def test_the_teacher_s_losses_are_relative_as_the_head_s_are(teacher, batch):
     settings, _ = teacher
-    plain = build_student(settings, head=dict(relative_loss=False)).loss(*batch)
+    plain = build_student(settings, head=dict(losses=dict(relative=False))).loss(*batch)
     relative = build_student(settings).loss(*batch)
     for name in ("pafs", "heatmaps_1", "full_heatmaps"):
         ratios = [relative[f"loss_{who}{name}"] / plain[f"loss_{who}{name}"] for who in ("", "teacher_")]
@@ -143,7 +144,7 @@ def test_the_teacher_sees_the_same_crop_at_its_own_size(tmp_path, batch):
     mean, std = (torch.tensor(each)[:, None, None] for each in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]))
     with torch.no_grad():
         expected = network.head.forward(network.extract_feat((seen - 127.5) / 127.5))
-    found = student.ask_teacher((pixels - mean) / std)
+    found = student.run_teacher((pixels - mean) / std)
     torch.testing.assert_close(found.heatmaps[-1], expected.heatmaps[-1], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.pafs, expected.pafs, atol=1e-4, rtol=1e-4)
     assert found.pafs.shape == (1, 28, 8, 8)
@@ -273,3 +274,60 @@ def test_another_head_has_no_maps_to_teach():
     init_default_scope("mmpose")
     with pytest.raises(ValueError, match="a student needs an EfficientPoseHead with a decoder, got HeatmapHead"):
         PoseMapDistiller(**settings, teacher="ii")
+
+
+def ramp(num_cells):
+    """Each cell holds where its centre lies, as a fraction of the crop."""
+    return ((torch.arange(num_cells) + 0.5) / num_cells).expand(1, 1, 4, num_cells)
+
+
+@pytest.mark.parametrize(("num_cells", "wanted"), [(16, 8), (8, 16), (46, 28), (75, 28)])
+def test_cells_show_the_same_place_of_the_crop(num_cells, wanted):
+    found = resample(ramp(num_cells), shape=(4, wanted))
+    inner = slice(2, -2)  # the border repeats its outermost value
+    torch.testing.assert_close(found[..., inner], ramp(wanted)[..., inner], atol=0.05 / wanted, rtol=0)
+
+
+def test_a_resampled_heatmap_is_the_one_drawn_there():
+    """(23.5, 39.5) of 64 pixels and (47.5, 79.5) of 128 are the same place: x + 0.5 doubles."""
+    small = render_heatmaps(torch.tensor([[[23.5, 39.5]]]), map_shape=(8, 8), stride=8, sigma=16.0)
+    large = render_heatmaps(torch.tensor([[[47.5, 79.5]]]), map_shape=(16, 16), stride=8, sigma=32.0)
+    found = resample(large, shape=(8, 8))
+    torch.testing.assert_close(found, small, atol=0.07, rtol=0)  # averaging lowers the peak
+    assert found.flatten()[small.argmax()].item() == pytest.approx(found.max().item())
+
+
+def test_maps_that_shrink_are_averaged():
+    maps = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])[None, None, None].expand(1, 1, 8, 8)
+    # A triangle of twice the reach weighs four cells 1/8, 3/8, 3/8, 1/8; cell 3 is the third of 0 to 3 + 1 and of 3 on.
+    shrunken = resample(maps, shape=(4, 4))
+    torch.testing.assert_close(shrunken[0, 0, 1], torch.tensor([0.0, 3 / 8, 1 / 8, 0.0]), atol=1e-6, rtol=0)
+
+
+def test_maps_of_the_same_size_stay_as_they_are():
+    maps = torch.rand(1, 4, 6, 5, generator=torch.Generator().manual_seed(0)) / 2
+    torch.testing.assert_close(resample(maps, shape=(6, 5)), maps)
+    torch.testing.assert_close(resample_pafs(maps, shape=(6, 5)), maps)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_the_bands_of_a_finer_grid_come_out_as_wide_and_as_strong(factor):
+    def draw(side):
+        keypoints = torch.tensor([[[0.25, 0.2], [0.25, 0.8], [0.7, 0.5]]]) * side - 0.5
+        return render_pafs(keypoints, [(0, 1), (1, 2)], map_shape=(side // 8, side // 8), stride=8, half_width=8.0)
+
+    wanted = draw(192)
+    found = resample_pafs(draw(192 * factor), shape=(24, 24))
+    assert found.unflatten(1, (-1, 2)).norm(dim=2).max() <= 1.000001
+    assert found.square().sum().item() == pytest.approx(wanted.square().sum().item(), rel=0.2)
+    error = (found - wanted).square().sum() / wanted.square().sum()
+    plain = (resample(draw(192 * factor), shape=(24, 24)) - wanted).square().sum() / wanted.square().sum()
+    assert error < 0.25
+    assert error < plain / 1.5
+
+
+def test_long_vectors_are_cut_and_keep_their_direction():
+    pafs = torch.zeros(1, 4, 2, 2)
+    pafs[:, 0], pafs[:, 1], pafs[:, 2] = 3.0, 4.0, 0.5
+    found = resample_pafs(pafs, shape=(2, 2))
+    assert found[0, :, 0, 0].tolist() == pytest.approx([0.6, 0.8, 0.5, 0.0])

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import load_state_dict
 from mmpose.registry import MODELS
 
-from efficientpose.models.head import PoseMaps
+from efficientpose.models.criterion import PoseMaps
+from efficientpose.models.head import explain_other_skeleton
+from efficientpose.models.state_dicts import StateDictError
 
 INPUT_SIZE = (48, 32)
 DECODER = dict(type="FullResolutionHeatmap", input_size=INPUT_SIZE)
@@ -221,8 +224,19 @@ def test_samples_without_keypoints_in_the_input_frame(make_head, features, sampl
 
 def test_misspelt_argument_fails():
     head = dict(type="EfficientPoseHead", in_channels=8, channels=4, num_blocks=1)
-    with pytest.raises(TypeError, match="num_keypointz"):
+    with pytest.raises(TypeError, match="EfficientPoseHead has no argument 'num_keypointz'"):
         MODELS.build(head | dict(num_keypointz=3))
+    with pytest.raises(TypeError, match="paf_weigth"):
+        MODELS.build(head | dict(losses=dict(paf_weigth=3)))
+
+
+@pytest.mark.parametrize(
+    ("argument", "replacement"),
+    [("loss", "heatmap_loss"), ("relative_loss", "relative"), ("keypoint_weights", "keypoint_weights")],
+)
+def test_arguments_from_before_there_was_losses_are_told_their_replacement(make_head, argument, replacement):
+    with pytest.raises(TypeError, match=rf"no argument '{argument}': it is losses\.{replacement} now"):
+        make_head(**{argument: None})
 
 
 def test_lite_settings_reach_every_pass(make_head):
@@ -230,3 +244,49 @@ def test_lite_settings_reach_every_pass(make_head):
     for each in head.passes:
         kinds = [type(module).__name__ for module in each.modules()]
         assert (kinds.count("ReLU6"), kinds.count("ESwish"), kinds.count("SELayer")) == (3 * 2, 0, 0)
+
+
+OTHER_SKELETON = dict(num_keypoints=14, num_limbs=13, decoder=None)
+
+
+def test_a_checkpoint_of_other_keypoints_and_limbs_is_refused_with_both_counts(make_head):
+    head, state = make_head(), make_head(**OTHER_SKELETON).state_dict()
+    before = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+    with pytest.raises(StateDictError) as refusal:
+        load_state_dict(head, state)
+    message = str(refusal.value)
+    assert "does not fit EfficientPoseHead: 6 of " in message
+    assert (
+        "\nit predicts 14 keypoints, this config 16; it predicts 26 part affinity channels, this config 28." in message
+    )
+    assert "PretrainedKeypoints" in message
+    assert "another variant" not in message
+    assert all(tensor.equal(before[name]) for name, tensor in head.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (dict(num_keypoints=14), "it predicts 14 keypoints, this config 16. Give"),
+        (dict(num_limbs=13), "it predicts 26 part affinity channels, this config 28. Give"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("upsampling", ["bilinear", "transposed_conv"])
+def test_only_what_differs_is_counted(make_head, settings, expected, upsampling):
+    offered = make_head(decoder=None, upsampling=upsampling, **settings).state_dict()
+    message = explain_other_skeleton(offered, make_head(upsampling=upsampling).state_dict())
+    assert message.startswith(expected)
+    assert message.count("it predicts") == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [dict(channels=8), dict(channels=8) | OTHER_SKELETON, dict(num_limbs=0), dict(num_heatmap_passes=3)],
+    ids=str,
+)
+def test_where_more_differs_nothing_is_said_of_the_skeleton(make_head, settings):
+    head, state = make_head(), make_head(**settings).state_dict()
+    assert explain_other_skeleton(state, head.state_dict()) is None
+    with pytest.raises(StateDictError, match=r"Is it of another variant\?"):
+        load_state_dict(head, state)

@@ -87,14 +87,14 @@ def test_gaps_split_and_short_stretches_stay():
         np.testing.assert_allclose(smoothed.values[part], alone, atol=1e-12)
         assert not np.allclose(alone, signal[part], atol=0.1)
     np.testing.assert_array_equal(smoothed.values[31:36], signal[31:36])
-    assert np.flatnonzero(smoothed.is_left).tolist() == [31, 32, 33, 34, 35]
+    assert np.flatnonzero(smoothed.is_unsmoothed).tolist() == [31, 32, 33, 34, 35]
 
 
 def test_the_shortest_stretch_is_ten_frames_or_a_period():
-    for num_frames, cutoff, is_left in ((9, 6, True), (10, 6, False), (25, 1, True), (26, 1, False)):
+    for num_frames, cutoff, is_unsmoothed in ((9, 6, True), (10, 6, False), (25, 1, True), (26, 1, False)):
         smoothed = butterworth(np.zeros(num_frames), np.arange(num_frames) / 25, cutoff=cutoff)
-        assert smoothed.is_left.all() == is_left
-        assert smoothed.is_left.any() == is_left
+        assert smoothed.is_unsmoothed.all() == is_unsmoothed
+        assert smoothed.is_unsmoothed.any() == is_unsmoothed
 
 
 def test_uneven_times_are_resampled():
@@ -108,15 +108,13 @@ def test_uneven_times_are_resampled():
     middle = slice(100, -100)
     # The band of cubic interpolation between 50 samples a second of a 3 Hz sine.
     np.testing.assert_allclose(smoothed.values[middle], expected[middle], atol=0.01)
-    assert not smoothed.is_left.any()
-    with pytest.raises(ValueError, match=r"frames are not evenly spaced: .* irregular='resample' puts them"):
-        butterworth(signal, seconds, cutoff=6, irregular="refuse")
+    assert not smoothed.is_unsmoothed.any()
 
 
 def test_times_rounded_to_milliseconds_are_even():
     seconds = np.arange(600) / 60
     signal = np.random.default_rng(3).normal(size=600)
-    rounded = butterworth(signal, np.round(seconds, 3), cutoff=6, irregular="refuse")
+    rounded = butterworth(signal, np.round(seconds, 3), cutoff=6)
     np.testing.assert_allclose(rounded.values, butterworth(signal, seconds, cutoff=6).values, atol=2e-3)
 
 
@@ -130,10 +128,10 @@ def test_hardly_any_frames_and_nothing_there():
     assert butterworth(np.zeros((0, 16, 2)), np.zeros(0), cutoff=6).values.shape == (0, 16, 2)
     single = butterworth(np.array([[4.0, NAN]]), np.zeros(1), cutoff=6)
     np.testing.assert_array_equal(single.values, [[4.0, NAN]])
-    assert single.is_left.tolist() == [[True, False]]
+    assert single.is_unsmoothed.tolist() == [[True, False]]
     missing = butterworth(np.full((50, 2), NAN), np.arange(50) / 25, cutoff=6)
     assert np.isnan(missing.values).all()
-    assert not missing.is_left.any()
+    assert not missing.is_unsmoothed.any()
 
 
 def test_unusable_settings():
@@ -145,8 +143,6 @@ def test_unusable_settings():
     for order in (0, 3):
         with pytest.raises(ValueError, match=f"order must be even and 2 or more.*got {order}"):
             butterworth(signal, seconds, cutoff=2, order=order)
-    with pytest.raises(ValueError, match="no way 'skip' to treat uneven frames: there are resample, refuse"):
-        butterworth(signal, seconds, cutoff=2, irregular="skip")
 
 
 def test_steps_of_one_and_three_frames_in_turn():
@@ -154,4 +150,4 @@ def test_steps_of_one_and_three_frames_in_turn():
     seconds = np.cumsum([0] + [1, 3] * 20) / 32
     smoothed = butterworth(np.full((41, 1), 5.0), seconds, cutoff=6)
     np.testing.assert_allclose(smoothed.values, 5)
-    assert not smoothed.is_left.any()
+    assert not smoothed.is_unsmoothed.any()

@@ -94,8 +94,8 @@ def test_short_stretches_are_reported(standing, make_recording):
     keypoints = standing(30)
     keypoints[5:20] = np.nan
     report = filter_recording(make_recording(keypoints)).reports[0]
-    assert report.is_left[:5].all()
-    assert not report.is_left[5:].any()
+    assert report.is_unsmoothed[:5].all()
+    assert not report.is_unsmoothed[5:].any()
 
 
 def test_several_people_keep_their_numbers(standing, make_recording):

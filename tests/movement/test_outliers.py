@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 
-from efficientpose.movement.outliers import find_outliers, person_size
-
-
-def test_person_size_is_the_median_diagonal(standing):
-    keypoints = standing(3)
-    assert person_size(keypoints) == pytest.approx(np.hypot(40, 400))
-    keypoints[0] = np.nan
-    keypoints[1, 0] += 1000
-    assert person_size(keypoints[:1]) != person_size(keypoints[:1])  # NaN
-    assert person_size(keypoints[[0, 2]]) == pytest.approx(np.hypot(40, 400))
+from efficientpose.movement.outliers import find_outliers
+from efficientpose.movement.recording import person_size
 
 
 def test_a_jump_is_found_where_it_is(standing):

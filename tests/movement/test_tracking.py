@@ -1,12 +1,15 @@
 """Numbers stay with people: crossings, gaps, newcomers, noise; and how often they change on made-up clips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from track_switches import STANDING, ClipPlan, count_switches, make_clip, number_by_nearest_box, number_by_tracking
 
 from efficientpose.core.poses import Pose
 from efficientpose.core.similarity import box_overlaps, boxes_around, keypoint_spreads, oks
-from efficientpose.movement.tracking import PeopleFrame, Tracker, TrackingRule, track_people
+from efficientpose.movement.recording import PeopleFrame, Recording, Track
+from efficientpose.movement.tracking import Tracker, TrackingRule, follow_people
 
 
 def make_pose(x, *, y=200.0, stature=200.0, score=0.8, missing=()):
@@ -29,7 +32,7 @@ def make_frames(*people, frame_rate=25.0):
 
 
 def track(frames, **settings):
-    return track_people(frames, image_size=(1280, 720), rule=TrackingRule(**settings))
+    return follow_people(Recording.from_frames(frames, image_size=(1280, 720)), rule=TrackingRule(**settings))
 
 
 def middles(recording):
@@ -76,6 +79,36 @@ def test_the_unsure_do_not_start_but_go_on():
     assert tracker.update([make_pose(101, score=0.1)], seconds=0.2) == (0,)
 
 
+def test_people_listed_in_changing_order_are_told_apart():
+    """Two walk to the right, 300 pixels apart; from the tenth frame on the frames list them the other way round."""
+    people = [[make_pose(start + 2 * n) for start in (100, 400)] for n in range(20)]
+    frames = [PeopleFrame(n, n / 25, tuple(poses[:: 1 if n < 10 else -1])) for n, poses in enumerate(people)]
+    listed = Recording.from_frames(frames, image_size=(640, 480), source="walk.mp4", stream_rate=25.0)
+    followed = follow_people(listed)
+    for track, person in zip(followed.tracks, (0, 1), strict=True):
+        expected = np.stack([poses[person].keypoints for poses in people])
+        np.testing.assert_array_equal(np.dstack((track.keypoints, track.scores)), expected)
+        np.testing.assert_array_equal(track.boxes, [poses[person].bbox for poses in people])
+    assert (followed.source, followed.image_size, followed.stream_rate) == ("walk.mp4", (640, 480), 25.0)
+
+
+def test_following_is_linear_in_frames():
+    """Eight times the frames read at most about eight times the values: whole tracks are not read in each frame."""
+
+    class CountingTrack(Track):
+        @property
+        def is_seen(self):
+            reads.append(len(self.scores))
+            return super().is_seen
+
+    for num_frames in (50, 400):
+        reads = []
+        listed = Recording.from_frames(make_frames(np.linspace(100, 500, num_frames)), image_size=(1280, 720))
+        tracks = tuple(CountingTrack(**vars(track)) for track in listed.tracks)
+        assert len(follow_people(replace(listed, tracks=tracks)).tracks) == 1
+        assert sum(reads) <= 2 * num_frames
+
+
 def test_optimal_not_greedy():
     """Both have gone 16 pixels to the right; the nearest pair, 14 apart, is two different people."""
     before, behind = (make_pose(100), make_pose(130)), (make_pose(116), make_pose(146))
@@ -100,8 +133,10 @@ def test_nobody_and_no_frames():
 
 
 def test_time_goes_on():
+    tracker = Tracker()
+    tracker.update([], seconds=0.0)
     with pytest.raises(ValueError, match=r"in order: 0\.0 s follows 0\.0 s"):
-        track([PeopleFrame(0, 0.0, ()), PeopleFrame(1, 0.0, ())])
+        tracker.update([], seconds=0.0)
     with pytest.raises(ValueError, match="max_gap_seconds, min_seconds"):
         TrackingRule(max_gap_seconds=-1)
 

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from efficientpose.people.detectors import load_detector
+from efficientpose.people.detectors import DetectorError, OnnxDetector
 from efficientpose.runtime.engines import EngineError
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-from efficientpose.people.onnx_detector import DetectorError, OnnxDetector  # noqa: E402 - needs ONNX Runtime
 
 SIDES = (64, 96)  # rows, columns: 8 x 12, 4 x 6 and 2 x 3 cells
 NUM_CELLS = 96 + 24 + 6
@@ -126,22 +125,22 @@ def test_same_boxes_as_rtmlib(write, layout):
         ([np.zeros((1, 16, 8, 12), np.float32)], {}, "a person detector's first output is"),
         ([np.zeros((1, NUM_CELLS, 4), np.float32)], {}, "a person detector's first output is"),
         ([np.zeros((3, 5), np.float32)], {}, "a person detector's first output is"),
-        ([listed()], dict(channels=1), r"takes one picture \(1, 3, height, width\) of float32"),
+        ([listed()], dict(channels=1), r"takes one image \(1, 3, height, width\) of float32"),
         ([listed()], dict(batch=4), r"picture \[4, 3, 64, 96\]"),
         ([listed()], dict(taken=INT64), r"tensor\(int64\)"),
     ],
 )
 def test_files_of_another_layout(write, outputs, settings, message):
     with pytest.raises(DetectorError, match=message):
-        load_detector(write("other.onnx", *outputs, **settings))
+        OnnxDetector(write("other.onnx", *outputs, **settings))
 
 
 def test_what_is_no_onnx_file(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(EngineError, match=r"text\.onnx: not a model that ONNX Runtime can load"):
-        load_detector(tmp_path / "text.onnx")
+        OnnxDetector(tmp_path / "text.onnx")
 
 
 def test_unknown_kind(write):
     with pytest.raises(DetectorError, match="one of yolox, rtmdet, not 'detr'"):
-        load_detector(write("yolox.onnx", listed()), kind="detr")
+        OnnxDetector(write("yolox.onnx", listed()), kind="detr")

@@ -154,7 +154,7 @@ def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
         estimator.predict(image, [[10**400, 0, 5, 5]])
     with pytest.raises(ValueError, match="lies outside the image of 60 x 40"):
         estimator.predict_maps(image, [900, 0, 950, 40])
-    with pytest.raises(ValueError, match="2 pictures need boxes for each, or None, got boxes for 1"):
+    with pytest.raises(ValueError, match="2 images need boxes for each, or None, got boxes for 1"):
         estimator.predict_batch([image, image], [None])
     with pytest.raises(ImageError, match=r"nowhere\.jpg: cannot be read"):
         estimator.predict(tmp_path / "nowhere.jpg")

@@ -12,18 +12,18 @@ import pytest
 import efficientpose.runtime
 
 PLACES = {
-    "Follower": "follow",
-    "PoseEstimator": "estimator",
-    "open_camera": "video",
-    "open_video": "video",
-    "predict_video": "video_job",
+    "Follower": "people.following",
+    "PoseEstimator": "runtime.estimator",
+    "open_camera": "video.camera",
+    "open_video": "video.reading",
+    "predict_video": "video.prediction",
 }
 
 
 def test_every_name_is_where_it_says():
     assert efficientpose.runtime.__all__ == sorted(PLACES)
     for name, module in PLACES.items():
-        expected = getattr(importlib.import_module(f"efficientpose.runtime.{module}"), name)
+        expected = getattr(importlib.import_module(f"efficientpose.{module}"), name)
         assert getattr(efficientpose.runtime, name) is expected
 
 

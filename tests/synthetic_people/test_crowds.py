@@ -10,9 +10,8 @@ import pytest
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.datasets.scenes import PeopleDataset
-from synthetic_people.crowds import describe_people, generate_crowds
-from synthetic_people.generate import Plan
-from synthetic_people.scenes import PeopleScene
+from synthetic_people.crowd import PeopleScene, describe_people, sample_crowd
+from synthetic_people.generate import Plan, generate_crowds
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,7 @@ def test_the_dataset_reads_them(folder):
     ("change", "error", "message"),
     [
         (lambda document: document["annotations"][0]["keypoints"].pop(), ValueError, "has 47 numbers as keypoints"),
-        (lambda document: document["annotations"].clear(), ValueError, "there is nobody in it"),
+        (lambda document: document["annotations"].clear(), ValueError, "there is no person in it"),
         (lambda document: document["images"][0].update(file_name="gone.jpg"), FileNotFoundError, r"gone\.jpg: no such"),
     ],
 )
@@ -111,3 +110,16 @@ def test_the_command(repository, tmp_path, monkeypatch, capsys):
     assert "1 training and 1 validation scenes" in printed.out
     assert "is not empty" in printed.err
     assert "people is 0: a scene needs at least 1" in printed.err
+
+
+@pytest.mark.parametrize("num_people", [1, 4])
+def test_synthetic_crowd(num_people):
+    scene = sample_crowd(np.random.default_rng(0), num_people=num_people, stature=100, spacing=0.7)
+    again = sample_crowd(np.random.default_rng(0), num_people=num_people, stature=100, spacing=0.7)
+    assert scene.keypoints.shape == (num_people, 16, 2)
+    assert scene.labelled.mean() > 0.8
+    np.testing.assert_array_equal(scene.image, again.image)
+    np.testing.assert_allclose(scene.boxes[:, :2], scene.keypoints.min(axis=1), rtol=1e-5)
+    sides = (scene.boxes[:, 2:] - scene.boxes[:, :2]).max(axis=1)
+    assert sides.min() > 100 / 1.25 / 2.5  # someone may crouch
+    assert sides.max() < 100 * 1.25 * 1.4  # or raise an arm

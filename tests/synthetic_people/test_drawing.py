@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES
-from synthetic_people.body import AxialAngles, Bone, JointAngles, Proportions, SideAngles, pose_body
-from synthetic_people.camera import Camera
-from synthetic_people.drawing import SUPERSAMPLING, Light, paint_figure
+from synthetic_people.body import AxialAngles, Bone, JointAngles, Proportions, SideAngles, pose_body, rotation_y
+from synthetic_people.camera import SUPERSAMPLING, Camera, Light, paint_figure
 from synthetic_people.figure import Figure, build_figure
 from synthetic_people.meshes import ellipsoid
-from synthetic_people.rotations import rotation_y
 from synthetic_people.wardrobe import HairStyle, Held, sample_appearance
 
 STANDING = JointAngles(axial=AxialAngles(), left=SideAngles(), right=SideAngles())

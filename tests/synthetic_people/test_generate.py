@@ -35,7 +35,7 @@ def test_two_workers_write_the_same_bytes(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["two_workers"]
 
 
-def test_a_picture_depends_on_seed_split_and_index_alone(folder, tmp_path):
+def test_an_image_depends_on_seed_split_and_index_alone(folder, tmp_path):
     generate(Plan(num_train=2, num_val=1, seed=3), tmp_path / "fewer")
     larger = files_of(folder)
     for path, content in files_of(tmp_path / "fewer").items():
@@ -104,7 +104,7 @@ def test_fields_are_those_of_mpii_itself(folder, shared):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_train": 0}, "train is 0: the number of pictures must be from 1 to 1000000"),
+        ({"num_train": 0}, "train is 0: the number of images must be from 1 to 1000000"),
         ({"num_val": -2}, "val is -2"),
         ({"num_workers": 0}, "workers is 0"),
         ({"seed": -1}, "seed is -1"),
@@ -161,7 +161,7 @@ def test_the_command_reports_success_and_errors(repository, tmp_path, monkeypatc
     with pytest.raises(SystemExit) as done:
         runpy.run_path(tool, run_name="__main__")
     assert done.value.code == 0
-    assert "2 training and 1 validation pictures in" in capsys.readouterr().out
+    assert "2 training and 1 validation images in" in capsys.readouterr().out
     with pytest.raises(SystemExit) as done:
         runpy.run_path(tool, run_name="__main__")
     assert done.value.code == 1

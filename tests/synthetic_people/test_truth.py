@@ -6,10 +6,10 @@ Together these make a score on synthetic people one of the network's.
 import numpy as np
 import pytest
 
+from efficientpose import PoseEstimator
 from efficientpose.commands.demo import score_on_synthetic_people
 from efficientpose.datasets.mpii import ExactMpiiDataset
 from efficientpose.evaluation.pckh_metric import PCKh
-from efficientpose.inference import PoseEstimator
 from synthetic_people.generate import Plan, Split, generate
 from synthetic_people.scene import sample_scene
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lsp import Layout, convert, is_validation, read_collection
+from lsp import Layout, is_validation, read_collection
+from lsp2mpii import convert
 from mmpose.registry import DATASETS
 from scipy.io import loadmat, savemat
 
@@ -155,7 +156,7 @@ def test_head_sizes_of_the_dataset(lsp, tmp_path):
 
 def test_absent_photographs(tmp_path):
     source = write_source(tmp_path / "source", make_entries(), Layout.LSPET, absent=(3, 4))
-    with pytest.raises(FileNotFoundError, match=r"im00003.jpg: no such photograph \(2 of the 14 .*--skip-absent"):
+    with pytest.raises(FileNotFoundError, match=r"im00003.jpg: no such image \(2 of the 14 .*--skip-absent"):
         convert(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert convert(source, tmp_path / "out", skip_absent=True) == ("lspet", 11, 1, 2, 0)
@@ -213,8 +214,8 @@ def entries_with(value, *, at):
             r"entry 1 \(im00001.jpg\) has visibilities \[2.0, .*expected 0 or 1",
         ),
         (Layout.LSPET, np.ones((5, 15, 3)), r"joints are float64 of shape \(15, 3, 5\), expected .* \(14, 3, N\)"),
-        (Layout.LSPET, np.zeros((5, 14, 3)), "no photograph has a person with two labelled joints"),
-        (Layout.LSPET, make_entries()[:3], "nobody is left for validation"),
+        (Layout.LSPET, np.zeros((5, 14, 3)), "no image has a person with two labelled keypoints"),
+        (Layout.LSPET, make_entries()[:3], "no person is left for validation"),
     ],
 )
 def test_broken_joints(layout, entries, message, tmp_path):
@@ -228,13 +229,13 @@ def test_broken_sources(lspet, tmp_path):
     with pytest.raises(ValueError, match="name 'a/b': expected the beginning of a file name"):
         convert(lspet, tmp_path / "out", name="a/b")
     (lspet / "images" / "im4.jpg").touch()
-    with pytest.raises(ValueError, match=r"im00004.jpg and im4.jpg have one number"):
+    with pytest.raises(ValueError, match=r"im00004.jpg and im4.jpg have the same number"):
         read_collection(lspet)
     (lspet / "images" / "im4.jpg").rename(lspet / "images" / "im00015.jpg")
     with pytest.raises(ValueError, match=r"im00015.jpg: joints.mat has 14 entries"):
         read_collection(lspet)
     (lspet / "images").rename(lspet / "pictures")
-    with pytest.raises(FileNotFoundError, match=r"source/images: no such folder; expected the photographs"):
+    with pytest.raises(FileNotFoundError, match=r"source/images: no such folder; expected the images"):
         read_collection(lspet)
     content = (lspet / "joints.mat").read_bytes()
     for broken in (b"nothing of the kind", content[: len(content) // 2], b""):
@@ -255,13 +256,13 @@ def test_script(tmp_path):
     failed = subprocess.run(command, check=False, capture_output=True, text=True)
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: ")
-    assert "im0002.jpg: no such photograph" in failed.stderr
+    assert "im0002.jpg: no such image" in failed.stderr
     command += ["--skip-absent", "--copy-images", "--name", "leeds"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed.splitlines()[:3] == [
         "leeds_train.json: 11 people",
         "leeds_val.json: 2 people",
-        "left out: 1 entries without their photograph",
+        "left out: 1 entries without their image",
     ]
 
 

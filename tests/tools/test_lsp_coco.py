@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lsp import LSP_NAMES, convert
-from lsp_coco import LSP_LIMBS, convert_to_coco
+from lsp import LSP_NAMES
+from lsp2mpii import LSP_LIMBS, convert, convert_to_coco
 from mmpose.registry import DATASETS
 from scipy.io import savemat
 
@@ -58,7 +58,7 @@ def test_the_first_photographs_are_the_first_for_training(source, tmp_path):
     assert summary.training_file.name == "lspet14_train_4.json"
     assert [image["id"] for image in json.loads(summary.training_file.read_text())["images"]] == [1, 2, 3, 5]
     for first in (0, 13):
-        with pytest.raises(ValueError, match=f"--first {first}: .* has 1 to 12 photographs for training"):
+        with pytest.raises(ValueError, match=f"--first {first}: .* has 1 to 12 images for training"):
             convert_to_coco(source, tmp_path / "out", first=first)
 
 

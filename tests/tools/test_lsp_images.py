@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from lsp import provide_images
+from lsp2mpii import provide_images
 
 NAMES = ["im1.jpg", "im2.jpg"]
 

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mpii_release import (
-    read_release,
-    select_test,
-    select_training,
-    split_at_random,
-    write_annotations,
-    write_headboxes,
-)
+from mpii_mat2json import read_release, select_test, select_training, split_at_random
 from scipy.io import loadmat, savemat
 
+from efficientpose.datasets.annotation_files import write_headboxes, write_mpii
 from efficientpose.datasets.mpii import ExactMpiiDataset
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "dataset_converters" / "mpii_mat2json.py"
@@ -87,7 +81,7 @@ def test_read_release(release_file):
 
 def test_annotations_load_as_a_dataset(release_file, tmp_path):
     people = select_training(read_release(release_file))
-    write_annotations(tmp_path / "out" / "mpii_val.json", people)
+    write_mpii(tmp_path / "out" / "mpii_val.json", people)
     write_headboxes(tmp_path / "out" / "heads.mat", people)
     for person in people:
         (tmp_path / person.image).touch()

@@ -1,9 +1,14 @@
-"""Frames in are frames out, in order, few at a time, whatever stops it."""
+"""Frames in are frames out, in order, few at a time, whatever stops it; and the network comes first."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import nullcontext
 
+import cv2
 import numpy as np
 import pytest
 
@@ -72,11 +77,16 @@ def test_every_frame_is_written_once_in_order(slow, frames_between):
     sink = Sink(seconds=0.002 * (slow == "sink"))
     done = []
     num_frames = run_pipeline(
-        Video(100), network, sink, frames_between=frames_between, on_frame_done=lambda: done.append(1)
+        Video(100),
+        network,
+        sink,
+        frames_between=frames_between,
+        on_frame_done=lambda frame, poses: done.append(frame.number),
     )
-    assert num_frames == len(done) == 100
+    assert num_frames == 100
+    assert done == list(range(100))
     assert sink.written == list(range(100))
-    assert threading.active_count() == 1 or "read video" not in {thread.name for thread in threading.enumerate()}
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("read video", "write video"))]
 
 
 def test_boxes_go_to_every_frame():
@@ -89,7 +99,7 @@ def test_few_frames_wait_at_a_time():
     video, network, sink = Video(200), Network(), Sink(seconds=0.002)
     most = []
 
-    def look():
+    def look(frame, poses):
         most.append(video.num_read - len(sink.written))
 
     run_pipeline(video, network, sink, frames_between=4, on_frame_done=look)
@@ -123,7 +133,7 @@ class StepwiseNetwork:
         self.threads = {"prepare": set(), "infer": set(), "finish": set()}
 
     def note(self, step):
-        self.threads[step].add(threading.current_thread().name)
+        self.threads[step].add(threading.current_thread().name.removesuffix("_0"))
 
     def prepare(self, image, boxes=None):
         self.note("prepare")
@@ -190,7 +200,7 @@ def test_a_second_ctrl_c_does_not_leave_the_writer_behind():
     class ImpatientSink(Sink):
         def write(self, frame, poses):
             super().write(frame, poses)
-            if len(self.written) <= 3:
+            if len(self.written) in (1, 3):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # at work, then as it waits
 
     sink, network = ImpatientSink(seconds=0.05), Network()
@@ -206,3 +216,120 @@ def test_a_second_ctrl_c_does_not_leave_the_writer_behind():
     assert 3 < num_written < 30
     assert sink.written == list(range(num_written))
     assert network.num_seen - num_written in (0, 1)  # the one whose answer the first Ctrl-C met
+
+
+IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+class Nobody:
+    """An estimator that finds nobody, and a sink that keeps the frames' numbers."""
+
+    name = "nobody"
+
+    def __init__(self):
+        self.written = []
+
+    def predict(self, image, boxes=None):
+        return ()
+
+    def write(self, frame, poses):
+        self.written.append(frame.number)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_reading_and_writing_give_way_to_the_network_alone():
+    seen = {}
+
+    def note(name):
+        seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def read():
+        note("read")
+        yield Frame(0, 0.0, IMAGE)
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    run_pipeline(read(), Nobody(), Nobody(), on_frame_done=lambda *_: note("write"))
+    note("network")
+
+    assert seen == {"read": min(before + 10, 19), "write": min(before + 10, 19), "network": before}
+
+
+def test_where_priorities_may_not_be_changed_the_video_is_done_all_the_same(monkeypatch):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    sink = Nobody()
+    frames = (Frame(number, number / 10, IMAGE) for number in range(20))
+    assert run_pipeline(frames, Nobody(), sink) == 20
+    assert sink.written == list(range(20))
+    assert len(asked) == (2 if sys.platform == "linux" else 0)
+
+
+def share_work_while_reading(stop=False):
+    cv2.cvtColor(np.zeros((1024, 1024, 3), np.uint8), cv2.COLOR_BGR2HSV)  # shared out among OpenCV's threads
+    yield Frame(0, 0.0, IMAGE)
+    if stop:
+        raise VideoError("it breaks off")
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_opencv_shares_no_work_out_during_a_video_and_does_so_again_afterwards(stop):
+    before = cv2.getNumThreads()
+    seen = []
+
+    def read():
+        for frame in share_work_while_reading(stop):
+            seen.append(cv2.getNumThreads())
+            yield frame
+
+    try:
+        cv2.setNumThreads(3)
+        with pytest.raises(VideoError) if stop else nullcontext():
+            run_pipeline(read(), Nobody(), Nobody(), on_frame_done=lambda *_: seen.append(cv2.getNumThreads()))
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+    assert seen == [1, 1]
+
+
+NICENESS_OF_OPENCV = """
+import os, threading, time
+import cv2, numpy as np
+from efficientpose.video.pipeline import run_pipeline
+from efficientpose.video.reading import Frame
+
+class Nobody:
+    name = "nobody"
+
+    def predict(self, image, boxes=None):
+        return ()
+
+    def write(self, frame, poses):
+        pass
+
+def read():
+    image = np.zeros((1024, 1024, 3), np.uint8)
+    cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    yield Frame(0, 0.0, image)
+
+cv2.setNumThreads(3)
+others = set(os.listdir("/proc/self/task"))
+run_pipeline(read(), Nobody(), Nobody())
+time.sleep(0.5)  # the system needs a moment to end threads
+cv2.cvtColor(np.zeros((1024, 1024, 3), np.uint8), cv2.COLOR_BGR2HSV)
+print(*(os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in set(os.listdir("/proc/self/task")) - others))
+print(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_opencv_s_own_threads_do_not_give_way_for_good():
+    command = [sys.executable, "-c", NICENESS_OF_OPENCV]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    of_opencv, of_caller = ([int(number) for number in line.split()] for line in lines)
+    assert len(of_opencv) == 2, "OpenCV shares its work with threads of its own"
+    assert set(of_opencv) == set(of_caller)

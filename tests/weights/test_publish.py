@@ -9,8 +9,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmpose.apis import init_model
 
+from efficientpose import PoseEstimator
 from efficientpose.core.shipped_files import config_path
-from efficientpose.inference import PoseEstimator
 from efficientpose.models.build import build_network
 from efficientpose.weights.checkpoint import CheckpointError, load_checkpoint, publish_checkpoint
 

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from composed_scenes import PersonPhoto, compose_at_random, cut_person
 from track_switches import STANDING
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
@@ -29,11 +30,10 @@ from efficientpose.core.images import read_image
 from efficientpose.core.poses import Pose
 from efficientpose.core.skeleton import LIMBS, NUM_KEYPOINTS, Limb
 from efficientpose.evaluation.people_metric import PeopleCounts, count_people
-from efficientpose.inference.estimator import PoseEstimator
-from efficientpose.inference.paf_estimator import PeopleEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
+from efficientpose.inference.paf_estimator import TorchPafEstimator
 from efficientpose.people.search import find_people
-from synthetic_people.crowd import sample_crowd
-from synthetic_people.scenes import PeopleScene, PersonPhoto, compose_at_random, cut_person
+from synthetic_people.crowd import PeopleScene, sample_crowd
 
 KINDS: Final = ("side by side", "overlapping", "synthetic")
 SPACINGS: Final = {"side by side": 1.2, "overlapping": 0.6, "synthetic": 0.7}
@@ -48,8 +48,8 @@ TIMED_SIGMA: Final = 13.0
 class PeopleModels(NamedTuple):
     """One network, used both ways."""
 
-    people: PeopleEstimator
-    crops: PoseEstimator
+    people: TorchPafEstimator
+    crops: TorchPoseEstimator
 
 
 def main() -> int:
@@ -60,8 +60,8 @@ def main() -> int:
         arguments.kinds = [kind for kind in arguments.kinds if kind == "synthetic"]
     try:
         models = PeopleModels(
-            people=PeopleEstimator.load(arguments.variant, weights=arguments.weights),
-            crops=PoseEstimator.load(arguments.variant, weights=arguments.weights),
+            people=TorchPafEstimator.load(arguments.variant, weights=arguments.weights),
+            crops=TorchPoseEstimator.load(arguments.variant, weights=arguments.weights),
         )
         measure(arguments, models)
     except (ValueError, OSError) as error:

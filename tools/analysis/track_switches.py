@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.core.poses import Pose
-from efficientpose.movement.tracking import PeopleFrame, Tracker, TrackingRule
+from efficientpose.movement.recording import PeopleFrame
+from efficientpose.movement.tracking import Tracker, TrackingRule
 
 Floats = NDArray[np.float64]
 

@@ -1,70 +1,32 @@
-"""Leeds Sports Pose and its extended training set (Johnson and Everingham, 2010 and 2011) as MPII annotations.
+"""Leeds Sports Pose and its extended training set (Johnson and Everingham, 2010 and 2011): read, and given boxes.
 
-Both name 14 of MPII's 16 joints; thorax and pelvis stay unlabelled. Pixels are counted from 1, as in MPII, and stay so
-in the files written. The third value of a joint means something different in the two:
+Both name 14 of MPII's 16 keypoints; thorax and pelvis stay unlabelled. Pixels count from 1, as in MPII. The third value
+of a keypoint means something different in the two:
 
-- LSP Extended (LSPET): whether the joint is visible. Joints that are not carry meaningless numbers: unlabelled.
-- LSP: whether it is occluded. Occluded joints are at their true positions all the same: all 14 are labelled.
+- LSP Extended (LSPET): whether the keypoint is visible. The others carry meaningless numbers: unlabelled.
+- LSP: whether it is occluded. Occluded keypoints are at their true positions all the same: all 14 are labelled.
+
+Neither has the boxes of person and head that MPII's annotations need: they are made from the keypoints.
 """
 
-import filecmp
+import math
 import re
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from mpii_release import NOT_LABELLED, write_annotations, write_headboxes
 from numpy.typing import NDArray
 
-from efficientpose.core.files import replacing
-from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
-from efficientpose.datasets.lsp_boxes import BoundingBox, enclose, frame_person, place_head_box
-
-
-def provide_images(source: Path, destination: Path, names: Sequence[str], *, copy: bool) -> None:
-    """Make ``destination`` a symbolic link to ``source``, or a folder with copies of the photographs named.
-
-    Nothing is done where both are the same folder, and a photograph that is there already is not copied again.
-
-    Raises:
-        FileExistsError: If ``destination`` or a photograph in it is there and is something else.
-        OSError: If the link cannot be made or a photograph not be copied.
-    """
-    if destination.exists() and destination.resolve() == source.resolve():
-        return
-    if copy:
-        _copy_images(source, destination, names)
-        return
-    if destination.exists() or destination.is_symlink():
-        raise FileExistsError(
-            f"{destination} is there and is not {source}: name another folder, or complete a copy with --copy-images"
-        )
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        destination.symlink_to(source.resolve(), target_is_directory=True)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"no link can be made ({error.strerror}); use --copy-images", str(destination)
-        ) from (error)
-
-
-def _copy_images(source: Path, destination: Path, names: Sequence[str]) -> None:
-    if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
-        raise FileExistsError(f"{destination} is there and is not a folder to copy into: name another folder")
-    present = {name for name in names if (destination / name).exists()}
-    for name in sorted(present):
-        if not filecmp.cmp(source / name, destination / name, shallow=False):
-            raise FileExistsError(f"{destination / name} is there and differs from {source / name}: remove one of them")
-    destination.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if name not in present:
-            with replacing(destination / name) as partial:
-                shutil.copyfile(source / name, partial)
-
+from efficientpose.core.crops import PERSON_PADDING
+from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
+from efficientpose.datasets.annotation_files import (
+    CENTRE_SHIFT_PER_SCALE,
+    MPII_MISSING,
+    PIXELS_PER_SCALE,
+    MpiiPerson,
+)
 
 LSP_NAMES: Final = (
     "right_ankle",
@@ -82,61 +44,56 @@ LSP_NAMES: Final = (
     "upper_neck",
     "head_top",
 )
-"""LSP's joints in its order, by our names."""
+"""LSP's keypoints in its order, by our names."""
 
-_KEYPOINT_INDICES: Final = [KEYPOINT_NAMES.index(name) for name in LSP_NAMES]
+LSP_INDICES: Final = [KEYPOINT_NAMES.index(name) for name in LSP_NAMES]
 NUM_FOLDS: Final = 10
 VAL_FOLD: Final = 3
 
+REGION_PER_BOX: Final = 1.4
+"""Side of the square that the network sees, per longer side of the box around the labelled keypoints."""
+
+HEADBOX_DIAGONAL_FACTOR: Final = 0.6
+"""PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)."""
+
+REFERENCE_PER_HEAD: Final = 0.75
+"""PCKh's reference length per distance from head top to neck.
+
+In MPII, whose head joints lie on its head boxes, the ratio is 0.750 for the 5th to 95th percentile of the 2,958 people
+of the validation set.
+"""
+
+HEAD_PER_TORSO: Final = 0.43
+"""Distance from head top to neck per diagonal of the torso: median of the 4,796 people of LSPET's training part (9,000
+images) with head top, neck, left shoulder and right hip labelled. Half of them are at 0.35 to 0.54.
+"""
+
+HEAD_PER_BOX: Final = 0.19
+"""The same distance per longer side of the keypoints' box: median of 6,369 people of the training part. Half of them
+are at 0.15 to 0.24.
+"""
+
+_HEAD_TOP: Final = KEYPOINT_NAMES.index("head_top")
+_NECK: Final = KEYPOINT_NAMES.index("upper_neck")
+_TORSO: Final = tuple((KEYPOINT_NAMES.index(a), KEYPOINT_NAMES.index(b)) for a, b in TORSO_DIAGONALS)
+
 
 class Layout(Enum):
-    """Which of the two data sets; the value is the usual prefix of its files."""
+    """Which of the two datasets; the value is the usual prefix of its files."""
 
     LSP = "lsp"
     LSPET = "lspet"
 
     def image_name(self, number: int) -> str:
-        """Return the name under which photograph ``number`` was published: im0001.jpg, or im00001.jpg (LSPET)."""
+        """Return the name of image ``number`` as published: im0001.jpg, or im00001.jpg (LSPET)."""
         return f"im{number:04d}.jpg" if self is Layout.LSP else f"im{number:05d}.jpg"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LspPerson:
-    """One person; pixels counted from 1.
-
-    Attributes:
-        number: Of the photograph, from 1.
-        image: File name.
-        joints: (16, 2) in MMPose's MPII order, -1 where not labelled.
-        labelled: (16,).
-    """
+class LspPerson(MpiiPerson):
+    """The person of image ``number``, counted from 1."""
 
     number: int
-    image: str
-    joints: NDArray[np.float64]
-    labelled: NDArray[np.bool_]
-
-    @property
-    def box(self) -> BoundingBox:
-        """The box around the labelled joints."""
-        return enclose(self.joints[self.labelled])
-
-    @property
-    def headbox(self) -> tuple[float, float, float, float]:
-        """Corners x1, y1, x2, y2 of the head box, see :func:`efficientpose.datasets.lsp_boxes.place_head_box`."""
-        return place_head_box(self.joints, self.labelled)
-
-    @property
-    def annotation(self) -> dict[str, Any]:
-        """The person as an entry of an annotation file."""
-        frame = frame_person(self.box)
-        return {
-            "image": self.image,
-            "center": list(frame.centre),
-            "scale": frame.scale,
-            "joints": self.joints.tolist(),
-            "joints_vis": self.labelled.astype(int).tolist(),
-        }
 
 
 class Collection(NamedTuple):
@@ -145,8 +102,8 @@ class Collection(NamedTuple):
     Attributes:
         layout: Which of the two it is.
         people: Usable people, in the order of ``joints.mat``.
-        num_absent: Entries passed over, because their photograph is absent.
-        num_boxless: Entries passed over, because fewer than two distinct joints are labelled.
+        num_absent: Entries left out because their image is absent.
+        num_boxless: Entries left out because fewer than two distinct keypoints are labelled.
     """
 
     layout: Layout
@@ -155,48 +112,37 @@ class Collection(NamedTuple):
     num_boxless: int
 
 
-class Summary(NamedTuple):
-    """What a conversion wrote, as numbers of people, and the prefix of the files."""
-
-    name: str
-    num_train: int
-    num_val: int
-    num_absent: int
-    num_boxless: int
-
-
 def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
-    """Read ``joints.mat`` and match its entries with the photographs in ``images/``.
+    """Read ``joints.mat`` and match its entries with the images in ``images/``.
 
     Args:
         folder: Holds both.
-        skip_absent: Pass over entries whose photograph is absent.
+        skip_absent: Leave out entries whose image is absent.
 
     Raises:
-        FileNotFoundError: If the joints, the photographs' folder, or a photograph is absent.
-        ValueError: If they are not what they should be, or nobody is left.
+        FileNotFoundError: If the joints, the images' folder, or an image is absent.
+        ValueError: If they are not what they should be, or no person is left.
     """
     layout, entries = _read_joints(folder / "joints.mat")
     images = _find_images(folder / "images", num_entries=len(entries))
     absent = [number for number in range(1, len(entries) + 1) if number not in images]
     if absent and not skip_absent:
         raise FileNotFoundError(
-            f"{folder / 'images' / layout.image_name(absent[0])}: no such photograph ({len(absent)} of the "
-            f"{len(entries)} that joints.mat tells of are absent); add them, or leave their people out with "
-            "--skip-absent"
+            f"{folder / 'images' / layout.image_name(absent[0])}: no such image ({len(absent)} of the {len(entries)} "
+            "in joints.mat are absent); add them, or leave their people out with --skip-absent"
         )
-    people = []
-    for number, image in sorted(images.items()):
-        person = _make_person(entries[number - 1], number=number, image=image, layout=layout)
-        if len(np.unique(person.joints[person.labelled], axis=0)) >= 2:
-            people.append(person)
+    made = [
+        _make_person(entries[number - 1], number=number, image=image, layout=layout)
+        for number, image in sorted(images.items())
+    ]
+    people = [person for person in made if person is not None]
     if not people:
-        raise ValueError(f"{folder}: no photograph has a person with two labelled joints, expected at least one")
+        raise ValueError(f"{folder}: no image has a person with two labelled keypoints, expected at least one")
     return Collection(layout, people, len(absent), len(images) - len(people))
 
 
 def is_validation(number: int) -> bool:
-    """Whether photograph ``number``, counted from 1, is for validation: one in ten, always the same."""
+    """Whether image ``number``, counted from 1, is for validation: one in ten, always the same."""
     return (number - 1) % NUM_FOLDS == VAL_FOLD
 
 
@@ -204,43 +150,6 @@ def split_people(people: list[LspPerson]) -> tuple[list[LspPerson], list[LspPers
     """Return those to train on and those to validate on, each in order."""
     train = [person for person in people if not is_validation(person.number)]
     return train, [person for person in people if is_validation(person.number)]
-
-
-def convert(
-    source: Path, out: Path, *, name: str | None = None, skip_absent: bool = False, copy_images: bool = False
-) -> Summary:
-    """Write ``out/annotations/{name}_train.json``, ``_val.json`` and ``_gt_val.mat``, and provide ``out/images``.
-
-    Args:
-        source: Folder with ``joints.mat`` and ``images/``.
-        out: Folder to write; may be ``source``.
-        name: Prefix of the files; ``lsp`` or ``lspet`` by default.
-        skip_absent: Pass over entries whose photograph is absent.
-        copy_images: Copy the photographs instead of making ``out/images`` a symbolic link to them.
-
-    Raises:
-        FileExistsError: If ``out/images`` is there and is something else.
-        FileNotFoundError: If a file is absent.
-        OSError: If the files cannot be written.
-        ValueError: If the source is not what it should be, or leaves a part without people.
-    """
-    collection = read_collection(source, skip_absent=skip_absent)
-    name = name or collection.layout.value
-    if Path(name).name != name:
-        raise ValueError(f"name {name!r}: expected the beginning of a file name, without a folder")
-    train, val = split_people(collection.people)
-    for part, people in (("training", train), ("validation", val)):
-        if not people:
-            raise ValueError(
-                f"{source}: nobody is left for {part}; photographs whose number ends in {VAL_FOLD + 1} are for "
-                "validation and all others for training"
-            )
-    provide_images(source / "images", out / "images", [person.image for person in collection.people], copy=copy_images)
-    annotations = out / "annotations"
-    write_annotations(annotations / f"{name}_train.json", train)
-    write_annotations(annotations / f"{name}_val.json", val)
-    write_headboxes(annotations / f"{name}_gt_val.mat", val)
-    return Summary(name, len(train), len(val), collection.num_absent, collection.num_boxless)
 
 
 def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
@@ -256,7 +165,7 @@ def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
         raise FileNotFoundError(f"{path}: no such file; expected the joints.mat of LSP or LSP Extended")
     try:
         contents = loadmat(path)
-    except Exception as error:  # of half a file, SciPy raises whatever its parser stumbles over
+    except Exception as error:  # SciPy raises many kinds of error on a truncated file
         raise ValueError(f"{path} is not a MATLAB file that can be read: {error}") from error
     if "joints" not in contents:
         raise ValueError(f"{path} holds no 'joints'; expected the joints.mat of LSP or LSP Extended")
@@ -275,9 +184,9 @@ def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
 
 
 def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
-    """Return the photographs by number, whatever the number of its digits."""
+    """Return the file names of images by number, with any number of digits."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; expected the photographs im00001.jpg and on")
+        raise FileNotFoundError(f"{folder}: no such folder; expected the images im00001.jpg and on")
     images: dict[int, str] = {}
     for path in sorted(folder.iterdir()):
         match = re.fullmatch(r"im(\d+)\.jpg", path.name)
@@ -285,23 +194,23 @@ def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
             continue
         number = int(match[1])
         if number in images:
-            raise ValueError(
-                f"{folder}: {images[number]} and {path.name} have one number, expected one photograph each"
-            )
+            raise ValueError(f"{folder}: {images[number]} and {path.name} have the same number")
         if not 1 <= number <= num_entries:
             raise ValueError(
-                f"{folder / path.name}: joints.mat has {num_entries} entries, expected photographs numbered from 1 to "
-                f"{num_entries}; are these the photographs of another data set?"
+                f"{folder / path.name}: joints.mat has {num_entries} entries, expected images numbered from 1 to "
+                f"{num_entries}; are these the images of another dataset?"
             )
         images[number] = path.name
     return images
 
 
-def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout: Layout) -> LspPerson:
+def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout: Layout) -> LspPerson | None:
     """Return the person of an entry (14, 3): x, y, and visible (LSPET) or occluded (LSP).
 
+    None where fewer than two distinct keypoints are labelled.
+
     Raises:
-        ValueError: If the entry holds something that cannot be.
+        ValueError: If a flag or a labelled keypoint is not possible.
     """
     flags = entry[:, 2]
     if layout is Layout.LSPET and not np.isin(flags, [0, 1]).all():
@@ -311,10 +220,60 @@ def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout:
     if len(broken):
         raise ValueError(
             f"joints.mat: entry {number} ({image}) has {LSP_NAMES[broken[0]]} at {entry[broken[0], :2].tolist()}, "
-            "expected finite coordinates of a labelled joint"
+            "expected finite coordinates of a labelled keypoint"
         )
-    joints = np.tile(np.array(NOT_LABELLED), (NUM_KEYPOINTS, 1))
+    joints = np.tile(np.array(MPII_MISSING), (NUM_KEYPOINTS, 1))
     labelled = np.zeros(NUM_KEYPOINTS, dtype=bool)
-    labelled[_KEYPOINT_INDICES] = known
-    joints[_KEYPOINT_INDICES] = np.where(known[:, None], entry[:, :2], NOT_LABELLED)
-    return LspPerson(number=number, image=image, joints=joints, labelled=labelled)
+    labelled[LSP_INDICES] = known
+    joints[LSP_INDICES] = np.where(known[:, None], entry[:, :2], MPII_MISSING)
+    if len(np.unique(joints[labelled], axis=0)) < 2:
+        return None
+    centre, scale = frame_person(joints[labelled])
+    headbox = place_head_box(joints, labelled)
+    return LspPerson(
+        image=image, centre=centre, scale=scale, joints=joints, labelled=labelled, headbox=headbox, number=number
+    )
+
+
+def frame_person(points: NDArray[np.float64]) -> tuple[tuple[float, float], float]:
+    """Return MPII's centre (x, y) and scale for which the network sees 1.4 times the box around points (N, 2).
+
+    That is, after MMPose's MPII dataset has made a box of them, and ``PersonCenterScale`` has padded it.
+    """
+    x, y = _middle(points)
+    scale = REGION_PER_BOX * _longer_side(points) / (PERSON_PADDING * PIXELS_PER_SCALE)
+    return (x, y - CENTRE_SHIFT_PER_SCALE * scale), scale
+
+
+def measure_head(joints: NDArray[np.float64], labelled: NDArray[np.bool_]) -> float:
+    """Return the distance from head top to neck, pixels; joints are (16, 2), labelled (16,).
+
+    Where one of them is unlabelled, or they are less than a pixel apart, it is estimated from the torso's diagonal
+    (left shoulder to right hip, else right shoulder to left hip), else from the box around the joints.
+    """
+    for a, b, factor in ((_HEAD_TOP, _NECK, 1.0), *((a, b, HEAD_PER_TORSO) for a, b in _TORSO)):
+        length = float(np.linalg.norm(joints[a] - joints[b]))
+        if labelled[a] and labelled[b] and length >= 1:
+            return factor * length
+    return HEAD_PER_BOX * _longer_side(joints[labelled])
+
+
+def place_head_box(joints: NDArray[np.float64], labelled: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Return the corners x1, y1, x2, y2 of a square head box, whose diagonal gives MPII's reference length.
+
+    It is centred between head top and neck; on one of them where the other is unlabelled, and on the box around the
+    joints where both are. PCKh uses its size alone.
+    """
+    half_side = REFERENCE_PER_HEAD * measure_head(joints, labelled) / HEADBOX_DIAGONAL_FACTOR / math.sqrt(2) / 2
+    head = [index for index in (_HEAD_TOP, _NECK) if labelled[index]]
+    x, y = _middle(joints[head] if head else joints[labelled])
+    return x - half_side, y - half_side, x + half_side, y + half_side
+
+
+def _middle(points: NDArray[np.float64]) -> tuple[float, float]:
+    x, y = (points.min(axis=0) + points.max(axis=0)) / 2
+    return float(x), float(y)
+
+
+def _longer_side(points: NDArray[np.float64]) -> float:
+    return float(np.ptp(points, axis=0).max())

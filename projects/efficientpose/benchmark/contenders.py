@@ -11,9 +11,9 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from efficientpose.benchmark.cases import Case
 from efficientpose.benchmark.networks import encode_for_torch
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline
-from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
-from efficientpose.runtime import PoseEstimator as FilePoseEstimator
+from efficientpose.runtime import PoseEstimator
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
 
@@ -55,7 +55,7 @@ def load_file(case: Case, file: Path, material: Material) -> Contender:
     precision = None if case.precision == "int8" else case.precision
     settings: dict[str, Any] = dict(engine=case.engine, threads=case.threads, precision=precision)
     engine = load_engine(file, **settings)
-    estimator = FilePoseEstimator(file, **settings)
+    estimator = PoseEstimator(file, **settings)
     bgr = np.ascontiguousarray(material.crop[..., ::-1])
     images = CropEncoder(engine.metadata, dtype=engine.input_dtype).encode([bgr] * material.batch)
     return Contender(
@@ -71,7 +71,7 @@ def load_torch(case: Case, model: TopdownPoseEstimator, material: Material) -> C
     if case.engine != "torch":
         execution = "compile" if case.engine == "torch-compile" else "eager"
         model = prepare_for_inference(model, execution=execution, precision=case.precision)  # type: ignore[arg-type]
-    estimator = PoseEstimator(model, name=case.variant)
+    estimator = TorchPoseEstimator(model, name=case.variant)
     images = encode_for_torch(model, [material.crop] * material.batch)
 
     def run_pictures() -> None:

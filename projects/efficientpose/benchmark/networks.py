@@ -18,7 +18,7 @@ from efficientpose.core.shipped_files import mpii_config_path, starter_checkpoin
 from efficientpose.core.variants import Variant
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import export_files
-from efficientpose.inference.estimator import PoseEstimator
+from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.sample_crops import Crops, find_crops
 from efficientpose.weights.find import WeightsNotFoundError
 
@@ -44,13 +44,13 @@ def load_model(variant: Variant, plan: Plan) -> LoadedModel:
         return _build_random(variant)
     if plan.official is not None:
         file = find_released_model(plan.official, variant)
-        return LoadedModel(PoseEstimator.load(variant.name, weights=file).model, f"of {file.name}")
+        return LoadedModel(TorchPoseEstimator.load(variant.name, weights=file).model, f"of {file.name}")
     try:
-        return LoadedModel(PoseEstimator.load(variant.name).model, "released")
+        return LoadedModel(TorchPoseEstimator.load(variant.name).model, "released")
     except WeightsNotFoundError:
         if variant.name != "rt":
             return _build_random(variant)
-        return LoadedModel(PoseEstimator.load("rt", weights=starter_checkpoint()).model, "the starter checkpoint")
+        return LoadedModel(TorchPoseEstimator.load("rt", weights=starter_checkpoint()).model, "the starter checkpoint")
 
 
 def _build_random(variant: Variant) -> LoadedModel:

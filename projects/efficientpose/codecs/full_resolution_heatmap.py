@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from functools import cached_property, partial
 
-import cv2
 import numpy as np
 import torch
 from mmpose.codecs.base import BaseKeypointCodec
@@ -23,14 +22,7 @@ from efficientpose.codecs.targets import (
     render_scene_pafs,
     separate_heatmaps,
 )
-from efficientpose.core.decoding import (
-    STRIDE,
-    Peaks,
-    RefinedAxis,
-    SparsePeakFinder,
-    find_dense_offset,
-    make_refined_axis,
-)
+from efficientpose.core.decoding import STRIDE, DensePeakFinder, Peaks, SparsePeakFinder
 from efficientpose.core.skeleton import LIMBS
 
 TYPICAL_LIMB = 0.2
@@ -158,52 +150,55 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             with_full_heatmaps: Whether to draw heatmaps at full resolution.
             separably: Whether to leave those as their columns and rows.
         """
-        weights = keypoint_weights(keypoints, labelled, input_size=self.input_size)
-        finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, torch.zeros_like(keypoints))
+        finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, 0.0)
         width, height = self.input_size
-        coarse = (height // STRIDE, width // STRIDE)
-        draw = partial(render_heatmaps, finite, sigma=self.sigma_pixels)
-        separate = partial(separate_heatmaps, finite, sigma=self.sigma_pixels)
-        full = (height, width)
+        full = None
+        if with_full_heatmaps:
+            full = separate_heatmaps(finite, map_shape=(height, width), stride=1, sigma=self.sigma_pixels)
         return Targets(
-            heatmaps=draw(map_shape=coarse, stride=STRIDE),
-            full_heatmaps=draw(map_shape=full, stride=1) if with_full_heatmaps and not separably else None,
+            heatmaps=self._render_heatmaps(finite, stride=STRIDE),
+            full_heatmaps=None if full is None or separably else full.multiply(),
             pafs=self._render_pafs(finite) if with_pafs else None,
-            keypoint_weights=weights,
+            keypoint_weights=keypoint_weights(keypoints, labelled, input_size=self.input_size),
             limb_weights=limb_weights(labelled, self.limbs) if with_pafs else None,
             heatmap_energy=self.heatmap_energy,
             paf_energy=self.paf_energy,
-            separable_heatmaps=separate(map_shape=full, stride=1) if with_full_heatmaps and separably else None,
+            separable_heatmaps=full if separably else None,
         )
 
+    @property
+    def _coarse_shape(self) -> tuple[int, int]:
+        """(h, w) at stride 8."""
+        return (self.input_size[1] // STRIDE, self.input_size[0] // STRIDE)
+
+    def _render_heatmaps(self, keypoints: Tensor, *, stride: int) -> Tensor:
+        """Draw heatmaps (B, K, H / stride, W / stride) of keypoints (B, K, 2)."""
+        map_shape = (self.input_size[1] // stride, self.input_size[0] // stride)
+        return render_heatmaps(keypoints, map_shape=map_shape, stride=stride, sigma=self.sigma_pixels)
+
     def _render_pafs(self, keypoints: Tensor) -> Tensor:
-        """Draw the part affinity fields (B, 2L, h, w) at stride 8 of keypoints (B, K, 2)."""
-        width, height = self.input_size
+        """Draw part affinity fields (B, 2L, h, w) at stride 8 of keypoints (B, K, 2)."""
         half_width = self.limb_half_width * STRIDE
-        coarse = (height // STRIDE, width // STRIDE)
-        return render_pafs(keypoints, self.limbs, map_shape=coarse, stride=STRIDE, half_width=half_width)
+        return render_pafs(keypoints, self.limbs, map_shape=self._coarse_shape, stride=STRIDE, half_width=half_width)
 
     def render_scenes(self, keypoints: Tensor, labelled: Tensor, boxes: Tensor) -> Targets:
-        """Draw the targets of scenes of up to P people at stride 8; a place without label and box is empty.
+        """Draw the targets of scenes with up to P people at stride 8; an empty place has no label and no box.
 
-        Where somebody's keypoint is not labelled, its maps do not count inside that person's box.
+        Where a person's keypoint is not labelled, its heatmap does not count inside that person's bounding box.
 
         Args:
             keypoints: (B, P, K, 2) in the input frame; unlabelled ones may hold anything.
             labelled: (B, P, K), nonzero where labelled.
             boxes: (B, P, 4) x1, y1, x2, y2 in the input frame.
         """
-        width, height = self.input_size
-        coarse = (height // STRIDE, width // STRIDE)
-        draw_heatmaps = partial(render_scene_heatmaps, map_shape=coarse, stride=STRIDE, sigma=self.sigma_pixels)
-        draw_pafs = partial(render_scene_pafs, map_shape=coarse, stride=STRIDE)
-        find_known = partial(known_cells, map_shape=coarse, stride=STRIDE)
-        half_width = self.limb_half_width * STRIDE
-        limbs_labelled = limb_weights(labelled.flatten(0, 1), self.limbs).unflatten(0, labelled.shape[:2])
+        draw_heatmaps = partial(render_scene_heatmaps, map_shape=self._coarse_shape, stride=STRIDE)
+        draw_pafs = partial(render_scene_pafs, map_shape=self._coarse_shape, stride=STRIDE)
+        find_known = partial(known_cells, map_shape=self._coarse_shape, stride=STRIDE)
+        limbs_labelled = limb_weights(labelled.flatten(0, 1), self.limbs).unflatten(0, labelled.shape[:2])  # (B, P, L)
         return Targets(
-            heatmaps=draw_heatmaps(keypoints, labelled),
+            heatmaps=draw_heatmaps(keypoints, labelled, sigma=self.sigma_pixels),
             full_heatmaps=None,
-            pafs=draw_pafs(keypoints, labelled, self.limbs, half_width=half_width),
+            pafs=draw_pafs(keypoints, labelled, self.limbs, half_width=self.limb_half_width * STRIDE),
             keypoint_weights=find_known(labelled, boxes),
             limb_weights=find_known(limbs_labelled, boxes),
             heatmap_energy=self.heatmap_energy,
@@ -228,10 +223,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             raise ValueError(f"one person a crop can be encoded, got {keypoints.shape[0]}")
         labelled = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
         points = torch.from_numpy(np.where(labelled[..., None] > 0, keypoints, 0).astype(np.float32))
-        width, height = self.heatmap_size
-        heatmaps = render_heatmaps(
-            points, map_shape=(height, width), stride=self.heatmap_stride, sigma=self.sigma_pixels
-        )
+        heatmaps = self._render_heatmaps(points, stride=self.heatmap_stride)
         weights = keypoint_weights(points, torch.from_numpy(labelled), input_size=self.input_size)
         encoded = dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
         if self.encode_pafs:
@@ -254,25 +246,14 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         Raises:
             ValueError: If the maps' size does not divide the input's.
         """
-        num_keypoints, height, width = encoded.shape
+        _, height, width = encoded.shape
         stride = self._stride_of((width, height))
-        keypoints = np.empty((1, num_keypoints, 2), np.float32)
-        scores = np.empty((1, num_keypoints), np.float32)
-        y, x = self._refined_axes((height, width), stride=stride)
-        for index, heatmap in enumerate(encoded):
-            blurred = self._blur(heatmap.astype(np.float32, copy=False))
-            row, column = divmod(int(np.argmax(blurred)), width)
-            offset = find_dense_offset(heatmap, blurred, (row, column), y, x) if self.subpixel else 0
-            keypoints[0, index] = (np.array((column, row)) + offset) * stride + (stride - 1) / 2
-            scores[0, index] = heatmap[row, column]
-        return keypoints, scores
+        finder = DensePeakFinder((height, width), stride=stride, blur_sigma=self.blur_sigma, subpixel=self.subpixel)
+        return finder.find(encoded[None])
 
     @cached_property
     def _peak_finder(self) -> SparsePeakFinder:
-        width, height = self.input_size
-        return SparsePeakFinder(
-            (height // STRIDE, width // STRIDE), stride=STRIDE, blur_sigma=self.blur_sigma, subpixel=self.subpixel
-        )
+        return SparsePeakFinder(self._coarse_shape, blur_sigma=self.blur_sigma, subpixel=self.subpixel)
 
     def decode_sparsely(self, heatmaps: np.ndarray) -> Peaks:
         """Find the peaks that :meth:`decode` would find after bilinear upsampling, without upsampling.
@@ -287,16 +268,3 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             ValueError: If the maps are not of the input's size at stride 8.
         """
         return self._peak_finder.find(heatmaps)
-
-    def _refined_axes(self, map_shape: tuple[int, int], *, stride: int) -> tuple[RefinedAxis, RefinedAxis]:
-        """Return how peaks of maps (height, width) at a stride are refined, down and across."""
-        height, width = map_shape
-        make = partial(make_refined_axis, spacing=max(1, STRIDE // stride), blur_sigma=self.blur_sigma)
-        return make(height), make(width)
-
-    def _blur(self, heatmap: np.ndarray) -> np.ndarray:
-        """Blur as the released decoder does: taps out to four standard deviations, mirrored border."""
-        if self.blur_sigma == 0:
-            return heatmap
-        side = 2 * int(4 * self.blur_sigma + 0.5) + 1
-        return cv2.GaussianBlur(heatmap, (side, side), self.blur_sigma, borderType=cv2.BORDER_REFLECT)

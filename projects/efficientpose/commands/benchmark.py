@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from efficientpose.commands.console import UsageError, quiet_imports
-from efficientpose.commands.lists import parse_variants, split_names
+from efficientpose.commands.console import UsageError, parse_variants, quiet_imports, split_names
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -26,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--threads", default="2", metavar="NUMBERS", help=f"of the network; {several} (default: 2)")
     parser.add_argument("--rounds", type=int, default=30, metavar="N", help="runs of each, in turn (default: 30)")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="crops at once (default: 1)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="a picture of one person (default: a photograph)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="an image of one person (default: a photo)")
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="exported files (default: export them now)")
     parser.add_argument(
         "--against-official",
@@ -37,17 +36,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--random-weights", action="store_true", help="look for no weights; networks are as fast")
     parser.add_argument("--matrix-peak", action="store_true", help="measure the machine's peak and the networks' share")
     parser.add_argument(
-        "--gpu-batches",
-        default="1,8,32,128",
-        metavar="NUMBERS",
-        help="on a GPU (default: %(default)s)",
+        "--gpu-batches", default="1,8,32,128", metavar="NUMBERS", help="on a GPU (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as well")
     parser.set_defaults(run=benchmark)
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    """Measure networks alone, and all the way from a picture's file to keypoints, everything in turn in one run.
+    """Measure networks alone, and all the way from an image's file to keypoints, everything in turn in one run.
 
     Times are medians with quartiles; compare ratios, not times of different runs.
     """

@@ -1,9 +1,11 @@
-"""What the commands share: exit statuses, errors for users, progress bars, quiet imports."""
+"""What the commands share: exit statuses, errors for users, lists of names, progress bars, quiet imports."""
 
 import contextlib
 import io
 from collections.abc import Callable, Iterator
 from typing import Final
+
+from efficientpose.core.variants import VARIANTS
 
 SOME_FAILED = 1
 NOTHING_DONE = 2
@@ -19,9 +21,15 @@ EXTRA_MODULES: Final = {
 """Extras of the package, and the modules that each brings; setup.py has their packages."""
 
 
+class UsageError(Exception):
+    """The call cannot be carried out; the message is for the user."""
+
+
 def find_remedy(module: str) -> str:
     """Return, in words, how to install a module that is missing, such as "mmcv.cnn"."""
     package = module.partition(".")[0]
+    if package == "av":
+        return "pip install av"
     for extra, modules in EXTRA_MODULES.items():
         if package in modules:
             return f'pip install "efficientpose[{extra}]"'
@@ -35,24 +43,39 @@ def exit_status(*, num_failed: int, num_tried: int) -> int:
     return SOME_FAILED if num_failed else 0
 
 
-class UsageError(Exception):
-    """The call cannot be carried out; the message is for the user."""
+def split_names(text: str) -> list[str]:
+    """Return names that are joined by commas, each once and in their order."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def parse_variants(text: str) -> list[str]:
+    """Return the variants that ``--model`` names.
+
+    Raises:
+        UsageError: If there is none, or one that is not known.
+    """
+    names = split_names(text.lower())
+    if not names:
+        raise UsageError(f"--model takes variants, joined by commas: {', '.join(VARIANTS)}")
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UsageError(f"--model has no {', '.join(unknown)}: there are {', '.join(VARIANTS)}")
+    return names
 
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Import without what MMDetection and MMPretrain print about data sets that nobody asked for."""
+    """Import without what MMDetection and MMPretrain print about datasets."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int | None, *, rate_unit: str | None = None) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on standard error; yield the function that advances it.
+def progress(title: str, total: int | None, *, rate_unit: str | None = None) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on standard error; yield the function that advances it, whatever it is called with.
 
     Args:
         title: What stands before it.
-        total: How many steps there are; None where nobody knows.
+        total: How many steps there are; None where that is not known.
         rate_unit: Also show how many of these are done a second.
     """
     from rich.console import Console
@@ -67,4 +90,4 @@ def progress(title: str, total: int | None, *, rate_unit: str | None = None) -> 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemaining())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda *_: bar.advance(task)

@@ -7,14 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efficientpose.commands.console import UsageError, exit_status, quiet_imports
+from efficientpose.commands.console import UsageError, exit_status, parse_variants, quiet_imports, split_names
 from efficientpose.commands.export_int8 import add_int8_options, check_int8_options, export_int8
-from efficientpose.commands.lists import parse_variants, split_names
 from efficientpose.core.variants import VARIANTS
 
 if TYPE_CHECKING:
     from efficientpose.export.deployed import ExportOptions
-    from efficientpose.inference.estimator import PoseEstimator
+    from efficientpose.inference.estimator import TorchPoseEstimator
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -53,19 +52,19 @@ def export(options: argparse.Namespace) -> int:
         import efficientpose.plugin  # noqa: F401
         from efficientpose.export.deployed import ExportOptions
         from efficientpose.export.files import check_formats
-        from efficientpose.inference.estimator import PoseEstimator
+        from efficientpose.inference.estimator import TorchPoseEstimator
 
     chosen = ExportOptions(**{field.name: getattr(options, field.name) for field in fields(ExportOptions)})
     formats = split_names(options.to)
     check_formats(formats, chosen)
-    estimators = [PoseEstimator.load(name, weights=options.weights, config=options.config) for name in names]
+    estimators = [TorchPoseEstimator.load(name, weights=options.weights, config=options.config) for name in names]
     export_one = export_int8 if chosen.precision == "int8" else _export_floats
     num_failed = sum(export_one(options, estimator, chosen, formats) for estimator in estimators)
     return exit_status(num_failed=num_failed, num_tried=len(formats) * len(estimators))
 
 
 def _export_floats(
-    options: argparse.Namespace, estimator: "PoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
+    options: argparse.Namespace, estimator: "TorchPoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
 ) -> int:
     """Write one network in every format; return how many files are not usable."""
     from efficientpose.core.files import prepare_folder

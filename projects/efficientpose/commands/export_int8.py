@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from efficientpose.export.check import Drift
     from efficientpose.export.deployed import ExportOptions
     from efficientpose.export.int8 import CalibrationCrops, Candidate
-    from efficientpose.inference.estimator import PoseEstimator
+    from efficientpose.inference.estimator import TorchPoseEstimator
 
 SCORE_THRESHOLDS = (0.05, 0.1, 0.2)
 
@@ -86,7 +86,7 @@ class Measured(NamedTuple):
 
 
 def export_int8(
-    options: argparse.Namespace, estimator: "PoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
+    options: argparse.Namespace, estimator: "TorchPoseEstimator", chosen: "ExportOptions", formats: Sequence[str]
 ) -> int:
     """Write one network in int8 in every format, each with a report; return how many files are not usable."""
     from efficientpose.core.files import prepare_folder

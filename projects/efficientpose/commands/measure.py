@@ -6,181 +6,222 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from efficientpose.commands import predict
-from efficientpose.commands.console import NOTHING_DONE, SOME_FAILED, UsageError, exit_status
-from efficientpose.commands.estimators import add_network_options
+from efficientpose.commands.console import SOME_FAILED, UsageError, exit_status, progress, split_names
+from efficientpose.commands.network import (
+    add_network_options,
+    check_network_options,
+    estimator_for_video,
+    load_estimator,
+    load_person_detector,
+    read_box_option,
+)
 
 if TYPE_CHECKING:
+    from efficientpose.core.poses import Pose
     from efficientpose.movement.recording import Recording, Track
-
-Parsed = TypeVar("Parsed")
+    from efficientpose.video.reading import Frame
 
 TALLEST: Final = 3.0
 """Metres; a height above it is in another unit."""
 
 
-class Settings(NamedTuple):
-    """What the command line says in texts of several parts.
+class Found(NamedTuple):
+    """The people that were found in a video, and followed; where the poses are, and the exit status so far."""
 
-    Attributes:
-        formats: Names of files to write.
-        click: x, y in pixels and the frame.
-        length: Two keypoints and the metres between them.
-        image_size: (width, height) of the video, pixels.
-    """
-
-    formats: list[str]
-    click: tuple[float, float, int] | None
-    length: tuple[str, str, float] | None
-    image_size: tuple[int, int] | None
+    recording: "Recording"
+    file: Path
+    status: int
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command's options."""
     parser = commands.add_parser("measure", help="joint angles and signals from a video", description=measure.__doc__)
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a video, or what predict wrote: .jsonl or .csv")
-    parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="where to (default: output)")
-    parser.add_argument(
-        "--formats", default="csv", metavar="NAMES", help="files to write, joined by commas (default: csv; or all)"
-    )
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--person", type=int, metavar="N", help="measure this person alone, by number")
-    who.add_argument("--largest", action="store_true", help="measure the person who fills most of the picture alone")
-    who.add_argument("--click", metavar="X,Y,FRAME", help="measure the person at this place in this frame alone")
+    add = parser.add_argument
+    add("source", type=Path, metavar="SOURCE", help="a video, or what predict wrote: .jsonl or .csv")
+    add("--out", type=Path, default=Path("output"), metavar="DIR", help="where to (default: output)")
+    names = "files to write, joined by commas (default: csv; or all)"
+    add("--formats", default=["csv"], type=_parse_formats, metavar="NAMES", help=names)
+    person = parser.add_mutually_exclusive_group()
+    person.add_argument("--person", type=int, metavar="N", help="measure this person alone, by number")
+    person.add_argument("--largest", action="store_true", help="measure the person with the largest bounding box alone")
+    here = "measure the person at this place in this frame alone"
+    person.add_argument("--click", type=_parse_click, metavar="X,Y,FRAME", help=here)
     scale = parser.add_mutually_exclusive_group()
-    scale.add_argument("--height", type=float, metavar="METRES", help="the person's height: gives files in metres")
-    scale.add_argument("--length", metavar="ONE,OTHER,METRES", help="a length between two keypoints, likewise")
-    parser.add_argument(
-        "--image-size", metavar="WIDTH,HEIGHT", help="of the video, for trc and c3d (default: that of its overlay)"
+    metres = _number_from(math.ulp(0), TALLEST, f"metres, above 0 and at most {TALLEST:g}")
+    scale.add_argument("--height", type=metres, metavar="METRES", help="the person's height: gives files in metres")
+    length = "a length between two keypoints, likewise"
+    scale.add_argument("--length", type=_parse_length, metavar="ONE,OTHER,METRES", help=length)
+    add(
+        "--image-size",
+        type=_parse_size,
+        metavar="WIDTH,HEIGHT",
+        help="of the video, for trc and c3d of a file that does not say it (default: as read)",
     )
-    parser.add_argument("--smoothing", choices=("butterworth", "one_euro", "none"), default="butterworth")
-    parser.add_argument(
-        "--cutoff", type=float, default=6.0, metavar="HZ", help="of the Butterworth filter (default: 6)"
-    )
-    parser.add_argument("--max-gap", type=float, default=0.2, metavar="SECONDS", help="longest gap filled; 0 for none")
-    parser.add_argument("--min-score", type=float, metavar="SCORE", help="take out keypoints that score lower")
-    parser.add_argument(
+    add("--smoothing", choices=("butterworth", "one_euro", "none"), default="butterworth")
+    hertz = _number_from(math.ulp(0), math.inf, "Hz, above 0")
+    add("--cutoff", type=hertz, default=6.0, metavar="HZ", help="of the Butterworth filter (default: 6)")
+    seconds = _number_from(0, math.inf, "seconds, 0 or more")
+    add("--max-gap", type=seconds, default=0.2, metavar="SECONDS", help="longest gap filled; 0 for none")
+    score = _number_from(0, 1, "a score, from 0 to 1")
+    add("--min-score", type=score, metavar="SCORE", help="take out keypoints that score lower")
+    add(
         "--repair-sides",
         action="store_true",
         help="put exchanged left and right back; look at the result: fast movement seen from the front can mislead it",
     )
-    parser.add_argument("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
+    add("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
     add_network_options(parser)
     parser.set_defaults(run=measure)
 
 
-def measure(options: argparse.Namespace) -> int:
-    """Follow everybody through a video, clean the signals, and write angles, their plots, and files for other tools.
+def _number_from(least: float, most: float, form: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        if not least <= float(text) <= most:
+            raise argparse.ArgumentTypeError(f"takes {form}, not {text}")
+        return float(text)
 
-    A video is first taken through predict. Raw values are kept beside the filtered ones.
-    """
-    from efficientpose.core.files import prepare_folder
-
-    settings = _parse_settings(options)
-    _check_source(options.source)
-    prepare_folder(options.out)
-    found, status = _find_poses(options)
-    if status == NOTHING_DONE:
-        return NOTHING_DONE
-    try:
-        return max(status, _measure_poses(found, options, settings))
-    except (UsageError, ValueError) as error:
-        if found == options.source:
-            raise
-        raise UsageError(f"{error}\nThe poses are in {found}: measure that file to try again at once") from error
-
-
-def _parse_settings(options: argparse.Namespace) -> Settings:
-    """Read and check what can be known before a video is."""
-    limits = (
-        ("--height", options.height, math.ulp(0), TALLEST, f"metres, above 0 and at most {TALLEST:g}"),
-        ("--cutoff", options.cutoff, math.ulp(0), math.inf, "Hz, above 0"),
-        ("--max-gap", options.max_gap, 0, math.inf, "seconds, 0 or more"),
-        ("--min-score", options.min_score, 0, 1, "a score, from 0 to 1"),
-    )
-    for option, number, least, most, form in limits:
-        if number is not None and not least <= number <= most:
-            raise UsageError(f"{option} takes {form}, not {number:g}")
-    return Settings(
-        formats=_parse_formats(options.formats),
-        click=_parse("--click", options.click, _read_click, "X,Y,FRAME", "pixels, and a frame's number"),
-        length=_parse("--length", options.length, _read_length, "ONE,OTHER,METRES", "two keypoints, and above 0"),
-        image_size=_parse("--image-size", options.image_size, _read_size, "WIDTH,HEIGHT", "whole pixels"),
-    )
+    return parse
 
 
 def _parse_formats(text: str) -> list[str]:
     from efficientpose.movement.files import FORMATS
 
-    names = list(FORMATS) if text == "all" else [name for name in text.split(",") if name]
+    names = list(FORMATS) if text == "all" else split_names(text)
     if unknown := [name for name in names if name not in FORMATS]:
-        raise UsageError(f"--formats has no {', '.join(unknown)}: there are {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"has no {', '.join(unknown)}: there are {', '.join(FORMATS)}")
     return names
 
 
-def _parse(option: str, text: str | None, parse: Callable[[str], Parsed], form: str, what: str) -> Parsed | None:
+def _parse_click(text: str) -> tuple[float, float, int]:
     try:
-        return None if text is None else parse(text)
-    except ValueError:
-        raise UsageError(f"{option} takes {form}, not {text!r}: {what}") from None
+        x, y, frame = text.split(",")
+        click = float(x), float(y), int(frame)
+        if not (math.isfinite(click[0]) and math.isfinite(click[1])):
+            raise ValueError(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"takes X,Y,FRAME, not {text!r}: pixels, and a frame's number") from error
+    return click
 
 
-def _read_click(text: str) -> tuple[float, float, int]:
-    x, y, frame = text.split(",")
-    if not (math.isfinite(float(x)) and math.isfinite(float(y))):
-        raise ValueError(text)
-    return float(x), float(y), int(frame)
-
-
-def _read_length(text: str) -> tuple[str, str, float]:
-    one, other, metres = text.split(",")
-    if not 0 < float(metres) < math.inf:
-        raise ValueError(metres)
+def _parse_length(text: str) -> tuple[str, str, float]:
+    try:
+        one, other, metres = text.split(",")
+        if not 0 < float(metres) < math.inf:
+            raise ValueError(metres)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"takes ONE,OTHER,METRES, not {text!r}: two keypoints, and above 0") from error
     return one, other, float(metres)
 
 
-def _read_size(text: str) -> tuple[int, int]:
-    width, height = (int(part) for part in text.split(","))
-    if min(width, height) < 1:
-        raise ValueError(text)
+def _parse_size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.split(","))
+        if min(width, height) < 1:
+            raise ValueError(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"takes WIDTH,HEIGHT, not {text!r}: whole pixels") from error
     return width, height
 
 
-def _check_source(source: Path) -> None:
-    from efficientpose.movement.files.read import READERS
+def measure(options: argparse.Namespace) -> int:
+    """Follow people through a video, clean the signals, and write angles, their plots, and files for other tools.
+
+    Of a video, overlay, JSON lines and CSV are written as predict does. Raw values are kept beside the filtered ones.
+    """
+    from efficientpose.core.files import prepare_folder
+    from efficientpose.movement.files import READERS
     from efficientpose.video.reading import VIDEO_SUFFIXES
 
-    if source.is_dir() or source.suffix.lower() not in VIDEO_SUFFIXES | set(READERS):
+    suffix = options.source.suffix.lower()
+    if options.source.is_dir() or suffix not in VIDEO_SUFFIXES | set(READERS):
         raise UsageError(
-            f"{source}: movement is measured in one video, or in what predict wrote of one ({' or '.join(READERS)}); "
-            "for pictures and folders there is predict"
+            f"{options.source}: movement is measured in one video, or in what predict wrote of one "
+            f"({' or '.join(READERS)}); for images and folders there is predict"
         )
+    if suffix in READERS:
+        prepare_folder(options.out)
+        found = _read_poses(options.source, options.image_size)
+        return max(found.status, _measure_poses(found, options))
+    found = _find_poses(options)
+    try:
+        return max(found.status, _measure_poses(found, options))
+    except (UsageError, ValueError) as error:
+        raise UsageError(f"{error}\nThe poses are in {found.file}: measure that file to try again at once") from error
 
 
-def _find_poses(options: argparse.Namespace) -> tuple[Path, int]:
-    """Return the file of poses, of a video after a run of predict, and predict's exit status."""
-    from efficientpose.movement.files.read import READERS
+def _read_poses(file: Path, image_size: tuple[int, int] | None) -> Found:
+    """Read a file of poses and follow people; a tidy table has been followed, and its raw values are measured."""
+    from efficientpose.movement.files import read
+    from efficientpose.movement.tracking import follow_people
 
-    if options.source.suffix.lower() in READERS:
-        return options.source, 0
-    given = vars(options) | {"sources": [options.source], "camera": None, "draw": "", "no_overlay": False}
-    return options.out / f"{options.source.stem}_pose.jsonl", predict.predict(argparse.Namespace(**given))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recording = read(file, image_size=image_size)
+    for warning in caught:
+        print(f"efficientpose: {warning.message}", file=sys.stderr)
+    followed = follow_people(recording) if recording.raw is None else recording.raw
+    return Found(followed, file, SOME_FAILED if caught else 0)
 
 
-def _measure_poses(found: Path, options: argparse.Namespace, settings: Settings) -> int:
-    """Clean the signals of a file of poses and write what is asked for; return the exit status."""
+def _find_poses(options: argparse.Namespace) -> Found:
+    """Find the poses in a video and follow people; write what predict writes of one."""
+    from efficientpose.core.files import prepare_folder
+    from efficientpose.core.poses import skeleton_of
+    from efficientpose.movement.recording import PeopleFrame, Recording
+    from efficientpose.movement.tracking import follow_people
+    from efficientpose.runtime.predict_files import find_boxes
+    from efficientpose.video.prediction import predict_video
+    from efficientpose.video.reading import open_video
+
+    check_network_options(options, has_videos=True)
+    prepare_folder(options.out)
+    boxes = find_boxes(options.source, read_box_option(options, [options.source]))
+    estimator = load_estimator(options)
+    finder, boxes = estimator_for_video(options, estimator, load_person_detector(options, estimator), boxes)
+    video = open_video(options.source)
+    frames: list[PeopleFrame] = []
+    size: tuple[int, int] | None = options.image_size
+
+    with progress(f"EfficientPose: {video.name}", video.num_frames, rate_unit="frames") as advance:
+
+        def keep(frame: "Frame", poses: "tuple[Pose, ...]") -> None:
+            nonlocal size
+            size = size or (frame.image.shape[1], frame.image.shape[0])
+            frames.append(PeopleFrame(frame.number, frame.seconds, poses))
+            advance()
+
+        result = predict_video(finder, video, options.out, boxes=boxes, on_frame_done=keep)
+    for message in result.errors:
+        print(f"efficientpose: {message}", file=sys.stderr)
+    if size is None:
+        raise UsageError(f"{options.source}: no frame of it could be measured")
+    print(f"{result.num_frames} frames: {', '.join(map(str, result.files))}")
+    skeleton = skeleton_of(finder)
+    recording = Recording.from_frames(
+        frames,
+        image_size=size,
+        source=options.source.stem,
+        keypoint_names=skeleton.keypoint_names,
+        limbs=skeleton.limbs,
+    )
+    return Found(
+        follow_people(recording), options.out / f"{video.name}_pose.jsonl", SOME_FAILED if result.errors else 0
+    )
+
+
+def _measure_poses(found: Found, options: argparse.Namespace) -> int:
+    """Clean the signals of the people who are to be measured and write what is asked for; return the exit status."""
     from efficientpose.movement.filtering import filter_recording
 
-    recording, status = _read(found, settings.image_size)
-    chosen = _choose(recording, options, settings.click)
-    if chosen is not None:
+    recording = found.recording
+    if (chosen := _choose(recording, options)) is not None:
         recording = recording.with_tracks([chosen])
     if not recording.tracks:
         raise UsageError(
-            f"{found}: nobody was found in it, for 0.2 s and with a mean score of 0.2 at least; look at the overlay: "
-            "--follow or --people detector finds who is small in the picture"
+            f"{found.file}: no person was found in it, for 0.2 s and with a mean score of 0.2 at least; look at the "
+            "overlay: --follow or --people detector finds people who are small in the image"
         )
     result = filter_recording(
         recording,
@@ -194,50 +235,34 @@ def _measure_poses(found: Path, options: argparse.Namespace, settings: Settings)
     for track, report in zip(recording.tracks, result.reports, strict=True):
         print(f"person {track.person}: in {track.is_seen.sum()} of {len(track.is_seen)} frames")
         print(report)
-    metres_per_pixel = _find_scale(result.recording, options, settings)
-    return max(status, _write_files(result.recording, options.out, settings.formats, metres_per_pixel))
+    metres_per_pixel = _find_scale(result.recording, options)
+    return _write_files(result.recording, options.out, options.formats, metres_per_pixel)
 
 
-def _read(found: Path, image_size: tuple[int, int] | None) -> "tuple[Recording, int]":
-    """Read a file of poses and follow everybody; a tidy table has been followed, and its raw values are measured."""
-    from efficientpose.movement.files import read
-    from efficientpose.movement.tracking import follow_people
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        recording = read(found, image_size=image_size)
-    for warning in caught:
-        print(f"efficientpose: {warning.message}", file=sys.stderr)
-    status = SOME_FAILED if caught else 0
-    return (follow_people(recording) if recording.raw is None else recording.raw), status
-
-
-def _choose(
-    recording: "Recording", options: argparse.Namespace, click: tuple[float, float, int] | None
-) -> "Track | None":
+def _choose(recording: "Recording", options: argparse.Namespace) -> "Track | None":
     from efficientpose.movement.subject import choose_at, choose_by_number, choose_largest
 
     if options.person is not None:
         return choose_by_number(recording, options.person)
-    if click is not None:
-        x, y, frame = click
+    if options.click is not None:
+        x, y, frame = options.click
         return choose_at(recording, x=x, y=y, frame=frame)
     return choose_largest(recording) if options.largest and recording.tracks else None
 
 
-def _find_scale(recording: "Recording", options: argparse.Namespace, settings: Settings) -> float | None:
+def _find_scale(recording: "Recording", options: argparse.Namespace) -> float | None:
     """Return metres per pixel, from the one person, or None where neither a height nor a length is given."""
     from efficientpose.movement.scale import scale_from_height, scale_from_length
 
-    if options.height is None and settings.length is None:
+    if options.height is None and options.length is None:
         return None
     (track, *others) = recording.tracks
     if others:
         raise UsageError("--height and --length are of one person: choose one with --person, --largest or --click")
-    if settings.length is None:
+    if options.length is None:
         scale = scale_from_height(recording, track, metres=options.height)
     else:
-        one, other, metres = settings.length
+        one, other, metres = options.length
         scale = scale_from_length(recording, track, one, other, metres=metres)
     print(f"{scale.metres_per_pixel * 1000:.3f} mm a pixel (median of {scale.num_frames} frames)")
     return scale.metres_per_pixel

@@ -113,7 +113,7 @@ class PeopleDecoder:
         self._grouper = PeopleGrouper(limbs=limbs, keypoint_names=keypoint_names, rule=rule)
 
         def make_finder(map_shape: tuple[int, int]) -> ScenePeakFinder:
-            return ScenePeakFinder(map_shape, stride=STRIDE, blur_sigma=blur_sigma, radius=radius, min_score=min_peak)
+            return ScenePeakFinder(map_shape, blur_sigma=blur_sigma, radius=radius, min_score=min_peak)
 
         make_finder((1, 1))  # so that a number out of its range is told at once
         self._finder_for = lru_cache(maxsize=KEPT_SHAPES)(make_finder)

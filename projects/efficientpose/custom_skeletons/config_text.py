@@ -1,4 +1,4 @@
-"""Write the config of a network with a skeleton of one's own."""
+"""Write the config of a network with a skeleton of your own."""
 
 import os
 from dataclasses import dataclass
@@ -11,26 +11,24 @@ from efficientpose.core.shipped_files import config_path
 from efficientpose.core.variants import get_variant
 from efficientpose.custom_skeletons.description import SkeletonDescription, SkeletonError
 
-BASE: Final = "efficientpose_{variant}_coco.py"
-
 _TEMPLATE: Final = Template('''"""$title with $num_keypoints keypoints of your own, fine-tuned from $checkpoint.
 
     python tools/train.py $path
     python tools/test.py $path work_dirs/$stem/epoch_$max_epochs.pth
     efficientpose predict photo.jpg --config $path --weights work_dirs/$stem/epoch_$max_epochs.pth
 
-tools/new_skeleton.py wrote it; all below follows from the names and limbs.
+Written by tools/new_skeleton.py; everything below follows from the names and limbs.
 """
 
-_base_ = ["$base"]
+_base_ = ["$variant", "$coco"]
 
 keypoint_names = [
 $names]
 limbs = [  # from the trunk outwards: each gets a part affinity field
 $limbs]
-swaps = {  # what is what in a mirrored picture
+swaps = {  # left and right keypoints, which a mirrored image exchanges
 $swaps}
-sigmas = $sigmas  # how far annotators scatter each, for COCO's score
+sigmas = $sigmas  # spread of the annotators' clicks, for COCO's score
 
 dataset_info = dict(
     dataset_name="$stem",
@@ -47,18 +45,24 @@ dataset_info = dict(
 metainfo = dict(from_file="{{ fileDirname }}/$file_name")
 
 model = dict(
-    init_cfg=dict(checkpoint="$checkpoint", keypoint_names=keypoint_names),
+    init_cfg=dict(checkpoint="$checkpoint", keypoint_names=keypoint_names),$preprocessor
+    backbone=_base_.backbone,
     head=dict(
+        _base_.head,
         num_keypoints=len(keypoint_names),
         num_limbs=len(limbs),
-        decoder=dict(limbs=[tuple(keypoint_names.index(name) for name in limb) for limb in limbs]),
+        decoder=dict(
+            _base_.head.decoder, limbs=[tuple(keypoint_names.index(name) for name in limb) for limb in limbs]
+        ),
     ),
 )
 
 data_root = "$data_root"
 dataset = dict(data_root=data_root, metainfo=metainfo, data_prefix=dict(img="$images"))
-training = dict(ann_file="$annotations")
-held_out = dict(ann_file="$val_annotations")
+training = dict(
+    ann_file="$annotations", pipeline=[*_base_.train_transforms, _base_.crop, _base_.pack_training]
+)
+held_out = dict(ann_file="$val_annotations", pipeline=[*_base_.test_transforms, _base_.crop, _base_.pack_test])
 train_dataloader = dict(batch_size=$batch_size, dataset=dict(**dataset, **training))
 val_dataloader = dict(dataset=dict(**dataset, **held_out))
 test_dataloader = val_dataloader
@@ -77,11 +81,11 @@ class ConfigSettings:
         variant: Name of the network's size.
         data_root: Folder of the data.
         annotations: COCO-format file to train on, below ``data_root``.
-        val_annotations: The same to validate on.
-        images: Folder of the pictures, below ``data_root``.
+        val_annotations: COCO-format file to validate on, below ``data_root``.
+        images: Folder of the images, below ``data_root``.
         checkpoint: Weights to start from; None for the variant's released ones.
         max_epochs: Passes over the data.
-        batch_size: Pictures a step.
+        batch_size: Images a step.
 
     Raises:
         ValueError: If the variant is unknown or a number below 1.
@@ -103,22 +107,17 @@ class ConfigSettings:
 
 
 def write_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> None:
-    """Write a config that ``tools/train.py`` and ``tools/test.py`` run.
-
-    Args:
-        description: The skeleton.
-        settings: The rest.
-        path: The file, ``.py``; its folder is made if need be.
+    """Write a config that ``tools/train.py`` and ``tools/test.py`` run to ``path``, a new ``.py`` file.
 
     Raises:
-        SkeletonError: If ``path`` has another ending or a text cannot stand in a config.
-        FileExistsError: If there is such a file: it may have been changed by hand.
+        SkeletonError: If ``path`` is not a ``.py`` file or a text would break the config.
+        FileExistsError: If the file exists: it may have been edited by hand.
         OSError: If it cannot be written.
     """
     if path.suffix != ".py" or not path.stem.isidentifier():
-        raise SkeletonError(f"{path}: a config is a .py file, called by letters, digits and underscores")
+        raise SkeletonError(f"{path}: a config is a .py file named by letters, digits and underscores")
     if path.exists():
-        raise FileExistsError(f"{path} is there already: choose another name, or delete it")
+        raise FileExistsError(f"{path} exists: choose another name, or delete it")
     text = render_config(description, settings, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
@@ -126,17 +125,15 @@ def write_config(description: SkeletonDescription, settings: ConfigSettings, pat
 
 
 def render_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> str:
-    """Return the text of a config that will be at ``path``.
+    """Return the text of a config for ``path``.
 
     Raises:
-        SkeletonError: If a text cannot stand in a config.
+        SkeletonError: If a text would break the config.
     """
     skeleton = description.skeleton
     variant = get_variant(settings.variant)
-    base = config_path(BASE.format(variant=variant.name))
-    checkpoint = settings.checkpoint or f"efficientpose://{variant.name}"
     plain = {
-        "checkpoint": checkpoint,
+        "checkpoint": settings.checkpoint or f"efficientpose://{variant.name}",
         "data_root": _as_folder(settings.data_root),
         "images": _as_folder(settings.images),
         "annotations": settings.annotations,
@@ -146,17 +143,19 @@ def render_config(description: SkeletonDescription, settings: ConfigSettings, pa
     for what, text in plain.items():
         if any(character in text for character in '"\\\n{}'):
             raise SkeletonError(f"{what} {text!r}: leave out quotation marks, backslashes and braces")
+    bases = {"variant": f"_base_/variants/{variant.name}.py", "coco": "_base_/coco.py"}
+    relative = {key: Path(os.path.relpath(config_path(base), path.parent)).as_posix() for key, base in bases.items()}
     names = skeleton.keypoint_names
     swapped = {name: names[other] for name, other in zip(names, skeleton.flip_indices, strict=True)}
     return _TEMPLATE.substitute(
-        plain,
+        plain | relative,
         title=variant.title,
         num_keypoints=len(names),
         stem=path.stem,
         file_name=path.name,
-        base=Path(os.path.relpath(base, path.parent)).as_posix(),
+        preprocessor="\n    data_preprocessor=_base_.data_preprocessor," if variant.is_lite else "",
         names="".join(f"    {_quote(name)},\n" for name in names),
-        limbs="".join(f"    ({_quote(one)}, {_quote(other)}),\n" for one, other in skeleton.named_limbs),
+        limbs="".join(f"    ({_quote(proximal)}, {_quote(distal)}),\n" for proximal, distal in skeleton.named_limbs),
         swaps="".join(f"    {_quote(name)}: {_quote(other)},\n" for name, other in swapped.items() if name != other),
         sigmas=[round(sigma, 4) for sigma in description.sigmas],
         batch_size=settings.batch_size,

@@ -1,4 +1,4 @@
-"""Start a network from the weights of another skeleton's, joint by joint."""
+"""Start a network from the weights of another skeleton, keypoint by keypoint and limb by limb."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -21,16 +21,16 @@ SAME_PLACE: Final = (
     ("upper_neck", "neck"),
     ("pelvis", "hip", "mid_hip"),
 )
-"""Names of one place on the body in different data sets; the first is MPII's.
+"""Names of one place on the body in different datasets; the first is MPII's.
 
-Halpe's head is the top of the head and its neck MPII's upper neck, as MMPose's own mapping between the two has it
-(RTMPose's configs); LSP's and CrowdPose's neck and head are the same. Halpe's hip lies midway between the hips, as
-MPII's pelvis does. MPII's thorax, between the shoulders, is nobody else's neck.
+Halpe's head is the top of the head and its neck MPII's upper neck, as in MMPose's mapping between the two (RTMPose's
+configs), and so are LSP's and CrowdPose's. Halpe's hip lies midway between the hips, as MPII's pelvis does. MPII's
+thorax, between the shoulders, is no other dataset's neck.
 """
 
 
 class LimbMatch(NamedTuple):
-    """A limb of the other skeleton, by its number, and whether it points the other way."""
+    """The number of a limb in the other skeleton, and whether it points the other way."""
 
     number: int
     is_reversed: bool
@@ -39,17 +39,12 @@ class LimbMatch(NamedTuple):
 def match_keypoints(
     names: Sequence[str], others: Sequence[str], *, aliases: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return for each keypoint the other skeleton's at the same place; those without one are left out.
+    """Return the keypoint of the other skeleton at the same place for each of ``names`` that has one.
 
-    Names are compared without regard to upper and lower case, spaces and hyphens.
-
-    Args:
-        names: Keypoints.
-        others: The other skeleton's.
-        aliases: Other skeleton's keypoints for some of these, before all else.
+    Upper and lower case, spaces, hyphens and underscores make no difference. ``aliases`` overrule the names.
 
     Raises:
-        SkeletonError: If an alias names a keypoint that is not there.
+        SkeletonError: If an alias names an unknown keypoint.
     """
     given = dict(aliases or {})
     check_known(list(given), names, what="aliases")
@@ -67,13 +62,7 @@ def _place(name: str) -> str:
 def match_limbs(
     limbs: Sequence[NamePair], others: Sequence[NamePair], keypoints: Mapping[str, str]
 ) -> dict[int, LimbMatch]:
-    """Return for each limb, by its index, the other skeleton's between the same keypoints.
-
-    Args:
-        limbs: Pairs of names.
-        others: The other skeleton's.
-        keypoints: As :func:`match_keypoints` returns them.
-    """
+    """Return for each limb, by its index, the other skeleton's between the matched ``keypoints``."""
     found = {}
     for number, (proximal, distal) in enumerate(limbs):
         pair = (keypoints.get(proximal), keypoints.get(distal))
@@ -85,11 +74,7 @@ def match_limbs(
 
 
 def check_count(names: Sequence[str], *, count: int, what: str, whose: str) -> None:
-    """Check that there are as many names as maps.
-
-    Raises:
-        SkeletonError: If not.
-    """
+    """Raise SkeletonError unless there are ``count`` names."""
     if len(names) != count:
         raise SkeletonError(f"{whose} has {count} {what}, but {len(names)} are named: {', '.join(map(str, names))}")
 
@@ -97,10 +82,8 @@ def check_count(names: Sequence[str], *, count: int, what: str, whose: str) -> N
 def recorded_keypoints(meta: Mapping[str, Any], *, num_keypoints: int) -> tuple[str, ...] | None:
     """Return the names of a checkpoint's keypoints; None where it does not say.
 
-    Args:
-        meta: Ours has ``keypoint_names``, that of MMEngine's training its data set's ``dataset_meta``; without either,
-            sixteen keypoints are MPII's.
-        num_keypoints: Heatmaps that the weights predict.
+    Our ``meta`` has ``keypoint_names``, that of MMEngine's training ``dataset_meta``; without either, sixteen keypoints
+    are MPII's.
     """
     if "keypoint_names" in meta:
         return tuple(meta["keypoint_names"])
@@ -110,13 +93,10 @@ def recorded_keypoints(meta: Mapping[str, Any], *, num_keypoints: int) -> tuple[
 
 
 def recorded_limbs(meta: Mapping[str, Any], names: Sequence[str], *, num_limbs: int) -> tuple[NamePair, ...] | None:
-    """Return a checkpoint's limbs by the names of their keypoints; None where it does not say.
+    """Return a checkpoint's limbs as pairs of keypoint ``names``; None where it does not say.
 
-    Args:
-        meta: Ours has ``limbs``, pairs of indices; that of MMEngine's training the text of its config, whose decoder
-            has them unless they are MPII's.
-        names: Its keypoints.
-        num_limbs: Part affinity fields that the weights predict.
+    Our ``meta`` has ``limbs``, pairs of indices; that of MMEngine's training has the text of its config, whose decoder
+    has them unless they are MPII's.
     """
     limbs = meta.get("limbs")
     if limbs is None and isinstance(meta.get("cfg"), str):
@@ -151,11 +131,11 @@ State = Mapping[str, Tensor]
 
 
 class Carried(NamedTuple):
-    """What a network keeps of another's weights.
+    """What a network keeps of another's predictions.
 
     Attributes:
-        keypoints: For each keypoint that both have, the other's name for it.
-        rows: Indices of these keypoints in the one and in the other, (target, source).
+        keypoints: For each keypoint that both have, the other's name.
+        rows: Indices of these keypoints, (own, other's).
         limbs: For each limb that both have, by its index, the other's.
     """
 
@@ -166,21 +146,22 @@ class Carried(NamedTuple):
 
 @WEIGHT_INITIALIZERS.register_module()
 class PretrainedKeypoints:
-    """Load all weights that do not depend on the skeleton, and of the predictions those of joints that both have.
+    """Load all weights that do not depend on the skeleton, and the predictions of keypoints and limbs that both have.
 
-    Between skeletons only the prediction layers differ (and learnt upsampling), because predicted maps are never fed
-    forward. A heatmap's row is kept where the names agree (see :data:`SAME_PLACE`), a
-    field's two rows where both joints do, with the opposite sign where it points the other way. All others start anew.
+    Skeletons differ only in the prediction layers (and learnt upsampling), because predicted heatmaps and fields are
+    never fed forward. A heatmap's weights are kept where the names agree (see :data:`SAME_PLACE`), those of a part
+    affinity field where both keypoints do, with the opposite sign if the limb points the other way.
 
-    In a config, ``model.init_cfg = dict(type="PretrainedKeypoints", checkpoint="efficientpose://rt",
-    keypoint_names=[...])``. Limbs are read off the head's decoder. Unlike ``load_from``, it leaves ``--resume`` alone.
+    In a config: ``model.init_cfg = dict(type="PretrainedKeypoints", checkpoint="efficientpose://rt",
+    keypoint_names=[...])``. Limbs are those of the head's decoder. Unlike ``load_from``, it does not disturb
+    ``--resume``.
 
     Args:
         checkpoint: What MMEngine loads: "efficientpose://rt", a released file, a checkpoint of ours or of a training.
         keypoint_names: Of the network to start, in the order of its heatmaps.
-        source_keypoint_names: Of the checkpoint; None for what it says of itself.
-        source_limbs: Pairs of names of the checkpoint's keypoints; None for what it says of itself.
-        aliases: For keypoints of the network the checkpoint's at the same place, where the names do not tell.
+        source_keypoint_names: Of the checkpoint; None for those it records.
+        source_limbs: Of the checkpoint, pairs of names; None for those it records.
+        aliases: For keypoints of the network, the checkpoint's at the same place, where names do not tell.
     """
 
     def __init__(
@@ -203,8 +184,8 @@ class PretrainedKeypoints:
         """Initialise a pose estimator (MMEngine's contract).
 
         Raises:
-            SkeletonError: If its keypoints are not as many as named, or it is unknown which the checkpoint's are.
-            StateDictError: If other tensors than predictions do not fit; the network keeps its random weights.
+            SkeletonError: If the number of keypoints is not that of the names, or the checkpoint's are unknown.
+            StateDictError: If tensors other than predictions do not fit; the network keeps its random weights.
         """
         head = getattr(module, "head", None)
         if not isinstance(head, EfficientPoseHead) or head.decoder is None:
@@ -251,11 +232,7 @@ class PretrainedKeypoints:
         return [(self.keypoint_names[proximal], self.keypoint_names[distal]) for proximal, distal in head.decoder.limbs]
 
     def _merge(self, own: State, source: State, carried: Carried) -> dict[str, Tensor]:
-        """Return the network's state: the source's where they are alike, and rows of it in the predictions.
-
-        Raises:
-            StateDictError: If other tensors do not fit.
-        """
+        """Return the network's state: the source's tensors, and what is carried of the predictions."""
         misfits = list_misfits(
             {key: tensor for key, tensor in source.items() if not _depends_on_skeleton(key)},
             {key: tensor for key, tensor in own.items() if not _depends_on_skeleton(key)},
@@ -281,40 +258,35 @@ class PretrainedKeypoints:
         return merged
 
     def _report(self, head: EfficientPoseHead, carried: Carried) -> str:
-        def tell(name: str) -> str:
+        def describe(name: str) -> str:
             other = carried.keypoints[name]
             return name if name == other else f"{name} (from {other})"
 
         limbs = ["-".join(limb) for limb in self._named_limbs(head)]
-        turned = {number: " (turned round)" for number, match in carried.limbs.items() if match.is_reversed}
-        kept = [limbs[number] + turned.get(number, "") for number in sorted(carried.limbs)]
+        reversed_limbs = {number: " (reversed)" for number, match in carried.limbs.items() if match.is_reversed}
+        kept = [limbs[number] + reversed_limbs.get(number, "") for number in sorted(carried.limbs)]
         anew = ", ".join(name for name in self.keypoint_names if name not in carried.keypoints) or "(none)"
         limbs_anew = ", ".join(limb for number, limb in enumerate(limbs) if number not in carried.limbs) or "(none)"
         return (
-            f"{self.checkpoint}: everything but the predictions is kept, and of these\n"
+            f"{self.checkpoint}: all weights are kept except predictions, and of these\n"
             f"  {len(carried.keypoints)} of {len(self.keypoint_names)} keypoints: "
-            f"{', '.join(map(tell, carried.keypoints)) or 'none'}\n"
+            f"{', '.join(map(describe, carried.keypoints)) or 'none'}\n"
             f"  {len(kept)} of {len(limbs)} limbs: {', '.join(kept) or 'none'}\n"
-            f"  anew start the keypoints {anew} and the limbs {limbs_anew}"
+            f"  random start: keypoints {anew}; limbs {limbs_anew}"
         )
 
 
 def count_maps(state: State, checkpoint: str) -> tuple[int, int]:
-    """Return how many keypoints and limbs an EfficientPose predicts.
-
-    Args:
-        state: Its tensors.
-        checkpoint: Where they are from, for messages.
+    """Return how many keypoints and limbs the EfficientPose of a ``checkpoint`` predicts.
 
     Raises:
-        StateDictError: If it is none.
+        StateDictError: If it is of another network.
     """
     biases = sorted(key for key in state if _depends_on_skeleton(key) and key.endswith("predict.bias"))
     heatmaps = [key for key in biases if not key.startswith(_PAF_PREDICTION)]
     if not heatmaps:
         raise StateDictError(
-            f"{checkpoint} is not of an EfficientPose: it has no tensor such as "
-            f"{HEAD_PREFIX}heatmap_passes.0.predict.bias"
+            f"{checkpoint} is not of an EfficientPose: no tensor such as {HEAD_PREFIX}heatmap_passes.0.predict.bias"
         )
     fields = state.get(f"{_PAF_PREDICTION}bias")
     return len(state[heatmaps[-1]]), 0 if fields is None else len(fields) // 2
@@ -329,14 +301,14 @@ def _has_upsampler(state: State) -> bool:
 
 
 def _copy_fields(own: Tensor, source: Tensor, limbs: Mapping[int, LimbMatch]) -> None:
-    """Copy both rows of each limb; the opposite direction has the opposite sign."""
+    """Copy the x and y rows of each limb; the opposite direction has the opposite sign."""
     for number, match in limbs.items():
         sign = -1 if match.is_reversed else 1
         own[2 * number : 2 * number + 2] = sign * source[2 * match.number : 2 * match.number + 2]
 
 
 def _copy_upsampling(own: Tensor, source: Tensor, rows: Sequence[tuple[int, int]]) -> None:
-    """Copy what learnt upsampling does among the keypoints that both have."""
+    """Copy the weights of learnt upsampling between keypoints that both have."""
     targets, origins = torch.tensor(rows, dtype=torch.long).reshape(-1, 2).T
     if own.ndim == 1:
         own[targets] = source[origins]

@@ -1,7 +1,7 @@
-"""Read a skeleton: from the command line, from a short description, or from MMPose's data set information."""
+"""Read a skeleton: from the command line, from a short description, or from MMPose's dataset information."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
@@ -20,18 +20,6 @@ from efficientpose.custom_skeletons.description import (
 DESCRIPTION_KEYS = ("keypoint_names", "limbs", "flip_pairs", "sigmas")
 
 
-class ReadSkeleton(NamedTuple):
-    """What was read.
-
-    Attributes:
-        description: The skeleton and its sigmas.
-        dropped_links: Links of a data set that did not become limbs.
-    """
-
-    description: SkeletonDescription
-    dropped_links: tuple[NamePair, ...] = ()
-
-
 def describe(
     keypoint_names: Sequence[str],
     limbs: Sequence[NamePair],
@@ -39,13 +27,13 @@ def describe(
     flip_pairs: Sequence[NamePair] | None = None,
     sigmas: Sequence[float] | None = None,
 ) -> SkeletonDescription:
-    """Check a skeleton and give it sigmas.
+    """Check a skeleton (see :func:`~efficientpose.custom_skeletons.description.make_skeleton`) and give it sigmas.
 
     Args:
-        keypoint_names: As for :func:`~efficientpose.custom_skeletons.description.make_skeleton`.
-        limbs: The same.
-        flip_pairs: Keypoints that are each other's mirror image; None goes by names with ``left_`` and ``right_``.
-        sigmas: K positive numbers; None for COCO's where it has the joint, and its shoulder's, 0.079, elsewhere.
+        keypoint_names: In the order of the annotations.
+        limbs: Pairs of names, from the trunk outwards.
+        flip_pairs: Keypoints that are each other's mirror image; None pairs names with ``left_`` and ``right_``.
+        sigmas: K positive numbers; None for COCO's of the same keypoint, or its shoulder's, 0.079.
 
     Raises:
         SkeletonError: If it cannot be used.
@@ -59,10 +47,10 @@ def describe(
 
 
 def parse_names(text: str) -> list[str]:
-    """Read "nose,left_eye"; nothing at all is no names.
+    """Read "nose,left_eye"; an empty text has no names.
 
     Raises:
-        SkeletonError: If there is nothing between two commas, or before the first or behind the last.
+        SkeletonError: If an entry is empty.
     """
     names = [name.strip() for name in text.split(",")]
     if names == [""]:
@@ -73,15 +61,10 @@ def parse_names(text: str) -> list[str]:
 
 
 def parse_pairs(text: str, names: Sequence[str], *, what: str) -> list[NamePair]:
-    """Read "nose-left_eye,nose-right_eye"; names may hold hyphens themselves.
-
-    Args:
-        text: The pairs.
-        names: All keypoints.
-        what: What a pair is called in messages.
+    """Read "nose-left_eye,nose-right_eye"; names may contain hyphens. Messages call a pair ``what``.
 
     Raises:
-        SkeletonError: If a pair is not two known names.
+        SkeletonError: If a pair is not two of the ``names``.
     """
     pairs = []
     for pair in parse_names(text):
@@ -96,13 +79,13 @@ def parse_pairs(text: str, names: Sequence[str], *, what: str) -> list[NamePair]
     return pairs
 
 
-def read_skeleton(source: str) -> ReadSkeleton:
-    """Read a description, or a data set's information.
+def read_skeleton(source: str) -> SkeletonDescription:
+    """Read a description, or a dataset's information.
 
     Args:
         source: A ``.py``, ``.yaml`` or ``.json`` file, or one of an installed package such as
             "mmpose::_base_/datasets/coco.py". It has ``keypoint_names`` and ``limbs`` (pairs of names), and may have
-            ``flip_pairs`` and ``sigmas``; or MMPose's ``dataset_info``, of whose links limbs are chosen.
+            ``flip_pairs`` and ``sigmas``; or MMPose's ``dataset_info``, whose links become limbs where they can.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -112,23 +95,18 @@ def read_skeleton(source: str) -> ReadSkeleton:
     if "dataset_info" in content:
         return _read_metainfo(content["dataset_info"], source)
     if missing := {"keypoint_names", "limbs"} - set(content):
-        raise SkeletonError(
-            f"{source} lacks {' and '.join(sorted(missing))}: it needs keypoint_names and limbs, or MMPose's "
-            "dataset_info"
-        )
+        lacking = " and ".join(sorted(missing))
+        raise SkeletonError(f"{source} lacks {lacking}: it needs keypoint_names and limbs, or MMPose's dataset_info")
     if unknown := set(content) - set(DESCRIPTION_KEYS):
         raise SkeletonError(
             f"{source} has {', '.join(sorted(unknown))}: a description has {', '.join(DESCRIPTION_KEYS)} alone"
         )
-    names = content["keypoint_names"]
     flip_pairs = content.get("flip_pairs")
-    return ReadSkeleton(
-        describe(
-            list(names),
-            _as_pairs(content["limbs"], f"{source}: limbs"),
-            flip_pairs=None if flip_pairs is None else _as_pairs(flip_pairs, f"{source}: flip_pairs"),
-            sigmas=content.get("sigmas"),
-        )
+    return describe(
+        list(content["keypoint_names"]),
+        _as_pairs(content["limbs"], f"{source}: limbs"),
+        flip_pairs=None if flip_pairs is None else _as_pairs(flip_pairs, f"{source}: flip_pairs"),
+        sigmas=content.get("sigmas"),
     )
 
 
@@ -143,7 +121,7 @@ def _load(source: str) -> ConfigDict:
 
 
 def _as_pairs(value: Any, what: str) -> list[NamePair]:
-    """Check pairs of names; "nose-left_eye" is one, too, where there is one hyphen."""
+    """Return pairs of names; a text with one hyphen, "nose-left_eye", is a pair, too."""
     pairs = [tuple(pair.split("-")) if isinstance(pair, str) else tuple(pair) for pair in value]
     for pair in pairs:
         if len(pair) != 2:
@@ -151,7 +129,7 @@ def _as_pairs(value: Any, what: str) -> list[NamePair]:
     return pairs  # type: ignore[return-value]  # two names each, as checked
 
 
-def _read_metainfo(info: Mapping[str, Any], source: str) -> ReadSkeleton:
+def _read_metainfo(info: Mapping[str, Any], source: str) -> SkeletonDescription:
     try:
         keypoints = [info["keypoint_info"][index] for index in sorted(info["keypoint_info"])]
         names = [keypoint["name"] for keypoint in keypoints]
@@ -160,8 +138,8 @@ def _read_metainfo(info: Mapping[str, Any], source: str) -> ReadSkeleton:
         sigmas = [float(value) for value in info["sigmas"]]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise SkeletonError(f"{source}: its dataset_info is not MMPose's, it lacks or misspells {error}") from error
-    chosen = choose_limbs(names, links, swaps)
-    skeleton = make_skeleton(names, chosen.limbs, swaps=swaps)
+    limbs, dropped = choose_limbs(names, links, swaps)
+    skeleton = make_skeleton(names, limbs, swaps=swaps)
     if len(sigmas) != len(names):
         raise SkeletonError(f"{source}: {len(sigmas)} sigmas for {len(names)} keypoints, expected one each")
-    return ReadSkeleton(SkeletonDescription(skeleton, tuple(sigmas)), chosen.dropped)
+    return SkeletonDescription(skeleton, tuple(sigmas), dropped)

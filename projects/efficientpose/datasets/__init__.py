@@ -1,1 +1,1 @@
-"""Reading MPII, drawing a synthetic one, and the transforms from a person's box to the network's input."""
+"""Registered datasets and transforms, from an annotation file to the network's input; writers of annotation files."""

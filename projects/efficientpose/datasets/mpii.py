@@ -1,12 +1,10 @@
-"""MPII with keypoints, centre and image in one frame.
+"""Read MPII with keypoints and centre in one frame: 0-based pixel centres.
 
-MPII's annotations count pixels from 1, as MATLAB does. MMPose 1.3.2 moves the person's centre to 0-based coordinates
-but leaves the keypoints, so that training targets sit one pixel to the lower right of the joints. Here both are
-0-based.
+MPII's annotations count pixels from 1, as MATLAB does. MMPose 1.3.2 makes the person's centre 0-based but not the
+keypoints, so that training targets lie one pixel to the lower right of the joints.
 """
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +14,10 @@ from mmengine.fileio import exists, get_local_path, get_text, join_path
 from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.body import MpiiDataset
 from mmpose.registry import DATASETS
+from mmpose.structures.bbox import bbox_cs2xyxy
 
 from efficientpose.core.skeleton import NUM_KEYPOINTS
+from efficientpose.datasets.annotation_files import CENTRE_SHIFT_PER_SCALE, PIXELS_PER_SCALE
 
 Annotation = dict[str, Any]
 
@@ -26,18 +26,18 @@ Annotation = dict[str, Any]
 class ExactMpiiDataset(MpiiDataset):
     """MMPose's MPII dataset, checked when loaded, with 0-based pixel-centre keypoints.
 
-    ``keypoints_visible`` is 1 where a joint is labelled and 0 elsewhere; a joint that is not labelled is put at the
-    person's centre. In ``test_mode`` people without ``joints`` are people of whom nothing is labelled, as in MPII's
-    test set. Each sample carries its annotation as ``raw_ann_info``. Images named by a number, as MPII's are, keep it
-    as ``img_id``; otherwise images are numbered in the order of the annotation file.
+    ``keypoints_visible`` is 1 where a joint is labelled and 0 elsewhere; an unlabelled joint is put at the person's
+    centre. In ``test_mode``, a person without ``joints`` has no labelled joint, as in MPII's test set. Each sample
+    carries its annotation as ``raw_ann_info``. An image named by a number, as in MPII, has it as ``img_id``; otherwise
+    images are numbered in the order of the annotation file.
 
     Args:
-        missing_images: What to do about people whose image is absent: ``"error"``, or ``"skip"`` and log how many.
+        missing_images: If an image is absent: ``"error"``, or ``"skip"`` its people and log how many.
         **kwargs: Arguments of ``mmpose.datasets.MpiiDataset``, which raises on any it does not know.
 
     Raises:
         FileNotFoundError: If the annotations, the head boxes, or an image is absent.
-        ValueError: If the annotations or the head boxes are not what they should be, or nobody is left.
+        ValueError: If the annotations or the head boxes are not what they should be, or no person is left.
     """
 
     ann_file: str
@@ -49,51 +49,35 @@ class ExactMpiiDataset(MpiiDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Load one entry a person (``topdown``) or an image (``bottomup``).
-
-        Raises:
-            ValueError: If nobody is left.
-        """
+        """Load one entry a person (``topdown``) or an image (``bottomup``)."""
         data_list: list[dict[str, Any]] = super().load_data_list()
         if not data_list:
             raise ValueError(f"{self.ann_file}: no usable person is left; expected a box of positive size and an image")
         return data_list
 
     def _load_annotations(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return one dictionary a person and one an image, as MMPose's loader does (its contract)."""
         annotations = read_annotations(self.ann_file, require_joints=not self.test_mode)
+        head_sizes = None
         if self.headbox_file:
-            check_headboxes(self.headbox_file, num_people=len(annotations), ann_file=self.ann_file)
+            head_sizes = read_head_sizes(self.headbox_file, num_people=len(annotations), ann_file=self.ann_file)
         paths = [join_path(self.data_prefix["img"], annotation["image"]) for annotation in annotations]
         present = self._find_images(paths)
         image_ids = number_images([annotation["image"] for annotation in annotations])
-        prepared = [_prepare(annotation, image_ids[annotation["image"]]) for annotation in annotations]
-
-        # MMPose's loader reads a file, so it gets the prepared annotations in one.
-        ann_file = self.ann_file
-        with tempfile.TemporaryDirectory() as folder:
-            self.ann_file = str(Path(folder) / "prepared.json")
-            Path(self.ann_file).write_text(json.dumps(prepared), encoding="utf-8")
-            try:
-                people, images = super()._load_annotations()
-            finally:
-                self.ann_file = ann_file
-        path_by_id = {}
-        for person, annotation, path in zip(people, annotations, paths, strict=True):
-            person |= {"img_path": path, "raw_ann_info": annotation}
-            path_by_id[person["img_id"]] = path
-        for image in images:
-            image["img_path"] = path_by_id[image["img_id"]]
-        return (
-            [person for person in people if person["img_path"] in present],
-            [image for image in images if image["img_path"] in present],
-        )
+        people, images = [], {}
+        for index, (annotation, path) in enumerate(zip(annotations, paths, strict=True)):
+            if path not in present:
+                continue
+            image = {"img_id": image_ids[annotation["image"]], "img_path": path}
+            images[path] = image
+            people.append(_parse_person(annotation) | image | {"id": index, "raw_ann_info": annotation})
+            if head_sizes is not None:
+                people[-1]["head_size"] = head_sizes[index].reshape(1, 1)
+        self.coco = None
+        return people, list(images.values())
 
     def _find_images(self, paths: Sequence[str]) -> set[str]:
-        """Return the paths that exist.
-
-        Raises:
-            FileNotFoundError: If one does not, and ``missing_images`` is ``"error"``.
-        """
+        """Return the paths that exist; an absent one is an error, or logged."""
         distinct = dict.fromkeys(paths)
         missing = [path for path in distinct if not exists(path)]
         if missing and self.missing_images == "error":
@@ -112,7 +96,7 @@ class ExactMpiiDataset(MpiiDataset):
 
 
 def read_annotations(ann_file: str, *, require_joints: bool = True) -> list[Annotation]:
-    """Read an MPII annotation file as MMPose has it (``mpii_train.json``) and check it.
+    """Read and check an MPII annotation file, such as MMPose's ``mpii_train.json``.
 
     Args:
         ann_file: A JSON list of people: ``image``, ``center`` (x, y), ``scale`` (person height / 200 px), ``joints``
@@ -156,7 +140,7 @@ def find_problem(annotation: Annotation, *, require_joints: bool) -> str | None:
     centre_and_scale = _as_numbers([annotation["center"], [annotation["scale"], 0]], shape=(2, 2))
     if centre_and_scale is None or not np.isfinite(centre_and_scale).all():
         return f"center {annotation['center']} and scale {annotation['scale']}: expected a finite (x, y) and a number"
-    if annotation["scale"] <= 0:  # MMPose would leave the person out without a word
+    if annotation["scale"] <= 0:  # MMPose would silently leave the person out
         return f"scale is {annotation['scale']}, expected a height over 200 pixels, above 0"
     return _find_joint_problem(annotation) if "joints" in annotation else None
 
@@ -176,7 +160,7 @@ def _find_joint_problem(annotation: Annotation) -> str | None:
 
 
 def _as_numbers(values: object, *, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return ``values`` as an array of ``shape``; None if they are no such numbers (None counts as NaN)."""
+    """Return values as an array, None as NaN; None if they are not numbers of this shape."""
     try:
         array = np.array(values, dtype=float)
     except (TypeError, ValueError):
@@ -184,8 +168,8 @@ def _as_numbers(values: object, *, shape: tuple[int, ...]) -> np.ndarray | None:
     return array if array.shape == shape else None
 
 
-def check_headboxes(headbox_file: str, *, num_people: int, ann_file: str) -> None:
-    """Check that a head-box file belongs to an annotation file.
+def read_head_sizes(headbox_file: str, *, num_people: int, ann_file: str) -> np.ndarray:
+    """Read head boxes and return PCKh's reference lengths (N,), pixels: 0.6 times their diagonals.
 
     Args:
         headbox_file: A ``.mat`` with ``headboxes_src``, (2, 2, N): corners, x and y, people.
@@ -194,7 +178,7 @@ def check_headboxes(headbox_file: str, *, num_people: int, ann_file: str) -> Non
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the boxes are of another number than the people, or of no size.
+        ValueError: If the boxes are of another number than the people, or empty.
     """
     from scipy.io import loadmat
 
@@ -210,16 +194,16 @@ def check_headboxes(headbox_file: str, *, num_people: int, ann_file: str) -> Non
             f"{headbox_file}: headboxes_src has shape {boxes.shape}, expected (2, 2, {num_people}) for the "
             f"{num_people} people of {ann_file}"
         )
-    lengths = np.linalg.norm(boxes[1].astype(float) - boxes[0], axis=0)
-    broken = np.flatnonzero(~(lengths > 0))
-    if len(broken):
+    diagonals: np.ndarray = np.linalg.norm(boxes[1].astype(float) - boxes[0], axis=0)
+    if len(broken := np.flatnonzero(~(diagonals > 0))):
         raise ValueError(
-            f"{headbox_file}: head box {broken[0]} has diagonal {lengths[broken[0]]}, expected more than 0"
+            f"{headbox_file}: head box {broken[0]} has diagonal {diagonals[broken[0]]}, expected more than 0"
         )
+    return 0.6 * diagonals
 
 
 def number_images(names: Sequence[str]) -> dict[str, int]:
-    """Return a number for each image: that in its name if each has its own, else its place in the list."""
+    """Return a number for each image: the one in its name if these are distinct, else its index."""
     distinct = list(dict.fromkeys(names))
     stems = [Path(name).stem for name in distinct]
     if all(stem.isdecimal() for stem in stems) and len({int(stem) for stem in stems}) == len(stems):
@@ -227,21 +211,27 @@ def number_images(names: Sequence[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(distinct)}
 
 
-def _prepare(annotation: Annotation, image_id: int) -> Annotation:
-    """Return what MMPose's loader needs of an annotation: 0-based joints, and an image name it can number.
-
-    The centre stays 1-based, because the loader itself moves it.
-    """
-    centre = np.array(annotation["center"], dtype=float)
-    labelled = np.zeros(NUM_KEYPOINTS)
-    joints = np.tile(centre, (NUM_KEYPOINTS, 1))
+def _parse_person(annotation: Annotation) -> dict[str, Any]:
+    """Return a person's keypoints and box as MMPose's loader does, but all of it 0-based."""
+    scale = np.full((1, 2), annotation["scale"], np.float32) * np.float32(PIXELS_PER_SCALE)
+    centre = np.array([annotation["center"]], np.float32)  # (1, 2)
+    joints = np.tile(np.array(annotation["center"], float), (NUM_KEYPOINTS, 1))
+    labelled = np.zeros(NUM_KEYPOINTS, int)
     if "joints" in annotation:
-        labelled = np.array(annotation["joints_vis"], dtype=float)
-        joints = np.where(labelled[:, None] == 1, np.array(annotation["joints"], dtype=float), centre)
+        labelled = np.array(annotation["joints_vis"], int)
+        joints = np.where(labelled[:, None] == 1, np.array(annotation["joints"], float), joints)
+    if centre[0, 0] != -1:  # as MMPose has it: a centre that is not known stays
+        centre[0, 1] += CENTRE_SHIFT_PER_SCALE / PIXELS_PER_SCALE * scale[0, 1]
+    centre -= 1
+    bbox = bbox_cs2xyxy(centre, scale)  # (1, 4)
+    area = (bbox[:, 2] - bbox[:, 0]) * (bbox[:, 3] - bbox[:, 1]) * 0.53  # MMPose's share of a box that a person fills
     return {
-        "image": f"{image_id}.jpg",
-        "center": centre.tolist(),
-        "scale": float(annotation["scale"]),
-        "joints": (joints - 1).tolist(),
-        "joints_vis": labelled.astype(int).tolist(),
+        "bbox_center": centre,
+        "bbox_scale": scale,
+        "bbox": bbox,
+        "bbox_score": np.ones(1, np.float32),
+        "keypoints": (joints - 1).astype(np.float32)[None],
+        "keypoints_visible": labelled[None],
+        "area": np.clip(area, 1.0, None).astype(np.float32),
+        "category_id": annotation.get("category_id", [1]),
     }

@@ -1,4 +1,4 @@
-"""Training on scenes: a window around somebody, with whoever else is in it."""
+"""Train on scenes of several people: a window around one of them, with the others in it."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from efficientpose.core.skeleton import NUM_KEYPOINTS
 class PeopleDataset(BaseCocoStyleDataset):
     """MMPose's COCO-style dataset, bottom-up, of people with MPII's 16 keypoints, checked when loaded.
 
-    Keypoints are 0-based pixel-centre indices; visibility 0 is not labelled. A sample has everybody in a picture:
+    Keypoints are 0-based pixel-centre indices; visibility 0 is not labelled. A sample has all people of an image:
     ``keypoints`` (N, 16, 2), ``keypoints_visible`` (N, 16), ``bbox`` (N, 4), and ``raw_ann_info``, their annotations.
 
     Args:
@@ -27,8 +27,8 @@ class PeopleDataset(BaseCocoStyleDataset):
         **kwargs: Arguments of ``mmpose.datasets.BaseCocoStyleDataset``, which raises on any it does not know.
 
     Raises:
-        FileNotFoundError: If the annotations or a picture is absent.
-        ValueError: If somebody has another number of keypoints, or there is nobody.
+        FileNotFoundError: If the annotations or an image is absent.
+        ValueError: If a person has another number of keypoints, or there is none.
     """
 
     METAINFO: dict = dict(from_file="configs/_base_/datasets/mpii.py")
@@ -39,28 +39,19 @@ class PeopleDataset(BaseCocoStyleDataset):
         super().__init__(ann_file=ann_file, data_mode=data_mode, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Load one entry a picture.
-
-        Raises:
-            FileNotFoundError: If the annotations or a picture is absent.
-            ValueError: If somebody has another number of keypoints, or there is nobody.
-        """
+        """Load one entry an image."""
         if not exists(self.ann_file):
             raise FileNotFoundError(f"{self.ann_file!r}: no such annotation file; expected COCO's format")
         scenes: list[dict] = super().load_data_list()
         if not any(scene["id"] for scene in scenes):
-            raise ValueError(f"{self.ann_file}: there is nobody in it; expected annotations with bbox and keypoints")
+            raise ValueError(f"{self.ann_file}: there is no person in it; expected annotations with bbox and keypoints")
         for scene in scenes:
             if not Path(scene["img_path"]).is_file():
-                raise FileNotFoundError(f"{scene['img_path']}: no such picture, but {self.ann_file} lists it")
+                raise FileNotFoundError(f"{scene['img_path']}: no such image, but {self.ann_file} lists it")
         return scenes
 
     def parse_data_info(self, raw_data_info: dict) -> dict | None:
-        """Parse one person's annotation (MMPose's contract).
-
-        Raises:
-            ValueError: If there are not 16 keypoints of x, y and visibility.
-        """
+        """Parse one person's annotation (MMPose's contract)."""
         annotation = raw_data_info["raw_ann_info"]
         if "keypoints" in annotation and len(annotation["keypoints"]) != 3 * NUM_KEYPOINTS:
             raise ValueError(
@@ -73,20 +64,20 @@ class PeopleDataset(BaseCocoStyleDataset):
 
 @TRANSFORMS.register_module()
 class SceneWindow(BaseTransform):
-    """Cut a window at random out of a scene of several people, scaled, turned and shifted.
+    """Cut a random window out of a scene of several people, scaled, rotated and shifted.
 
-    Somebody is drawn, whose box gets a size and a place in the window; the others come along. Outside the picture it is
+    A person is chosen, whose box gets a size and a place in the window; the others come along. Outside the image it is
     black.
 
     Required keys: ``img``; ``keypoints`` (N, K, 2), ``keypoints_visible`` (N, K) and ``bbox`` (N, 4) in image pixels.
 
-    Changed keys: ``img``, ``img_shape``, and ``bbox``, which is then around the turned box in window pixels.
+    Changed keys: ``img``, ``img_shape``, and ``bbox``, which is then around the rotated box in window pixels.
 
     Added keys: ``transformed_keypoints`` (N, K, 2) in window pixels, and ``input_size``.
 
     Args:
         input_size: (width, height) of the window, pixels.
-        person_size: Smallest and largest longer side of the drawn person's box in the window, pixels.
+        person_size: Smallest and largest longer side of the chosen person's box in the window, pixels.
         max_rotation: Degrees, either way.
         max_shift: How far the person's middle may lie from the window's, per half the window's side.
 
@@ -117,7 +108,7 @@ class SceneWindow(BaseTransform):
 
     @cache_randomness
     def _draw(self, num_people: int) -> tuple[int, float, float, np.ndarray]:
-        """Return whom, the size, the rotation in degrees and the shift (2,) in window pixels."""
+        """Return the person's index, the size, the rotation in degrees and the shift (2,) in window pixels."""
         size = float(np.exp(np.random.uniform(*np.log(self.person_size))))
         rotation = float(np.random.uniform(-self.max_rotation, self.max_rotation))
         shift = np.random.uniform(-self.max_shift, self.max_shift, 2) * np.array(self.input_size) / 2
@@ -146,7 +137,7 @@ class SceneWindow(BaseTransform):
 
 
 def window_matrix(source: np.ndarray, target: np.ndarray, *, zoom: float, rotation: float) -> np.ndarray:
-    """Return the (2, 3) matrix that scales, turns against the clock as seen, and moves one point to another.
+    """Return the (2, 3) matrix that scales, rotates counter-clockwise as seen, and moves one point to another.
 
     Args:
         source: (2,) x and y in image pixels.

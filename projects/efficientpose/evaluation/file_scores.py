@@ -25,11 +25,11 @@ def score_files(
     """Find every annotated person with each file, and score by the torso's length.
 
     Args:
-        files: What ``efficientpose export`` wrote.
+        files: Written by ``efficientpose export``.
         annotations: In the form of ``mpii_val.json``, with joints.
-        images: Folder of their pictures.
+        images: Folder of their images.
         thresholds: Fractions of the torso within which a keypoint is right.
-        num_people: The first so many; None for all.
+        num_people: Number of people, from the first; None for all.
         engine: Of the runtime; None goes by the files' endings.
         threads: Of the network; None for all cores.
 
@@ -48,9 +48,9 @@ def score_files(
     metrics = {file: PCKh(thresholds=thresholds, norm="torso") for file in estimators}
     count = len(dataset) if num_people is None else min(num_people, len(dataset))
     for person in (dataset.get_data_info(index) for index in range(count)):
-        pixels = read_image(Path(person["img_path"]))
+        image = read_image(Path(person["img_path"]))
         for file, estimator in estimators.items():
-            (pose,) = estimator.predict(pixels, person["bbox"])
+            (pose,) = estimator.predict(image, person["bbox"])
             metrics[file].process(None, [_make_sample(person, pose.keypoints)])
     return {file: metric.evaluate(count) for file, metric in metrics.items()}
 

@@ -1,13 +1,14 @@
 """PCKh, the MPII measure (Andriluka et al., CVPR 2014), on plain arrays.
 
-A joint is correct when its distance to the truth is at most ``threshold`` times the person's reference length, which
-for PCKh is 0.6 times the diagonal of the head box. The mean is taken over all labelled joints but pelvis and thorax, so
-a joint weighs as much as it is labelled. A group, such as the wrists, is the unweighted mean of its sides; the head is
-the head top alone, as in MMPose. The area under the curve is that of PCKh over thresholds 0, 0.01, ..., 0.5 by the
-trapezoid rule, divided by 0.5, as in the MPII evaluation toolkit: the mean PCKh over that interval. All scores are
-percentages.
+A keypoint is correct when its distance to the ground truth is at most ``threshold`` times the person's reference
+length, which for PCKh is 0.6 times the diagonal of the head box. The mean is taken over all labelled keypoints but
+pelvis and thorax, so a keypoint counts as often as it is labelled. A group, such as the wrists, is the unweighted mean
+of its sides; the head is the head top alone, as in MMPose. The area under the curve is that of PCKh over thresholds 0,
+0.01, ..., 0.5 by the trapezoid rule, divided by 0.5, as in the MPII evaluation toolkit: the mean PCKh over that
+interval. All scores are percentages.
 
-Legend: N people, S scores a joint can have (one a threshold, and the area); indices ``s`` of a score, ``g`` of a group.
+Shapes: N people; S scores of a keypoint (one a threshold, and the area), index ``s``; G groups and the mean, index
+``g``.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -45,7 +46,7 @@ _IN_MEAN: Final = np.array([name not in EXCLUDED_FROM_MEAN for name in KEYPOINT_
 class Score(NamedTuple):
     """A percentage and its bootstrap 95% confidence interval.
 
-    ``value`` is NaN where no joint is labelled; ``low`` and ``high`` are NaN without bootstrap.
+    ``value`` is NaN where no keypoint is labelled; ``low`` and ``high`` are NaN without bootstrap.
     """
 
     value: float
@@ -60,11 +61,6 @@ class PckhTable(NamedTuple):
     num_people: int
 
 
-def threshold_column(threshold: float) -> str:
-    """Return the name of a threshold's column, such as ``"@0.5"``."""
-    return f"@{threshold:g}"
-
-
 def compute_pckh(
     predictions: Floats,
     truth: Floats,
@@ -75,79 +71,58 @@ def compute_pckh(
     num_bootstrap: int = 1000,
     seed: int = 0,
 ) -> PckhTable:
-    """Score predictions against the truth.
+    """Score predictions against the ground truth.
 
     Args:
         predictions: (N, 16, 2) keypoints, image pixels, in the same frame as ``truth``.
         truth: (N, 16, 2); may hold anything where not labelled.
-        labelled: (N, 16), true where the truth is known; other joints are not counted.
+        labelled: (N, 16), true where the truth is known; other keypoints are not counted.
         reference_lengths: (N,) lengths the distances are divided by, pixels.
         thresholds: Fractions of the reference length.
         num_bootstrap: Resamples of people behind the confidence intervals; 0 for none.
         seed: Of the resampling.
 
     Raises:
-        ValueError: If shapes disagree, no joint is labelled, or a threshold, prediction, labelled joint or reference
-            length is not a usable number.
+        ValueError: If no keypoint is labelled, or a threshold, prediction, labelled keypoint or reference length is not
+            a usable number.
     """
     labelled = np.asarray(labelled, dtype=bool)
-    _check_settings(thresholds, num_bootstrap)
+    if not thresholds or not all(0 <= threshold < np.inf for threshold in thresholds):
+        raise ValueError(f"thresholds {tuple(thresholds)}: give at least one, each a fraction of the reference length")
+    if num_bootstrap < 0:
+        raise ValueError(f"num_bootstrap {num_bootstrap}: must be 0 (no intervals) or more")
     _check_arrays(predictions, truth, labelled, reference_lengths)
-    distances = normalised_distances(predictions, truth, labelled, reference_lengths)
-    credit = np.stack([*(distances <= threshold for threshold in thresholds), area_credit(distances)])
+    offsets = np.where(labelled[..., None], np.asarray(predictions, float) - np.asarray(truth, float), np.inf)
+    distances = np.linalg.norm(offsets, axis=-1) / np.asarray(reference_lengths, float)[:, None]  # (N, 16)
+    credit = np.stack([*(distances <= threshold for threshold in thresholds), _area_credit(distances)])  # (S, N, 16)
 
-    num_people = len(predictions)
-    values = _summarise(credit, labelled, np.ones(num_people))
+    values = _summarise(credit, labelled, np.ones(len(labelled)))  # (S, G)
     low, high = _bootstrap_intervals(credit, labelled, num_bootstrap=num_bootstrap, seed=seed)
-    columns = [*map(threshold_column, thresholds), AREA_COLUMN]
+    columns = [*(f"@{threshold:g}" for threshold in thresholds), AREA_COLUMN]
     rows = {
-        row: {
-            column: Score(float(values[s, g]), float(low[s, g]), float(high[s, g])) for s, column in enumerate(columns)
-        }
+        row: {column: Score(*(float(each[s, g]) for each in (values, low, high))) for s, column in enumerate(columns)}
         for g, row in enumerate([*GROUPS, MEAN_ROW])
     }
-    return PckhTable(rows, num_people)
+    return PckhTable(rows, len(labelled))
 
 
-def normalised_distances(predictions: Floats, truth: Floats, labelled: Flags, reference_lengths: Floats) -> Floats:
-    """Return distances over reference lengths, (N, 16); infinite where a joint is not labelled."""
-    offsets = np.where(labelled[..., None], np.asarray(predictions, float) - np.asarray(truth, float), np.inf)
-    return np.linalg.norm(offsets, axis=-1) / np.asarray(reference_lengths, float)[:, None]
+def _area_credit(distances: Floats) -> Floats:
+    """Return each keypoint's area under its own curve of correctness (0 or 1) over thresholds, in [0, 1].
 
-
-def area_credit(distances: Floats) -> Floats:
-    """Return each joint's area under its own curve of correctness (0 or 1) over thresholds, in [0, 1].
-
-    PCKh is a mean of correctness over joints, so the area under its curve is the same mean of these.
+    PCKh is a mean of correctness over keypoints, so the area under its curve is the same mean of these.
     """
     num_intervals = len(AREA_THRESHOLDS) - 1
-    # Counted in half intervals, which are whole numbers, so that a perfect joint earns exactly 1.
+    # Counted in half intervals, which are whole numbers, so that a perfect keypoint earns exactly 1.
     half_intervals = np.zeros_like(distances)
     for i, threshold in enumerate(AREA_THRESHOLDS):
         half_intervals += (1 if i in {0, num_intervals} else 2) * (distances <= threshold)
     return half_intervals / (2 * num_intervals)
 
 
-def _check_settings(thresholds: Sequence[float], num_bootstrap: int) -> None:
-    if not thresholds or not all(0 <= threshold < np.inf for threshold in thresholds):
-        raise ValueError(f"thresholds {tuple(thresholds)}: give at least one, each a fraction of the reference length")
-    if num_bootstrap < 0:
-        raise ValueError(f"num_bootstrap {num_bootstrap}: must be 0 (no intervals) or more")
-
-
 def _check_arrays(predictions: Floats, truth: Floats, labelled: Flags, reference_lengths: Floats) -> None:
     num_people = len(labelled)
-    expected = {
-        "predictions": (predictions, (num_people, NUM_KEYPOINTS, 2)),
-        "truth": (truth, (num_people, NUM_KEYPOINTS, 2)),
-        "labelled": (labelled, (num_people, NUM_KEYPOINTS)),
-        "reference_lengths": (reference_lengths, (num_people,)),
-    }
-    for name, (array, shape) in expected.items():
-        if np.shape(array) != shape:
-            raise ValueError(f"{name} has shape {np.shape(array)}, expected {shape} for {num_people} people")
     if not labelled[:, _IN_MEAN].any():
-        raise ValueError(f"no labelled joint among {num_people} people: there is nothing to score")
+        raise ValueError(f"no labelled keypoint among {num_people} people: there is nothing to score")
     for name, keypoints in (("prediction", predictions), ("truth", truth)):
         broken = np.flatnonzero((~np.isfinite(keypoints).all(axis=-1) & labelled).any(axis=-1))
         if len(broken):
@@ -161,30 +136,22 @@ def _check_arrays(predictions: Floats, truth: Floats, labelled: Flags, reference
 
 
 def _summarise(credit: Floats, labelled: Flags, multiplicity: Floats) -> Floats:
-    """Return percentages, (S, number of groups + 1), the mean last.
-
-    Args:
-        credit: (S, N, 16) in [0, 1], 0 where a joint is not labelled.
-        labelled: (N, 16).
-        multiplicity: (N,), how often each person counts.
-    """
-    earned = 100 * np.tensordot(credit, multiplicity, axes=(1, 0))
-    count = multiplicity @ labelled
+    """Return percentages (S, G), the mean last; ``multiplicity`` (N,) is how often each person counts."""
+    earned = 100 * np.tensordot(credit, multiplicity, axes=(1, 0))  # (S, 16)
+    count = multiplicity @ labelled  # (16,)
     known = count > 0
-    per_joint = earned / np.where(known, count, np.nan)
+    per_keypoint = earned / np.where(known, count, np.nan)
     groups = []
     for indices in _GROUP_INDICES:
         sides = [index for index in indices if known[index]]
-        groups.append(per_joint[:, sides].mean(axis=1) if sides else np.full(len(credit), np.nan))
+        groups.append(per_keypoint[:, sides].mean(axis=1) if sides else np.full(len(credit), np.nan))
     total = count[_IN_MEAN].sum()
     groups.append(earned[:, _IN_MEAN].sum(axis=1) / (total if total else np.nan))
     return np.stack(groups, axis=1)
 
 
-def _bootstrap_intervals(
-    credit: Floats, labelled: Flags, *, num_bootstrap: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lower and upper bounds, each of the shape of :func:`_summarise`; percentile bootstrap over people."""
+def _bootstrap_intervals(credit: Floats, labelled: Flags, *, num_bootstrap: int, seed: int) -> tuple[Floats, Floats]:
+    """Return the lower and upper bounds, (S, G) each; percentile bootstrap over people."""
     num_people = len(labelled)
     shape = (len(credit), len(GROUPS) + 1)
     low, high = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -197,7 +164,7 @@ def _bootstrap_intervals(
         sample[:] = _summarise(credit, labelled, np.bincount(drawn, minlength=num_people).astype(float))
     tail = (1 - CONFIDENCE) / 2
     for s, g in np.ndindex(shape):
-        # A resample may hold no person with this joint labelled; it says nothing about the joint.
+        # A resample may hold no person with this keypoint labelled; it tells nothing about the keypoint.
         defined = samples[np.isfinite(samples[:, s, g]), s, g]
         if len(defined):
             low[s, g], high[s, g] = np.quantile(defined, [tail, 1 - tail])

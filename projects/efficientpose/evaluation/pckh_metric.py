@@ -1,7 +1,7 @@
 """PCKh as an MMEngine metric: collects people, scores them, prints the MPII table and writes files.
 
-It is meant for :class:`efficientpose.datasets.mpii.ExactMpiiDataset`, whose truth and images share one 0-based frame,
-and adds nothing to the predictions. (MMPose's ``MpiiPCKAccuracy`` adds 1 pixel, for annotations left 1-based.)
+It is meant for :class:`efficientpose.datasets.mpii.ExactMpiiDataset`, whose ground truth and images share one 0-based
+frame, and adds nothing to the predictions. (MMPose's ``MpiiPCKAccuracy`` adds 1 pixel, for annotations left 1-based.)
 """
 
 import csv
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -25,60 +25,34 @@ from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIA
 from efficientpose.evaluation.pckh import MEAN_ROW, PckhTable, Score, compute_pckh
 from efficientpose.evaluation.submission import PersonPrediction, write_submission
 
+TITLES: Final = {"head": "PCKh", "torso": "PCK (of the torso)", "bbox": "PCK (of the box)"}
+"""Titles of the table by norm; the first word names the measure in keys."""
 
-def as_mpii(values: NDArray[Any], names: Sequence[str], *, absent: float) -> NDArray[Any]:
-    """Return a row for each of MPII's keypoints, by name; those that MPII does not have are left out.
-
-    Args:
-        values: (K, ...).
-        names: K of them.
-        absent: What stands in the rows of keypoints that are not among the names.
-    """
-    rows = np.full((NUM_KEYPOINTS, *values.shape[1:]), absent, dtype=values.dtype)
-    for name, value in zip(names, values, strict=True):
-        if name in KEYPOINT_NAMES:
-            rows[KEYPOINT_NAMES.index(name)] = value
-    return rows
-
-
-class _Norm(NamedTuple):
-    """How a measure is called in keys and in the table's title, and what goes before its keys by default."""
-
-    measure: str
-    title: str
-    prefix: str
-
-
-NORMS: Final = {
-    "head": _Norm("PCKh", "PCKh", ""),
-    "torso": _Norm("PCK", "PCK (of the torso)", "torso"),
-    "bbox": _Norm("PCK", "PCK (of the box)", ""),
-}
 REPORT_ENDINGS = (".json", ".csv")
 SUBMISSION_ENDINGS = (".mat", ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Person:
-    """What is kept of a data sample: truth (16, 2), labelled (16,), image pixels; no length where it is unknown.
+    """Prediction and ground truth of one person.
 
     Not a named tuple: MMEngine makes plain tuples of those on the way to ``compute_metrics``.
     """
 
     prediction: PersonPrediction
-    truth: NDArray[np.float64]
-    labelled: NDArray[np.bool_]
-    reference_length: float | None
+    truth: NDArray[np.float64]  # (16, 2), image pixels
+    labelled: NDArray[np.bool_]  # (16,)
+    reference_length: float | None  # None where it is unknown
 
 
 @METRICS.register_module()
 class PCKh(BaseMetric):
-    """PCKh at any thresholds, area under its curve, by joint group, with confidence intervals.
+    """PCKh at any thresholds, area under its curve, by keypoint group, with confidence intervals.
 
     Returned keys: ``PCKh@0.5`` (one a threshold) and ``AUC``, with ``_low`` and ``_high`` for the bounds of the 95%
     interval; ``Head@0.5``, ``Head AUC`` and so on. For ``save_best="PCKh@0.5"`` give ``rule="greater"`` as well. Where
-    nothing is labelled (MPII's test set), only ``submission_file`` is written and no key returned. Of data sets with
-    other keypoints those are scored that MPII names as well.
+    nothing is labelled (MPII's test set), only ``submission_file`` is written and no key returned. In datasets with
+    other keypoints, those are scored that MPII has as well.
 
     Args:
         thresholds: Fractions of the reference length.
@@ -88,8 +62,8 @@ class PCKh(BaseMetric):
             length are not scored, which is logged.
         num_bootstrap: Resamples of people behind the intervals; 0 for none.
         seed: Of the resampling.
-        out_file: Where to write all scores, ``.json`` or ``.csv``.
-        submission_file: Where to write the predictions, ``.mat`` or ``.json``; see
+        out_file: All scores are written to it, ``.json`` or ``.csv``.
+        submission_file: Predictions are written to it, ``.mat`` or ``.json``; see
             :func:`efficientpose.evaluation.submission.write_submission`.
         release_file: MPII's own annotation file, for a ``.mat`` in the test server's structure.
         collect_device: ``"cpu"`` or ``"gpu"``, for distributed evaluation.
@@ -116,9 +90,11 @@ class PCKh(BaseMetric):
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
-        if norm not in NORMS:
-            raise ValueError(f"norm {norm!r}: choose one of {', '.join(NORMS)}")
-        super().__init__(collect_device=collect_device, prefix=NORMS[norm].prefix if prefix is None else prefix)
+        if norm not in TITLES:
+            raise ValueError(f"norm {norm!r}: choose one of {', '.join(TITLES)}")
+        if prefix is None:
+            prefix = "torso" if norm == "torso" else ""
+        super().__init__(collect_device=collect_device, prefix=prefix)
         self.thresholds = tuple(thresholds)
         self.norm = norm
         self.num_bootstrap = num_bootstrap
@@ -128,7 +104,7 @@ class PCKh(BaseMetric):
         self.release_file = None if release_file is None else Path(release_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
-        """Keep what is scored of a batch of data samples, one person each.
+        """Keep prediction and ground truth of a batch of data samples, one person each.
 
         Raises:
             ValueError: If a sample holds other than one person, or lacks its reference length.
@@ -145,28 +121,31 @@ class PCKh(BaseMetric):
         if self.submission_file is not None:
             predictions = [person.prediction for person in results]
             write_submission(self.submission_file, predictions, release_file=self.release_file)
-        labelled = np.array([person.labelled for person in results], dtype=bool).reshape(-1, NUM_KEYPOINTS)
-        if self.submission_file is not None and not labelled.any():
-            return {}
-        table = self.score(results)
-        measure = NORMS[self.norm].measure
-        scores = flatten(table, measure=measure)
-        title = NORMS[self.norm].title
+            if not any(person.labelled.any() for person in results):
+                return {}
+        table, title = self.score(results), TITLES[self.norm]
+        measure = title.split()[0]
         MMLogger.get_current_instance().info("\n" + render(table, measure=measure, title=title))
+        scores = {
+            _score_key(row, column, measure=measure): score
+            for row in (MEAN_ROW, *(row for row in table.rows if row != MEAN_ROW))
+            for column, score in table.rows[row].items()
+        }
         if self.out_file is not None:
-            self._write_report(self.out_file, scores, num_people=table.num_people)
+            settings = {name: getattr(self, name) for name in ("num_bootstrap", "seed", "norm")}
+            _write_report(self.out_file, scores, {"num_people": table.num_people} | settings)
         metrics = {key: score.value for key, score in scores.items()}
         if self.num_bootstrap:
             for column, score in table.rows[MEAN_ROW].items():
-                key = score_key(MEAN_ROW, column, measure=measure)
+                key = _score_key(MEAN_ROW, column, measure=measure)
                 metrics |= {f"{key}_low": score.low, f"{key}_high": score.high}
         return metrics
 
     def score(self, people: Sequence[_Person]) -> PckhTable:
-        """Score the people whose reference length is known, and say how many are not.
+        """Score the people whose reference length is known, and log how many are not.
 
         Args:
-            people: What :meth:`process` kept, ``self.results``.
+            people: As :meth:`process` keeps them in ``self.results``.
 
         Raises:
             ValueError: If nobody's reference length is known.
@@ -190,38 +169,29 @@ class PCKh(BaseMetric):
             seed=self.seed,
         )
 
-    def _write_report(self, path: Path, scores: dict[str, Score], *, num_people: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # JSON has no NaN.
-        rows = {
-            key: {name: None if math.isnan(value) else value for name, value in score._asdict().items()}
-            for key, score in scores.items()
-        }
-        if path.suffix == ".csv":
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, ["score", *Score._fields])
-                writer.writeheader()
-                writer.writerows({"score": key} | row for key, row in rows.items())
-            return
-        settings = {"num_people": num_people, "num_bootstrap": self.num_bootstrap, "seed": self.seed, "norm": self.norm}
+
+def _write_report(path: Path, scores: dict[str, Score], settings: dict[str, Any]) -> None:
+    """Write scores as ``.csv``, or with the settings as ``.json``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # JSON has no NaN.
+    rows = {
+        key: {name: None if math.isnan(value) else value for name, value in score._asdict().items()}
+        for key, score in scores.items()
+    }
+    if path.suffix == ".json":
         path.write_text(json.dumps(settings | {"scores": rows}, indent=2) + "\n", encoding="utf-8")
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["score", *Score._fields])
+        writer.writeheader()
+        writer.writerows({"score": key} | row for key, row in rows.items())
 
 
-def score_key(row: str, column: str, *, measure: str) -> str:
+def _score_key(row: str, column: str, *, measure: str) -> str:
     """Return the key of a score: ``PCKh@0.5`` or ``AUC`` for the means, ``Head@0.5`` or ``Head AUC`` elsewhere."""
     if column.startswith("@"):
         return (measure if row == MEAN_ROW else row) + column
     return column if row == MEAN_ROW else f"{row} {column}"
-
-
-def flatten(table: PckhTable, *, measure: str) -> dict[str, Score]:
-    """Return the scores by key, the means first."""
-    rows = {MEAN_ROW: table.rows[MEAN_ROW]} | table.rows
-    return {
-        score_key(row, column, measure=measure): score
-        for row, columns in rows.items()
-        for column, score in columns.items()
-    }
 
 
 def render(table: PckhTable, *, measure: str, title: str) -> str:
@@ -253,9 +223,8 @@ def _checked_path(path: str | None, argument: str, endings: tuple[str, ...]) -> 
 
 
 def _read_person(sample: dict[str, Any], names: Sequence[str], *, norm: str) -> _Person:
-    """Read a sample of a data set whose keypoints are ``names``."""
-    truth = sample["gt_instances"]
-    predicted = sample["pred_instances"]
+    """Read a sample of a dataset whose keypoints are ``names``."""
+    truth, predicted = sample["gt_instances"], sample["pred_instances"]
     keypoints = np.asarray(predicted["keypoints"], dtype=float)
     if keypoints.shape != (1, len(names), 2):
         raise ValueError(
@@ -263,44 +232,51 @@ def _read_person(sample: dict[str, Any], names: Sequence[str], *, norm: str) -> 
             f"expected (1, {len(names)}, 2): one person a sample (data_mode='topdown')"
         )
     visible = np.asarray(truth["keypoints_visible"])
-    # MMPose's transforms may append a column of weights.
-    labelled = as_mpii((visible[..., 0] if visible.ndim == 3 else visible).reshape(-1) > 0, names, absent=False)
-    annotation = sample.get("raw_ann_info") or {}
-    prediction = PersonPrediction(
-        annotation_id=int(sample.get("id", 0)),
-        image_id=int(sample.get("img_id", 0)),
-        image=str(annotation.get("image", sample.get("img_path", ""))),
-        keypoints=as_mpii(keypoints[0], names, absent=0),
-        scores=as_mpii(
-            np.asarray(predicted.get("keypoint_scores", np.ones(len(names))), dtype=float).reshape(-1), names, absent=0
-        ),
-        image_index=annotation.get("image_index"),
-        person_index=annotation.get("person_index"),
-    )
+    visible = visible[..., 0] if visible.ndim == 3 else visible  # MMPose's transforms may append a column of weights
+    labelled = as_mpii(visible.reshape(-1) > 0, names, absent=False)
     coordinates = as_mpii(np.asarray(truth["keypoints"], dtype=float).reshape(-1, 2), names, absent=0)
-    # People of the test set, of whom nothing is known, have no head box and need none.
-    length = _reference_length(truth, coordinates, labelled, norm=norm) if labelled.any() else 1.0
-    return _Person(prediction=prediction, truth=coordinates, labelled=labelled, reference_length=length)
+    scores = np.asarray(predicted.get("keypoint_scores", np.ones(len(names))), dtype=float).reshape(-1)
+    annotation = sample.get("raw_ann_info") or {}
+    return _Person(
+        prediction=PersonPrediction(
+            annotation_id=int(sample.get("id", 0)),
+            image_id=int(sample.get("img_id", 0)),
+            image=str(annotation.get("image", sample.get("img_path", ""))),
+            keypoints=as_mpii(keypoints[0], names, absent=0),
+            scores=as_mpii(scores, names, absent=0),
+            image_index=annotation.get("image_index"),
+            person_index=annotation.get("person_index"),
+        ),
+        truth=coordinates,
+        labelled=labelled,
+        # People of the test set, who have no labels, have no head box and need none.
+        reference_length=_reference_length(truth, coordinates, labelled, norm=norm) if labelled.any() else 1.0,
+    )
+
+
+def as_mpii(values: NDArray[Any], names: Sequence[str], *, absent: float) -> NDArray[Any]:
+    """Return values (K, ...) of K named keypoints in MPII's order; ``absent`` fills the keypoints without one."""
+    rows = np.full((NUM_KEYPOINTS, *values.shape[1:]), absent, dtype=values.dtype)
+    for name, value in zip(names, values, strict=True):
+        if name in KEYPOINT_NAMES:
+            rows[KEYPOINT_NAMES.index(name)] = value
+    return rows
 
 
 def _reference_length(
     truth: dict[str, Any], coordinates: NDArray[np.float64], labelled: NDArray[np.bool_], *, norm: str
 ) -> float | None:
+    """Return the length that distances are divided by, image pixels; None for a torso that has none."""
     if norm == "torso":
-        return _torso_length(coordinates, labelled)
+        for diagonal in TORSO_DIAGONALS:
+            shoulder, hip = (KEYPOINT_NAMES.index(name) for name in diagonal)
+            length = float(np.linalg.norm(coordinates[shoulder] - coordinates[hip]))
+            if labelled[shoulder] and labelled[hip] and length != 0:  # NaN is an error of compute_pckh
+                return length
+        return None
     if norm == "bbox":
         x1, y1, x2, y2 = np.asarray(truth["bboxes"], dtype=float).reshape(4)
         return float(max(x2 - x1, y2 - y1))
     if "head_size" not in truth:
         raise ValueError("the samples have no head_size: give the dataset headbox_file=... and test_mode=True")
     return float(np.asarray(truth["head_size"]).reshape(()))
-
-
-def _torso_length(coordinates: NDArray[np.float64], labelled: NDArray[np.bool_]) -> float | None:
-    for diagonal in TORSO_DIAGONALS:
-        shoulder, hip = (KEYPOINT_NAMES.index(name) for name in diagonal)
-        if labelled[shoulder] and labelled[hip]:
-            length = float(np.linalg.norm(coordinates[shoulder] - coordinates[hip]))
-            if length != 0:  # two joints at one place say nothing; numbers that are none are an error later
-                return length
-    return None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import loadmat, savemat
 
 from efficientpose.core.skeleton import NUM_KEYPOINTS
 
@@ -30,8 +31,8 @@ class PersonPrediction:
         image: File name of the image.
         keypoints: (16, 2) x, y; 0-based pixel-centre indices of the original image.
         scores: (16,) confidences.
-        image_index: Index of the image in MPII's release, from 0; None where the annotations do not say.
-        person_index: Index of the person among that image's, from 0; None where the annotations do not say.
+        image_index: Index of the image in MPII's release, from 0; None where the annotations have none.
+        person_index: Index of the person among that image's, from 0, or None.
     """
 
     annotation_id: int
@@ -42,25 +43,20 @@ class PersonPrediction:
     image_index: int | None = None
     person_index: int | None = None
 
-    def __post_init__(self) -> None:
-        if self.keypoints.shape != (NUM_KEYPOINTS, 2) or self.scores.shape != (NUM_KEYPOINTS,):
-            raise ValueError(
-                f"person {self.annotation_id} has keypoints {self.keypoints.shape} and scores {self.scores.shape}, "
-                f"expected ({NUM_KEYPOINTS}, 2) and ({NUM_KEYPOINTS},)"
-            )
-
 
 def write_submission(path: Path, people: Sequence[PersonPrediction], *, release_file: Path | None = None) -> None:
-    """Write ``people`` in the format that the ending of ``path`` and ``release_file`` ask for.
+    """Write predictions in one of three formats.
 
     Args:
         path: ``.json`` for COCO-style results; ``.mat`` for MPII.
-        people: Of any order.
+        people: In any order.
         release_file: MPII's ``mpii_human_pose_v1_u12_1.mat``. With it, a ``.mat`` is the structure ``pred`` that the
-            test server takes; without it, the array ``preds`` of :func:`write_flat_mat`.
+            test server takes. Without it, it is the array ``preds`` that other MPII codebases exchange.
 
     Raises:
-        ValueError: If the ending is neither, or two people share an annotation.
+        ValueError: If the ending is neither, two people share an annotation, or a person's place in the release is
+            unknown, is not there, or belongs to a training image.
+        FileNotFoundError: If there is no such release file.
     """
     ordered = sorted(people, key=lambda person: person.annotation_id)
     for first, second in pairwise(ordered):
@@ -68,16 +64,16 @@ def write_submission(path: Path, people: Sequence[PersonPrediction], *, release_
             raise ValueError(f"two predictions for annotation {first.annotation_id} ({first.image}): expected one each")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json":
-        write_coco_results(path, ordered)
+        _write_coco_results(path, ordered)
     elif path.suffix != ".mat":
         raise ValueError(f"{path}: a submission ends in .mat (MPII) or .json (COCO-style)")
     elif release_file is None:
-        write_flat_mat(path, ordered)
+        _write_flat_mat(path, ordered)
     else:
-        write_server_mat(path, ordered, release_file=release_file)
+        _write_server_mat(path, ordered, release_file=release_file)
 
 
-def write_coco_results(path: Path, people: Sequence[PersonPrediction]) -> None:
+def _write_coco_results(path: Path, people: Sequence[PersonPrediction]) -> None:
     """Write a list of ``image_id``, ``category_id``, ``keypoints`` (x, y, score; 0-based pixels) and mean ``score``."""
     results = [
         {
@@ -93,31 +89,16 @@ def write_coco_results(path: Path, people: Sequence[PersonPrediction]) -> None:
     path.write_text(json.dumps(results), encoding="utf-8")
 
 
-def write_flat_mat(path: Path, people: Sequence[PersonPrediction]) -> None:
-    """Write ``preds``, (N, 16, 2): 1-based x and y, people in the given order.
-
-    This is the layout other MPII codebases exchange; MMPose's ``mat2json.py`` reads it.
-    """
-    from scipy.io import savemat
-
-    preds = np.stack([person.keypoints + 1 for person in people])
-    savemat(path, {"preds": preds})
+def _write_flat_mat(path: Path, people: Sequence[PersonPrediction]) -> None:
+    """Write ``preds``, (N, 16, 2): 1-based x and y, people in the given order; MMPose's ``mat2json.py`` reads it."""
+    savemat(path, {"preds": np.stack([person.keypoints + 1 for person in people])})
 
 
-def write_server_mat(path: Path, people: Sequence[PersonPrediction], *, release_file: Path) -> None:
+def _write_server_mat(path: Path, people: Sequence[PersonPrediction], *, release_file: Path) -> None:
     """Write ``pred``, the release's test images with ``annorect(k).annopoints.point`` set to the predictions.
 
-    Args:
-        path: ``pred_keypoints_mpii.mat`` is the name the evaluation toolkit looks for.
-        people: With ``image_index`` and ``person_index``, as annotations converted by ``mpii_mat2json.py`` give them.
-        release_file: MPII's ``mpii_human_pose_v1_u12_1.mat``.
-
-    Raises:
-        FileNotFoundError: If there is no such release file.
-        ValueError: If a person's place in the release is unknown, is not there, or belongs to a training image.
+    The evaluation toolkit looks for a file called ``pred_keypoints_mpii.mat``.
     """
-    from scipy.io import loadmat, savemat
-
     if not release_file.is_file():
         raise FileNotFoundError(f"{release_file}: no such file; expected MPII's mpii_human_pose_v1_u12_1.mat")
     release = loadmat(release_file)["RELEASE"][0, 0]

@@ -1,4 +1,4 @@
-"""What testing can be asked for beyond a config: flip test, multi-scale testing, and predictions in a file.
+"""Options of testing beyond a config: flip test, multi-scale testing, and predictions in a file.
 
 Each function changes a config before its runner is built; multi-scale testing needs the runner that MMEngine's
 ``build_runner_with_tta`` builds.
@@ -25,7 +25,7 @@ SCALED_TRANSFORM = "PersonCenterScale"
 
 
 def set_flip_test(config: Config, *, enabled: bool) -> None:
-    """Let the network average with the mirrored crop, or not."""
+    """Turn averaging with the mirrored crop on or off."""
     config.model.test_cfg = dict(config.model.get("test_cfg") or {}, flip_test=enabled)
 
 
@@ -34,11 +34,10 @@ def set_multi_scale_test(config: Config, scales: Sequence[float] | None = None) 
 
     Args:
         config: It keeps its own of either, unless there are ``scales``.
-        scales: How large the person appears in each crop, 1 being as trained; None for :data:`DEFAULT_SCALES`.
+        scales: Sizes of the person in each crop, 1 being as trained; None for :data:`DEFAULT_SCALES`.
 
     Raises:
-        ValueError: If there are no scales, one is not positive or comes twice, or the config's test pipeline cannot
-            be scaled.
+        ValueError: As :func:`scale_pipeline`.
     """
     if scales is not None or "tta_model" not in config:
         config.tta_model = dict(type="MultiScaleTester")
@@ -51,35 +50,34 @@ def scale_pipeline(pipeline: Sequence[dict[str, Any]], scales: Sequence[float]) 
     """Return a test pipeline that crops each person once a scale.
 
     Args:
-        pipeline: A test pipeline with one ``PersonCenterScale``; what comes before it runs once.
-        scales: How large the person appears in each crop, compared with what the pipeline does by itself. The crop of
-            scale 1, if there is one, else the first, comes first: heatmaps are averaged in its frame.
+        pipeline: A test pipeline with one ``PersonCenterScale``; the steps before it run once.
+        scales: Sizes of the person in each crop, relative to the pipeline's own. The crop of scale 1, if there is one,
+            else the first, comes first: heatmaps are averaged in its frame.
 
     Raises:
         ValueError: If there are no scales, one is not positive or comes twice, or the pipeline has no such step.
     """
     if not scales or not all(0 < scale < math.inf for scale in scales) or len(set(scales)) < len(scales):
         raise ValueError(f"scales of multi-scale testing must be positive numbers, each once, got {list(scales)}")
-    places = [place for place, step in enumerate(pipeline) if step["type"] == SCALED_TRANSFORM]
-    if len(places) != 1:
+    indices = [index for index, step in enumerate(pipeline) if step["type"] == SCALED_TRANSFORM]
+    if len(indices) != 1:
         steps = ", ".join(str(step["type"]) for step in pipeline) or "nothing"
         raise ValueError(
             f"multi-scale testing scales the step {SCALED_TRANSFORM}, of which the test pipeline must have one; "
             f"it has {steps}"
         )
-    (place,) = places
-    step = pipeline[place]
-    usual = step.get("scale", 1.0)
+    (index,) = indices
+    step = pipeline[index]
     ordered = sorted(scales, key=lambda scale: scale != 1)
-    scaled = [dict(step, scale=usual * scale) for scale in ordered]
-    later = [[dict(each)] for each in pipeline[place + 1 :]]
-    return [*pipeline[:place], dict(type="TestTimeAug", transforms=[scaled, *later])]
+    scaled = [dict(step, scale=step.get("scale", 1.0) * scale) for scale in ordered]
+    later = [[dict(each)] for each in pipeline[index + 1 :]]
+    return [*pipeline[:index], dict(type="TestTimeAug", transforms=[scaled, *later])]
 
 
 def set_submission(config: Config, path: Path, *, release_file: Path | None = None) -> None:
-    """Let every PCKh evaluator write the predictions; see :func:`efficientpose.evaluation.submission.write_submission`.
+    """Make every PCKh evaluator write the predictions, as :mod:`efficientpose.evaluation.submission` does.
 
-    Every one, because an evaluator that writes none refuses MPII's test set, of which nothing is labelled.
+    Every one, because an evaluator that writes none refuses MPII's test set, in which nothing is labelled.
 
     Args:
         config: Its ``test_evaluator`` is one evaluator or several.
@@ -91,7 +89,9 @@ def set_submission(config: Config, path: Path, *, release_file: Path | None = No
         OSError: If the folder cannot be written to.
         ValueError: If there is no PCKh evaluator, the ending is neither, or a release file comes with ``.json``.
     """
-    evaluators = _list_evaluators(config)
+    evaluators = config.get("test_evaluator") or []
+    if isinstance(evaluators, dict):
+        evaluators = evaluators.get("metrics", [evaluators])
     writing = [evaluator for evaluator in evaluators if _is_pckh(evaluator)]
     if not writing:
         kinds = ", ".join(str(evaluator.get("type")) for evaluator in evaluators) or "empty"
@@ -106,13 +106,6 @@ def set_submission(config: Config, path: Path, *, release_file: Path | None = No
     for evaluator in writing:
         evaluator["submission_file"] = str(path)
         evaluator["release_file"] = None if release_file is None else str(release_file)
-
-
-def _list_evaluators(config: Config) -> list[dict[str, Any]]:
-    configured = config.get("test_evaluator") or []
-    if isinstance(configured, dict):
-        configured = configured.get("metrics", [configured])
-    return list(configured)
 
 
 def _is_pckh(evaluator: dict[str, Any]) -> bool:

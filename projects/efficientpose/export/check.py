@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from numpy.typing import NDArray
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
+from efficientpose.core.decoding import blur_heatmap
 from efficientpose.export.deployed import RTMLIB_MEAN, RTMLIB_STD, ExportOptions, read_normalisation
-from efficientpose.models.head import PoseMaps
+from efficientpose.models.criterion import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
@@ -160,14 +160,11 @@ def find_peaks(heatmaps: np.ndarray, decoder: FullResolutionHeatmap, options: Ex
     """
     if options.outputs == "heatmaps" and options.layout == "ours":
         heatmaps = BilinearUpsampler()(torch.from_numpy(heatmaps)).numpy()
-    sigma = decoder.blur_sigma
     peaks = np.empty((*heatmaps.shape[:2], 2))
     for crop, keypoint in np.ndindex(*heatmaps.shape[:2]):
-        heatmap = heatmaps[crop, keypoint].astype(np.float64)
-        if sigma:
-            heatmap = cv2.GaussianBlur(heatmap, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-        row, column = np.unravel_index(np.argmax(heatmap), heatmap.shape)
-        peaks[crop, keypoint] = _refine(heatmap[row], int(column)), _refine(heatmap[:, column], int(row))
+        blurred = blur_heatmap(heatmaps[crop, keypoint].astype(np.float64), sigma=decoder.blur_sigma)
+        row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
+        peaks[crop, keypoint] = _refine(blurred[row], int(column)), _refine(blurred[:, column], int(row))
     return peaks
 
 

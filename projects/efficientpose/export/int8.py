@@ -24,7 +24,7 @@ from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.files import FORMATS, check_formats, describe, file_stem
 from efficientpose.export.graph import INPUT_NAME, Graph, trace
 from efficientpose.runtime.metadata import METADATA_KEY
-from efficientpose.runtime.predict_files import People, find_boxes
+from efficientpose.runtime.predict_files import BoxList, find_boxes
 
 MIN_IMAGES: Final = 16
 HELD_OUT_EVERY: Final = 4
@@ -48,7 +48,7 @@ class CalibrationCrops(NamedTuple):
 
 
 def load_calibration(
-    folder: Path, *, input_size: tuple[int, int], num_images: int, boxes: Mapping[str, People] | None = None
+    folder: Path, *, input_size: tuple[int, int], num_images: int, boxes: Mapping[str, BoxList] | None = None
 ) -> CalibrationCrops:
     """Cut people out of the images of a folder.
 
@@ -90,7 +90,7 @@ def load_calibration(
     return CalibrationCrops(np.stack(parts[0]), np.stack(parts[1]), num_used, tuple(errors))
 
 
-def _cut_people(path: Path, *, input_size: tuple[int, int], boxes: Mapping[str, People] | None) -> list[np.ndarray]:
+def _cut_people(path: Path, *, input_size: tuple[int, int], boxes: Mapping[str, BoxList] | None) -> list[np.ndarray]:
     image = read_image(path)
     regions = (
         find_region(box, image_size=(image.shape[1], image.shape[0]), input_size=input_size)

@@ -1,4 +1,4 @@
-"""Poses from pictures with the MMPose model, through MMPose's own inference functions."""
+"""Poses from images with the MMPose model, through MMPose's own inference functions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,8 +21,10 @@ from efficientpose.weights.checkpoint import load_checkpoint
 from efficientpose.weights.find import find_weights
 
 
-class PoseEstimator:
-    """A loaded network; ``PoseEstimator.load("rt").predict("photo.jpg")`` gives the poses.
+class TorchPoseEstimator:
+    """A loaded network; ``TorchPoseEstimator.load("rt").predict("photo.jpg")`` gives the poses.
+
+    ``efficientpose.PoseEstimator`` is this class.
 
     Args:
         model: A pose estimator as MMPose's ``init_model`` returns it, with weights.
@@ -50,7 +52,7 @@ class PoseEstimator:
         device: str = "cpu",
         flip_test: bool | None = None,
         subpixel: bool | None = None,
-    ) -> "PoseEstimator":
+    ) -> "TorchPoseEstimator":
         """Load a variant.
 
         Args:
@@ -60,7 +62,7 @@ class PoseEstimator:
             config: Config of a network of your own; it needs ``weights`` and takes the place of ``variant``. None for
                 the variant's.
             device: Where it runs, as PyTorch names it.
-            flip_test: Average with the mirrored picture: more accurate, twice the time; None leaves it to the config.
+            flip_test: Average with the mirrored image: more accurate, twice the time; None leaves it to the config.
             subpixel: Read keypoints between the pixels of the crop, not on whole ones as released; None leaves it to
                 the config.
 
@@ -91,8 +93,8 @@ class PoseEstimator:
             One pose a box, in the same order, in the image's pixel-centre indices.
 
         Raises:
-            ImageError: If the file is no usable picture.
-            ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
+            ImageError: If the file is no usable image.
+            ValueError: If the array is no such image, or a box is empty, not finite or outside the image.
             MemoryError: If the device has too little memory.
         """
         pixels = load_image(image)
@@ -109,7 +111,7 @@ class PoseEstimator:
         return tuple(poses)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of one person, and its maps, without flip test.
+        """Return the network's input for one person and its maps, without flip test.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -153,14 +155,9 @@ def load_network(
     device: str,
     change: Callable[[Config], None] = lambda _: None,
 ) -> LoadedNetwork:
-    """Build a variant, or the network of a config, and load its weights.
+    """Build a variant, or the network of a config, and load its weights; see :meth:`TorchPoseEstimator.load`.
 
-    Args:
-        variant: As for :meth:`PoseEstimator.load`, and so are weights, config, device and what is raised.
-        weights: The same.
-        config: The same.
-        device: The same.
-        change: As for :func:`build_model`.
+    ``change`` is that of :func:`build_model`.
     """
     known = get_variant(variant).name
     check_device(device)

@@ -10,7 +10,8 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
 from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy
-from efficientpose.models.head import EfficientPoseHead, PoseMaps
+from efficientpose.models.criterion import PoseMaps
+from efficientpose.models.head import EfficientPoseHead
 
 _NUM_WARM_UP = 3
 
@@ -38,7 +39,7 @@ class CudaGraphs:
 
     @torch.inference_mode()
     def run(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return what the network makes of images."""
+        """Return the network's output for images."""
         if images.shape not in self._recordings:
             self._recordings[images.shape] = self._record(images)
         recording = self._recordings[images.shape]
@@ -79,7 +80,7 @@ def prepare_for_inference(
     Batch norms, E-swish's factor and asymmetric padding are folded into the convolutions, tensors are channels last,
     earlier passes' maps are left out, and so is the upsampling where the codec decodes without it. It takes the model's
     place in MMPose's inference functions, in an inferencer (``inferencer.inferencer.model = ...``), in
-    ``model.test_step``, and in :class:`~efficientpose.inference.estimator.PoseEstimator`.
+    ``model.test_step``, and in :class:`~efficientpose.inference.estimator.TorchPoseEstimator`.
 
     Args:
         model: An EfficientPose with weights, in evaluation mode, as MMPose's ``init_model`` returns it; not changed.

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from efficientpose.core.crops import cut_crop, find_region
 from efficientpose.core.images import read_image, write_image
+from efficientpose.video.reading import open_video
 
 SHARED_VARIABLE = "EFFICIENTPOSE_SHARED"
 _NUM_SMOOTH = 3
@@ -25,14 +27,9 @@ DEMO_FRAMES = {
 
 
 class Crops(NamedTuple):
-    """Crops at a network's resolution.
+    """Crops at a network's resolution, and what they are, in words."""
 
-    Attributes:
-        pixels: (B, H, W, 3) uint8, RGB.
-        origin: What they are, in words.
-    """
-
-    pixels: np.ndarray
+    pixels: np.ndarray  # (B, H, W, 3) uint8, RGB
     origin: str
 
 
@@ -40,7 +37,7 @@ def find_crops(input_size: tuple[int, int]) -> Crops:
     """Return crops of one size.
 
     The reference crops of the released networks where EFFICIENTPOSE_SHARED says they are and some have this size, else
-    the people of the demo's video, else smooth random pictures.
+    the people of the demo's video, else smooth random images.
 
     Args:
         input_size: (width, height) of the network's input.
@@ -55,7 +52,7 @@ def find_crops(input_size: tuple[int, int]) -> Crops:
     try:
         return Crops(_cut_demo(demo_video(), input_size), "people of the demo's video")
     except FileNotFoundError:
-        return Crops(draw_smooth_crops(input_size), "smooth random pictures")
+        return Crops(draw_smooth_crops(input_size), "smooth random images")
 
 
 def demo_video() -> Path:
@@ -74,31 +71,24 @@ def demo_video() -> Path:
 
 
 def extract_frames(video: Path, folder: Path) -> list[Path]:
-    """Write the demo's frames as pictures and return them.
+    """Write the demo's frames as images and return them.
 
     Raises:
         ValueError: If the video has fewer frames.
-        OSError: If a picture cannot be written.
+        OSError: If an image cannot be written.
     """
-    capture = cv2.VideoCapture(str(video))
-    pictures = []
-    try:
-        for number in range(max(DEMO_FRAMES) + 1):
-            read, frame = capture.read()
-            if not read:
-                raise ValueError(f"{video}: frame {number} cannot be read; the demo needs frame {max(DEMO_FRAMES)}")
-            if number in DEMO_FRAMES:
-                pictures.append(write_image(frame, folder / f"frame{number:03}.png"))
-    finally:
-        capture.release()
-    return pictures
+    with open_video(video) as source:
+        frames = [frame for frame in islice(source, max(DEMO_FRAMES) + 1) if frame.number in DEMO_FRAMES]
+    if len(frames) < len(DEMO_FRAMES):
+        raise ValueError(f"{video}: the demo needs the frames {', '.join(map(str, DEMO_FRAMES))}")
+    return [write_image(frame.image, folder / f"frame{frame.number:03}.png") for frame in frames]
 
 
 def _cut_demo(video: Path, input_size: tuple[int, int]) -> np.ndarray:
     crops = []
     with tempfile.TemporaryDirectory() as folder:
-        for picture, boxes in zip(extract_frames(video, Path(folder)), DEMO_FRAMES.values(), strict=True):
-            image = read_image(picture)
+        for path, boxes in zip(extract_frames(video, Path(folder)), DEMO_FRAMES.values(), strict=True):
+            image = read_image(path)
             image_size = (image.shape[1], image.shape[0])
             for box in boxes:
                 region = find_region(np.array(box, np.float32), image_size=image_size, input_size=input_size)
@@ -107,7 +97,7 @@ def _cut_demo(video: Path, input_size: tuple[int, int]) -> np.ndarray:
 
 
 def draw_smooth_crops(input_size: tuple[int, int]) -> np.ndarray:
-    """Return random colours that change slowly across each picture, (3, H, W, 3) uint8, always the same."""
+    """Return random colours that change slowly across each image, (3, H, W, 3) uint8, always the same."""
     generator = np.random.default_rng(0)
     coarse = generator.integers(0, 256, (_NUM_SMOOTH, 7, 7, 3), np.uint8)
     return np.stack([cv2.resize(each, input_size, interpolation=cv2.INTER_CUBIC) for each in coarse])

@@ -1,6 +1,6 @@
 """Dual EfficientNet: detail from the whole input, context from the halved one."""
 
-from functools import partial
+from typing import Any
 
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
@@ -17,18 +17,14 @@ NUM_LOW_STAGES = 2
 ARCHITECTURES = (*(f"b{index}" for index in range(9)), *LITE_ARCHITECTURES)
 
 
-def _truncated_efficientnet(
-    arch: str, num_stages: int, *, drop_path_rate: float, norm_cfg: dict, with_cp: bool
-) -> EfficientNet:
-    """Build the stem and the first ``num_stages`` stages of an EfficientNet, stochastic depth as in the whole one."""
+def build_truncated_efficientnet(arch: str, *, num_stages: int, **settings: Any) -> EfficientNet:
+    """Build the stem and the first stages of an EfficientNet, with the stochastic depth they have in the whole one."""
     is_lite = arch in LITE_ARCHITECTURES
     network = (EfficientNetLite if is_lite else EfficientNet)(
         arch=arch.removeprefix("lite"),
-        drop_path_rate=drop_path_rate,
         out_indices=(num_stages,),
-        norm_cfg=norm_cfg,
         act_cfg=dict(type="ReLU6") if is_lite else dict(type="SiLU", inplace=False),
-        with_cp=with_cp,
+        **settings,
     )
     network.layers = network.layers[: num_stages + 1]
     network.out_channels = network.layers[-1][-1].linear_conv.out_channels
@@ -39,24 +35,23 @@ def _truncated_efficientnet(
 class DualEfficientNet(BaseModule):
     """EfficientNet blocks 1 to 3 on the input and, as a second branch, blocks 1 and 2 on the halved input.
 
-    Both branches end at stride 8 of the input. The high-resolution feature is taken behind the last residual addition
-    of stage 3; the low-resolution one in front of that of stage 2, as in the released networks. Any input size works:
-    an output has ceil(size / 8) cells.
+    Both branches end at stride 8 of the input. The high-resolution feature is taken after the last residual addition of
+    stage 3, the low-resolution one before that of stage 2, as in the released networks. Any input size works: an output
+    has ceil(size / 8) cells.
 
     Args:
         high_arch: EfficientNet of the high-resolution branch, "b0" to "b8" or "lite0" to "lite4".
         low_arch: EfficientNet of the low-resolution branch, or None for a single branch.
-        high_pretrained: What :meth:`init_weights` starts this branch from: "imagenet" for MMPretrain's checkpoint, a
-            file or URL of another in its layout, or None for random weights.
-        low_pretrained: The same for the low-resolution branch.
+        high_pretrained: Weights that :meth:`init_weights` starts this branch from: "imagenet" for MMPretrain's
+            checkpoint, a file or URL of another in its layout, or None for random weights.
+        low_pretrained: Those of the low-resolution branch.
         drop_path_rate: Stochastic depth rate of each whole EfficientNet; the kept stages have its smaller, first rates.
         norm_cfg: Normalisation layer, in MMCV's form; None for a batch norm. Every batch norm gets Keras' settings (eps
             1e-3, momentum 0.01) unless it brings its own.
         frozen_stages: Stages kept as they are in training: 1 is the stem, 2 adds stage 1, and so on; 0 freezes none.
         with_cp: Recompute activations in the backward pass to save memory; batch norms then update their statistics
             twice a step, as in MMPretrain.
-        init_cfg: What :meth:`init_weights` starts the whole backbone from, in MMEngine's form; in place of the two
-            checkpoints of its branches.
+        init_cfg: Weights of the whole backbone, in MMEngine's form; in place of those of its branches.
 
     Raises:
         ValueError: If an architecture is unknown, checkpoint weights are given for a branch that does not exist, or
@@ -78,7 +73,7 @@ class DualEfficientNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if init_cfg is not None and (high_pretrained is not None or low_pretrained is not None):
-            raise ValueError("init_cfg and high_pretrained or low_pretrained both say what to start from: set one")
+            raise ValueError("init_cfg and high_pretrained or low_pretrained are both set: start from one of them")
         for arch in (high_arch, low_arch):
             if arch is not None and arch not in ARCHITECTURES:
                 raise ValueError(f"unknown EfficientNet {arch!r}: choose one of {', '.join(ARCHITECTURES)}")
@@ -89,22 +84,19 @@ class DualEfficientNet(BaseModule):
         self.high_arch = high_arch
         self._starts = [(high_arch, high_pretrained)]
         self.frozen_stages = frozen_stages
-        build = partial(
-            _truncated_efficientnet,
-            drop_path_rate=drop_path_rate,
-            norm_cfg=complete_norm(norm_cfg),
-            with_cp=with_cp,
+        settings: dict[str, Any] = dict(
+            drop_path_rate=drop_path_rate, norm_cfg=complete_norm(norm_cfg), with_cp=with_cp
         )
-        self.high = build(high_arch, NUM_HIGH_STAGES)
+        self.high = build_truncated_efficientnet(high_arch, num_stages=NUM_HIGH_STAGES, **settings)
         self.low: EfficientNet | None = None
         if low_arch is not None:
-            self.low = build(low_arch, NUM_LOW_STAGES)
+            self.low = build_truncated_efficientnet(low_arch, num_stages=NUM_LOW_STAGES, **settings)
             self.low.layers[-1][-1].with_res_shortcut = False
             self._starts.append((low_arch, low_pretrained))
         # Rounding up keeps both branches' grids equal at odd input sizes; at even sizes it changes nothing.
         self.halve = nn.AvgPool2d(2, ceil_mode=True)
         load_strictly(self)
-        self.train(self.training)  # freezes what is to be frozen before an optimiser looks
+        self.train(self.training)  # freezes stages before an optimiser collects parameters
 
     @property
     def branches(self) -> tuple[EfficientNet, ...]:
@@ -144,5 +136,5 @@ class DualEfficientNet(BaseModule):
         (high,) = self.high(images)
         if self.low is None:
             return (high,)
-        (low,) = self.low(self.halve(images))
+        (low,) = self.low(self.halve(images))  # stride 4 of the halved input, 8 of the input
         return high, low

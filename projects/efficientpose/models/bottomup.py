@@ -16,34 +16,29 @@ from efficientpose.core.grouping import GroupedPerson, GroupingRule, LimbRule
 from efficientpose.core.scenes import PeopleDecoder
 from efficientpose.core.similarity import boxes_around
 from efficientpose.core.skeleton import FLIP_INDICES, KEYPOINT_NAMES
-from efficientpose.models.batches import stack_scenes
-from efficientpose.models.head import EfficientPoseHead, PoseMaps
+from efficientpose.models.criterion import PoseMaps, stack_padded, stack_people
+from efficientpose.models.head import EfficientPoseHead
 
 
 @MODELS.register_module()
 class PafPoseEstimator(BottomupPoseEstimator):
     """Backbone, neck and head of a top-down EfficientPose over a whole scene; the same checkpoint fits.
 
-    For inference the pipeline needs ``BottomupResize`` with ``size_factor=8``; pictures of one batch have one size.
+    For inference the pipeline needs ``BottomupResize`` with ``size_factor=8``; images of one batch have one size.
     ``test_cfg`` knows ``flip_test`` and ``output_heatmaps``. It is trained top-down, one person a crop, or as it is, on
     scenes: then the pipeline needs :class:`~efficientpose.datasets.scenes.SceneWindow`.
 
     Args:
-        backbone: In MMPose's form.
-        neck: In MMPose's form.
-        head: An :class:`~efficientpose.models.head.EfficientPoseHead` with part affinity fields and a decoder.
         keypoint_names: In the order of the heatmaps.
-        min_peak: Peaks below it are left out.
+        min_peak: Lower peaks are left out.
         radius: Distance in input pixels below which two peaks of one keypoint are one.
         limb_rule: Arguments of :class:`~efficientpose.core.grouping.LimbRule`.
         grouping_rule: Arguments of :class:`~efficientpose.core.grouping.GroupingRule`.
-        train_cfg: Not used.
-        test_cfg: In MMPose's form.
-        data_preprocessor: In MMPose's form.
-        init_cfg: In MMEngine's form.
+        **network: Backbone, neck, head and so on in MMPose's form. The head is an
+            :class:`~efficientpose.models.head.EfficientPoseHead` with part affinity fields and a decoder.
 
     Attributes:
-        decoder: Finds people in the maps.
+        decoder: Finds people in the network's output.
 
     Raises:
         ValueError: If the head is another, has no part affinity fields or no decoder, or a number is out of its range.
@@ -52,35 +47,21 @@ class PafPoseEstimator(BottomupPoseEstimator):
     def __init__(
         self,
         *,
-        backbone: dict,
-        neck: dict,
-        head: dict,
         keypoint_names: Sequence[str] = KEYPOINT_NAMES,
         min_peak: float = 0.1,
         radius: float = 12.0,
         limb_rule: Mapping[str, Any] | None = None,
         grouping_rule: Mapping[str, Any] | None = None,
-        train_cfg: dict | None = None,
-        test_cfg: dict | None = None,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **network: Any,
     ) -> None:
-        super().__init__(
-            backbone=backbone,
-            neck=neck,
-            head=head,
-            train_cfg=train_cfg,
-            test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg,
-        )
+        super().__init__(**network)
         if not isinstance(self.head, EfficientPoseHead) or self.head.paf_pass is None or self.head.decoder is None:
             raise ValueError(
                 "people are grouped along part affinity fields: the head must be an EfficientPoseHead with num_limbs "
                 f"and a decoder, got {type(self.head).__name__}"
             )
         if self.head.upsampler is not None and not self.head.upsampler.state_dict():
-            self.head.upsampler = None  # people are read off the maps at stride 8
+            self.head.upsampler = None  # people are found at stride 8
         self.decoder = PeopleDecoder(
             limbs=self.head.decoder.limbs,
             keypoint_names=keypoint_names,
@@ -91,44 +72,43 @@ class PafPoseEstimator(BottomupPoseEstimator):
         )
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compare the maps of scenes with everybody's targets (MMPose's contract).
+        """Compare the output of scenes with the targets of all people in them (MMPose's contract).
 
         Args:
             inputs: (B, 3, H, W), of the decoder's ``input_size``.
-            data_samples: B of them, as :func:`~efficientpose.models.batches.stack_scenes` takes them.
-
-        Returns:
-            ``loss_pafs``, ``loss_heatmaps_1`` and so on.
+            data_samples: B of them, as :func:`~efficientpose.models.criterion.stack_people` takes them, and with
+                ``gt_instances.bboxes`` (P, 4) in the input frame.
 
         Raises:
             ValueError: If the inputs or samples are of another form.
         """
         if self.head.upsampler is not None:
             raise ValueError('scenes are trained at stride 8: set the head\'s upsampling to "bilinear" or None')
-        if (inputs.shape[-1], inputs.shape[-2]) != self.head.decoder.input_size:
+        input_size = (inputs.shape[-1], inputs.shape[-2])
+        if input_size != self.head.decoder.input_size:
             raise ValueError(
-                f"the pipeline cuts windows of (width, height) {(inputs.shape[-1], inputs.shape[-2])}, but the head's "
-                f"decoder has input_size {self.head.decoder.input_size}: set both to the same"
+                f"the pipeline cuts windows of (width, height) {input_size}, but the head's decoder has input_size "
+                f"{self.head.decoder.input_size}: set both to the same"
             )
-        maps: PoseMaps = self.head.forward(self.extract_feat(inputs))
-        truth = stack_scenes(data_samples, device=inputs.device)
-        return self.head.compare(maps, self.head.decoder.render_scenes(*truth))
+        outputs: PoseMaps = self.head.forward(self.extract_feat(inputs))
+        people = stack_people(data_samples, device=inputs.device)
+        boxes = stack_padded([sample.gt_instances.bboxes for sample in data_samples], inputs.device)  # (B, P, 4)
+        return self.head.criterion(outputs, self.head.decoder.render_scenes(*people, boxes))
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
-        """Find everybody in each scene (MMPose's contract).
+        """Find all people in each scene (MMPose's contract).
 
         Args:
             inputs: (B, 3, H, W), sides multiples of 8.
             data_samples: B of them, with ``input_size``, ``input_center`` and ``input_scale``.
 
         Returns:
-            The samples with ``pred_instances``: keypoints (N, K, 2) in the picture, keypoint_scores (N, K), bboxes (N,
-            4) and bbox_scores (N,), best first. A joint that was not found has x, y and score 0. ``pred_fields`` has
+            The samples with ``pred_instances``: keypoints (N, K, 2) in the image, keypoint_scores (N, K), bboxes (N, 4)
+            and bbox_scores (N,), best first. A keypoint that was not found has x, y and score 0. ``pred_fields`` has
             the heatmaps (K, H / 8, W / 8) if ``test_cfg.output_heatmaps`` asks for them.
         """
-        heatmaps, pafs = self.predict_maps(
-            inputs, flip_indices=data_samples[0].metainfo.get("flip_indices", FLIP_INDICES)
-        )
+        flip_indices = data_samples[0].metainfo.get("flip_indices", FLIP_INDICES)
+        heatmaps, pafs = self.predict_maps(inputs, flip_indices=flip_indices)
         people = [self.decoder.group(*maps) for maps in zip(heatmaps, pafs, strict=True)]
         instances = [_to_instances(each, num_keypoints=heatmaps.shape[1]) for each in people]
         fields = None
@@ -143,11 +123,9 @@ class PafPoseEstimator(BottomupPoseEstimator):
     def predict_maps(
         self, inputs: Tensor, *, flip_indices: Sequence[int] = FLIP_INDICES
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return heatmaps (B, K, H / 8, W / 8) and part affinity fields (B, 2L, H / 8, W / 8) of whole scenes.
+        """Return heatmaps (B, K, H / 8, W / 8) and part affinity fields (B, 2L, H / 8, W / 8) of inputs (B, 3, H, W).
 
-        Args:
-            inputs: (B, 3, H, W), normalised.
-            flip_indices: For each keypoint the one on the other side; flip test reads it.
+        Flip test reads ``flip_indices``: for each keypoint the one on the other side.
         """
         heatmaps, pafs = self._run(inputs)
         if not self.test_cfg.get("flip_test", False):
@@ -159,13 +137,13 @@ class PafPoseEstimator(BottomupPoseEstimator):
         )
 
     def _run(self, inputs: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        maps: PoseMaps = self.head.forward(self.extract_feat(inputs))
-        assert maps.pafs is not None  # noqa: S101 - the constructor saw to it
-        return maps.heatmaps[-1].detach().float().cpu().numpy(), maps.pafs.detach().float().cpu().numpy()
+        outputs: PoseMaps = self.head.forward(self.extract_feat(inputs))
+        assert outputs.pafs is not None  # noqa: S101 - the constructor checks it
+        return outputs.heatmaps[-1].detach().float().cpu().numpy(), outputs.pafs.detach().float().cpu().numpy()
 
 
 def _to_instances(people: tuple[GroupedPerson, ...], *, num_keypoints: int) -> InstanceData:
-    """Return people in the input's frame; a joint that was not found has the score 0."""
+    """Return people in the input's frame; a keypoint that was not found has the score 0."""
     keypoints = np.array([person.keypoints for person in people]).reshape(-1, num_keypoints, 2)
     boxes = boxes_around(keypoints)
     return InstanceData(

@@ -10,11 +10,9 @@ from efficientpose.core.variants import get_variant
 
 
 def build_network(variant: str, *, upsampling: str | None = "bilinear") -> TopdownPoseEstimator:
-    """Build a variant with random weights, as its MPII config describes it.
+    """Build a variant, such as "rt", with random weights, as its MPII config describes it.
 
-    Args:
-        variant: Its name, such as "rt".
-        upsampling: As in :class:`~efficientpose.models.head.EfficientPoseHead`; "transposed_conv" is the paper's.
+    ``upsampling`` is that of :class:`~efficientpose.models.head.EfficientPoseHead`; "transposed_conv" is the paper's.
 
     Raises:
         ValueError: If the variant is unknown.

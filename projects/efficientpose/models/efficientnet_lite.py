@@ -1,7 +1,7 @@
 """EfficientNet-Lite (https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite).
 
-EfficientNet for devices: no squeeze-and-excitation, ReLU6 for Swish, and a stem, a head, and numbers of blocks in the
-first and last stage that do not grow with the network.
+EfficientNet for devices: no squeeze-and-excitation, and ReLU6 in place of Swish. The stem, the head, and the numbers of
+blocks in the first and last stage do not grow with the network.
 """
 
 import math

@@ -20,10 +20,7 @@ _MAX_LISTED = 20
 
 
 def imagenet_url(arch: str) -> str:
-    """Return where MMPretrain keeps an EfficientNet trained on ImageNet with AutoAugment.
-
-    Args:
-        arch: "b0" to "b7".
+    """Return where MMPretrain keeps an EfficientNet, "b0" to "b7", trained on ImageNet with AutoAugment.
 
     Raises:
         ValueError: If MMPretrain has none.
@@ -53,14 +50,6 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
     return loaded.get("state_dict", loaded)
 
 
-def _left_out_on_purpose(key: str, *, num_layers: int) -> bool:
-    """Whether a classifier's tensor belongs to what truncation removes: its later stages and its head."""
-    if key.startswith("head."):
-        return True
-    layer = _LAYER_KEY.match(key.removeprefix("backbone."))
-    return layer is not None and int(layer.group(1)) >= num_layers
-
-
 def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
     """Load a branch's stem and stages from an MMPretrain EfficientNet classifier.
 
@@ -71,20 +60,20 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
     Raises:
         FileNotFoundError: If the file does not exist.
         ConnectionError: If the URL cannot be fetched.
-        ValueError: If a tensor of the branch is missing or has another shape, or if the checkpoint holds a tensor that
-            is neither the branch's nor one of the later stages or the head.
+        ValueError: If a tensor of the branch is missing or has another shape, or a tensor is left over that is not of
+            the later stages or the head.
     """
     source = _read_state_dict(checkpoint)
-    left_out = {key for key in source if _left_out_on_purpose(key, num_layers=len(branch.layers))}
-    offered = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if key not in left_out}
+    network = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if not key.startswith("head.")}
+    numbers = {key: _LAYER_KEY.match(key) for key in network}
+    later = {key for key, number in numbers.items() if number and int(number.group(1)) >= len(branch.layers)}
+    offered = {key: tensor for key, tensor in network.items() if key not in later}
     if misfits := list_misfits(offered, branch.state_dict()):
         shown = "\n  ".join(misfits[:_MAX_LISTED])
         raise ValueError(
-            f"{checkpoint} is not an MMPretrain checkpoint of this EfficientNet "
-            f"({branch.arch_setting}); {len(misfits)} tensors do not fit:\n  {shown}"
+            f"{checkpoint} is not an MMPretrain checkpoint of this EfficientNet ({branch.arch_setting}); "
+            f"{len(misfits)} tensors do not fit:\n  {shown}"
         )
     branch.load_state_dict(offered)
-    print_log(
-        f"{checkpoint}: loaded {len(offered)} tensors, left out {len(left_out)} of the later stages and the classifier",
-        logger="current",
-    )
+    left_out = f"left out {len(source) - len(offered)} of the later stages and the classifier"
+    print_log(f"{checkpoint}: loaded {len(offered)} tensors, {left_out}", logger="current")

@@ -1,6 +1,6 @@
-"""Building blocks of the detection passes."""
+"""Building blocks of the detection passes (Groos et al. 2020, Section 3.2)."""
 
-from functools import partial
+from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -15,10 +15,9 @@ BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)
 
 
 def complete_norm(norm_cfg: dict | None) -> dict:
-    """Return a normalisation layer in MMCV's form, with Keras' settings where it is a batch norm and has none.
+    """Return a normalisation layer in MMCV's form, such as ``dict(type="SyncBN")``, with Keras' settings as defaults.
 
-    Args:
-        norm_cfg: Such as ``dict(type="SyncBN")``; None for :data:`BATCH_NORM`.
+    Only batch norms get them. None stands for :data:`BATCH_NORM`.
     """
     if norm_cfg is None:
         return BATCH_NORM
@@ -67,7 +66,7 @@ class EMBConv(BaseModule):
         kernel_size: Side of the depthwise convolution, odd.
         norm_cfg: Normalisation layer, in MMCV's form; None for :data:`BATCH_NORM`.
         act_cfg: Activation, in MMCV's form; None for :data:`ESWISH`.
-        with_squeeze_excite: Whether channels are gated by what the whole map holds.
+        with_squeeze_excite: Whether there is squeeze-and-excitation.
     """
 
     def __init__(
@@ -82,29 +81,22 @@ class EMBConv(BaseModule):
         with_squeeze_excite: bool = True,
     ) -> None:
         super().__init__()
-        hidden_channels = expansion * out_channels
+        hidden = expansion * out_channels
         norm_cfg = complete_norm(norm_cfg)
-        activation = ESWISH if act_cfg is None else act_cfg
-        self.expand = ConvModule(in_channels, hidden_channels, 1, norm_cfg=norm_cfg, act_cfg=activation)
-        self.depthwise = ConvModule(
-            hidden_channels,
-            hidden_channels,
-            kernel_size,
-            padding=kernel_size // 2,
-            groups=hidden_channels,
-            norm_cfg=norm_cfg,
-            act_cfg=activation,
-        )
+        act_cfg = ESWISH if act_cfg is None else act_cfg
+        layers: dict[str, Any] = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.expand = ConvModule(in_channels, hidden, 1, **layers)
+        self.depthwise = ConvModule(hidden, hidden, kernel_size, padding=kernel_size // 2, groups=hidden, **layers)
         self.squeeze_excite: nn.Module = nn.Identity()
         if with_squeeze_excite:
-            self.squeeze_excite = SELayer(
-                hidden_channels, squeeze_channels=out_channels // 4, act_cfg=(activation, dict(type="Sigmoid"))
-            )
-        self.project = ConvModule(hidden_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+            gates = (act_cfg, dict(type="Sigmoid"))
+            self.squeeze_excite = SELayer(hidden, squeeze_channels=out_channels // 4, act_cfg=gates)
+        self.project = ConvModule(hidden, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return self.project(self.squeeze_excite(self.depthwise(self.expand(x))))
+        """Compute (B, out_channels, H, W) from (B, in_channels, H, W)."""
+        x = self.depthwise(self.expand(x))  # (B, 6C, H, W)
+        return self.project(self.squeeze_excite(x))
 
 
 class MobileDenseNet(BaseModule):
@@ -113,38 +105,25 @@ class MobileDenseNet(BaseModule):
     Args:
         in_channels: Channels read.
         channels: C, channels of each convolution block.
-        norm_cfg: As in :class:`EMBConv`.
-        act_cfg: The same.
-        with_squeeze_excite: The same.
+        **settings: Further arguments of each :class:`EMBConv`.
     """
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        channels: int,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_squeeze_excite: bool = True,
-    ) -> None:
+    def __init__(self, *, in_channels: int, channels: int, **settings: Any) -> None:
         super().__init__()
-        build = partial(
-            EMBConv, out_channels=channels, norm_cfg=norm_cfg, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite
-        )
-        self.first = build(in_channels=in_channels)
-        self.second = build(in_channels=channels)
-        self.third = build(in_channels=2 * channels)
+        self.first = EMBConv(in_channels=in_channels, out_channels=channels, **settings)
+        self.second = EMBConv(in_channels=channels, out_channels=channels, **settings)
+        self.third = EMBConv(in_channels=2 * channels, out_channels=channels, **settings)
         self.out_channels = 3 * channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, H, W) to (B, 3C, H, W)."""
-        first = self.first(x)
-        first_two = torch.cat((self.second(first), first), dim=1)
+        """Compute (B, 3C, H, W) from (B, in_channels, H, W)."""
+        first = self.first(x)  # (B, C, H, W)
+        first_two = torch.cat((self.second(first), first), dim=1)  # (B, 2C, H, W)
         return torch.cat((self.third(first_two), first_two), dim=1)
 
 
 class DetectionPass(BaseModule):
-    """D Mobile DenseNets and a 1×1 convolution that predicts maps from their features.
+    """D Mobile DenseNets, and a 1×1 convolution that predicts heatmaps or part affinity fields from their features.
 
     From the second block on, a block's output is added to its input.
 
@@ -152,38 +131,20 @@ class DetectionPass(BaseModule):
         in_channels: Channels read.
         channels: C, channels of each convolution block.
         num_blocks: D, Mobile DenseNets in sequence.
-        num_maps: Maps predicted.
-        norm_cfg: As in :class:`EMBConv`.
-        act_cfg: The same.
-        with_squeeze_excite: The same.
+        num_maps: Heatmaps, or components of part affinity fields.
+        **settings: Further arguments of each :class:`EMBConv`.
     """
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        channels: int,
-        num_blocks: int,
-        num_maps: int,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
-        with_squeeze_excite: bool = True,
-    ) -> None:
+    def __init__(self, *, in_channels: int, channels: int, num_blocks: int, num_maps: int, **settings: Any) -> None:
         super().__init__()
-        build = partial(
-            MobileDenseNet,
-            channels=channels,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            with_squeeze_excite=with_squeeze_excite,
+        self.blocks = nn.ModuleList(
+            MobileDenseNet(in_channels=in_channels if number == 0 else 3 * channels, channels=channels, **settings)
+            for number in range(num_blocks)
         )
-        widths = [in_channels] + [3 * channels] * (num_blocks - 1)
-        self.blocks = nn.ModuleList(build(in_channels=width) for width in widths)
-        self.out_channels = 3 * channels
-        self.predict = nn.Conv2d(self.out_channels, num_maps, 1)
+        self.predict = nn.Conv2d(3 * channels, num_maps, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, H, W) to features (B, 3C, H, W); ``predict`` turns these into maps."""
+        """Compute features (B, 3C, H, W) from (B, in_channels, H, W); ``predict`` turns these into maps."""
         first, *rest = self.blocks
         x = first(x)
         for block in rest:

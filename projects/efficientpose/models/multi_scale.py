@@ -1,6 +1,6 @@
 """Multi-scale testing, as for the paper's final figures: heatmaps of crops of several sizes, averaged in one frame.
 
-A frame is a crop's pixel-centre indices. TopdownAffine maps index q of a crop of ``input_size`` to the image's
+A frame is a crop's pixel-centre indices. TopdownAffine places index q of a crop of ``input_size`` at the image's
 q / input_size · input_scale + input_center − input_scale / 2, and cell j of a heatmap of stride s is centred on index
 s · j + (s − 1) / 2.
 """
@@ -23,12 +23,11 @@ from efficientpose.models.head import EfficientPoseHead
 
 @MODELS.register_module()
 class MultiScaleTester(BaseTTAModel):
-    """Wraps a pose estimator whose pipeline gives several crops of each person; heatmaps are averaged and read once.
+    """Wraps a pose estimator whose pipeline gives several crops of each person; heatmaps are averaged, then decoded.
 
-    The first crop's frame is the common one: keypoints are found inside it, and every other crop counts where it
-    reaches. Crops may differ in centre and size, not in rotation. Whether each is averaged with its mirrored self
-    first, the estimator's own ``test_cfg.flip_test`` says. With ``test_cfg.output_heatmaps`` the averaged heatmaps are
-    returned as well.
+    Keypoints are found in the frame of the first crop. Every other crop counts where it overlaps it. Crops may differ
+    in centre and size, not in rotation. Each is averaged with its mirrored self first if the estimator's own
+    ``test_cfg.flip_test`` is set. With ``test_cfg.output_heatmaps`` the averaged heatmaps are returned as well.
 
     Args:
         module: The estimator, built or in MMPose's form; its ``test_cfg`` is changed.
@@ -40,15 +39,12 @@ class MultiScaleTester(BaseTTAModel):
 
     def __init__(self, module: dict | nn.Module, data_preprocessor: dict | nn.Module | None = None) -> None:
         super().__init__(module, data_preprocessor)
-        estimator = self.estimator
+        estimator, head = self.estimator, getattr(self.estimator, "head", None)
         # Other heads' decoders place their cells elsewhere.
-        if not (
-            isinstance(estimator, TopdownPoseEstimator)
-            and isinstance(getattr(estimator, "head", None), EfficientPoseHead)
-        ):
+        if not (isinstance(estimator, TopdownPoseEstimator) and isinstance(head, EfficientPoseHead)):
             raise ValueError(
                 "multi-scale testing needs a TopdownPoseEstimator with an EfficientPoseHead, got "
-                f"{type(estimator).__name__} with {type(getattr(estimator, 'head', None)).__name__}"
+                f"{type(estimator).__name__} with {type(head).__name__}"
             )
         if estimator.test_cfg.get("output_keypoint_indices") is not None:
             raise ValueError("multi-scale testing outputs all keypoints: leave test_cfg.output_keypoint_indices out")
@@ -79,24 +75,21 @@ class MultiScaleTester(BaseTTAModel):
 
 
 def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
-    """Average one person's heatmaps in the first crop's frame, each where its crop reaches.
+    """Average one person's heatmaps in the first crop's frame, each where its crop overlaps it.
 
     Args:
         samples: One a crop, with ``pred_fields.heatmaps`` (K, h, w) and the crop's place as TopdownAffine leaves it.
-
-    Returns:
-        (K, h, w) float32 of the first's size.
     """
     first, *others = samples
     total = first.pred_fields.heatmaps.float()
-    count = total.new_ones(total.shape[-2:])
+    height, width = total.shape[-2:]
+    count = total.new_ones(height, width)
     for other in others:
-        heatmaps = other.pred_fields.heatmaps.float()
-        height, width = total.shape[-2:]
-        other_height, other_width = heatmaps.shape[-2:]
-        columns = find_cells(first, other, axis=0, num_cells=width, num_other_cells=other_width)
-        rows = find_cells(first, other, axis=1, num_cells=height, num_other_cells=other_height)
-        covered = torch.from_numpy(np.outer(is_inside(rows, other_height), is_inside(columns, other_width))).to(total)
+        heatmaps = other.pred_fields.heatmaps.float()  # (K, h', w')
+        num_rows, num_columns = heatmaps.shape[-2:]
+        columns = find_cells(first, other, axis=0, num_cells=width, num_other_cells=num_columns)  # (w,)
+        rows = find_cells(first, other, axis=1, num_cells=height, num_other_cells=num_rows)  # (h,)
+        covered = torch.from_numpy(np.outer(is_inside(rows, num_rows), is_inside(columns, num_columns))).to(total)
         total = total + covered * sample_bilinear(heatmaps, rows=rows, columns=columns)
         count = count + covered
     return total / count
@@ -105,17 +98,13 @@ def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
 def find_cells(
     sample: PoseDataSample, other: PoseDataSample, *, axis: int, num_cells: int, num_other_cells: int
 ) -> NDArray[np.float64]:
-    """Return where the cells of one crop's heatmap lie among another's, in fractions of cells.
+    """Return where the cells of one crop's heatmap lie on another crop's, in fractions of cells, (num_cells,).
 
-    Args:
-        sample: Of the crop whose cells are asked for.
-        other: Of the crop whose cells count them.
-        axis: 0 for columns, 1 for rows.
-        num_cells: Along the axis, of the one.
-        num_other_cells: Of the other.
+    ``axis`` is 0 for columns, 1 for rows.
     """
-    size, scale, centre = _crop_along(sample, axis=axis)
-    other_size, other_scale, other_centre = _crop_along(other, axis=axis)
+    fields = ("input_size", "input_scale", "input_center")
+    size, scale, centre = (float(sample.metainfo[field][axis]) for field in fields)
+    other_size, other_scale, other_centre = (float(other.metainfo[field][axis]) for field in fields)
     stride, other_stride = size / num_cells, other_size / num_other_cells
     index = stride * np.arange(num_cells) + (stride - 1) / 2
     in_image = index / size * scale + centre - scale / 2
@@ -123,22 +112,16 @@ def find_cells(
     return (other_index - (other_stride - 1) / 2) / other_stride
 
 
-def _crop_along(sample: PoseDataSample, *, axis: int) -> tuple[float, float, float]:
-    """Return a crop's size in its own pixels, and its size and centre in image pixels."""
-    crop = sample.metainfo
-    return float(crop["input_size"][axis]), float(crop["input_scale"][axis]), float(crop["input_center"][axis])
-
-
 def is_inside(cells: NDArray[np.float64], num_cells: int) -> NDArray[np.bool_]:
-    """Tell which places lie on a heatmap, whose border is half a cell beyond its outer cells' centres."""
+    """Return which places lie on a heatmap, whose border is half a cell beyond its outer cells' centres."""
     return (cells >= -0.5) & (cells <= num_cells - 0.5)
 
 
 def sample_bilinear(heatmaps: Tensor, *, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Tensor:
-    """Read heatmaps (K, h, w) at rows (m,) and columns (n,), in fractions of cells; (K, m, n), outside the nearest."""
+    """Sample heatmaps (K, h, w) at rows (m,) and columns (n,) of cells; return (K, m, n), outside the nearest cell."""
     height, width = heatmaps.shape[-2:]
     # Without aligned corners, grid_sample's −1 and 1 are the outer edges of the border cells.
     y = torch.from_numpy((2 * rows + 1) / height - 1).to(heatmaps)
     x = torch.from_numpy((2 * columns + 1) / width - 1).to(heatmaps)
-    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)  # (m, n, 2): x, y
     return F.grid_sample(heatmaps[None], grid[None], padding_mode="border", align_corners=False)[0]

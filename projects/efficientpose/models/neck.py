@@ -11,13 +11,7 @@ class CrossResolutionNeck(BaseModule):
     """Join the features of both resolutions along the channels, high resolution first. It has no parameters."""
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor]:
-        """Concatenate features of one grid.
-
-        Args:
-            features: (B, C_i, H, W) each.
-
-        Returns:
-            One feature (B, sum of C_i, H, W), in a tuple as MMPose's heads expect.
+        """Concatenate features (B, C_i, H, W) to one (B, sum of C_i, H, W), in a tuple as MMPose's heads expect.
 
         Raises:
             ValueError: If the grids differ.

@@ -1,7 +1,6 @@
-"""Compare tensors by name and shape, and refuse a checkpoint that does not fit whoever loads it."""
+"""Compare tensors by name and shape, and refuse a checkpoint that does not fit a component."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,15 +15,7 @@ class StateDictError(ValueError):
 
 
 def list_misfits(offered: Tensors, wanted: Tensors) -> list[str]:
-    """List the tensors that are missing, left over or of another shape.
-
-    Args:
-        offered: Tensors to load.
-        wanted: Tensors of the network.
-
-    Returns:
-        A phrase for each; none if all fit.
-    """
+    """Return a phrase for each tensor that is missing, left over or of another shape."""
     missing = [f"missing: {key}" for key in wanted if key not in offered]
     left_over = [f"left over: {key}" for key in offered if key not in wanted]
     misshapen = [
@@ -36,30 +27,21 @@ def list_misfits(offered: Tensors, wanted: Tensors) -> list[str]:
 
 
 def load_strictly(component: nn.Module, *, explain: Callable[[Tensors, Tensors], str | None] | None = None) -> None:
-    """Make a component refuse state dicts that do not fit it, whatever strictness the loader asks for.
+    """Make a component raise :class:`StateDictError` for state dicts that do not fit it, even with ``strict=False``.
 
-    MMEngine's loader, which MMPose's tools and inferencers use, goes on with what fits and leaves the rest random.
-
-    Args:
-        component: Checks from now on what is loaded into it, and raises :class:`StateDictError`.
-        explain: Says of the offered and the wanted tensors why they do not fit; None where it cannot tell.
+    MMEngine's loader, which MMPose's tools and inferencers use, loads what fits and leaves the rest random. ``explain``
+    tells why the offered tensors do not fit the wanted ones, or returns None.
     """
-    component.register_load_state_dict_pre_hook(partial(_refuse_misfits, explain=explain))
 
+    def refuse_misfits(component: nn.Module, state_dict: Tensors, prefix: str, *_: Any) -> None:
+        wanted = component.state_dict()
+        offered = {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(prefix)}
+        if misfits := list_misfits(offered, wanted):
+            reason = None if explain is None else explain(offered, wanted)
+            shown = "\n  ".join(misfits[:_MAX_LISTED])
+            raise StateDictError(
+                f"the checkpoint does not fit {type(component).__name__}: {len(misfits)} of {len(wanted)} tensors, "
+                f"such as\n  {shown}\n{reason or 'Is it of another variant?'}"
+            )
 
-def _refuse_misfits(
-    component: nn.Module,
-    state_dict: Tensors,
-    prefix: str,
-    *_: Any,
-    explain: Callable[[Tensors, Tensors], str | None] | None,
-) -> None:
-    wanted = component.state_dict()
-    offered = {key.removeprefix(prefix): tensor for key, tensor in state_dict.items() if key.startswith(prefix)}
-    if misfits := list_misfits(offered, wanted):
-        reason = None if explain is None else explain(offered, wanted)
-        shown = "\n  ".join(misfits[:_MAX_LISTED])
-        raise StateDictError(
-            f"the checkpoint does not fit {type(component).__name__}: {len(misfits)} of {len(wanted)} tensors, such as"
-            f"\n  {shown}\n{reason or 'Is it of another variant?'}"
-        )
+    component.register_load_state_dict_pre_hook(refuse_misfits)

@@ -19,36 +19,27 @@ def bilinear_kernel() -> Tensor:
 
 
 class BilinearUpsampler(BaseModule):
-    """Fixed upsampling by 2 ** ``num_doublings``, each map on its own, zero beyond the border.
+    """Fixed upsampling by 2 ** ``num_doublings``, each heatmap on its own, zero beyond the border.
 
-    Equal to :class:`TransposedConvUpsampler` as released, whose kernels are bilinear and mix no maps. It has no
+    Equal to :class:`TransposedConvUpsampler` as released, whose kernels are bilinear and mix no heatmaps. It has no
     parameters.
-
-    Args:
-        num_doublings: How often the resolution doubles.
     """
 
     def __init__(self, *, num_doublings: int = 3) -> None:
         super().__init__()
         self.num_doublings = num_doublings
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Map (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        """Upsample (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
         for _ in range(self.num_doublings):
-            with_border = F.interpolate(
-                F.pad(maps, (1, 1, 1, 1)), scale_factor=2.0, mode="bilinear", align_corners=False
-            )
-            maps = with_border[..., 2:-2, 2:-2]
-        return maps
+            padded = F.pad(heatmaps, (1, 1, 1, 1))  # (B, K, H + 2, W + 2)
+            doubled = F.interpolate(padded, scale_factor=2.0, mode="bilinear", align_corners=False)
+            heatmaps = doubled[..., 2:-2, 2:-2]  # (B, K, 2H, 2W)
+        return heatmaps
 
 
 class TransposedConvUpsampler(BaseModule):
-    """Learnable upsampling: transposed convolutions 4×4 with stride 2 over all maps, bilinear to begin with.
-
-    Args:
-        num_maps: K, maps read and written.
-        num_doublings: How often the resolution doubles.
-    """
+    """Learnable upsampling: transposed convolutions 4×4 with stride 2 over all heatmaps, bilinear to begin with."""
 
     def __init__(self, *, num_maps: int, num_doublings: int = 3) -> None:
         super().__init__()
@@ -64,25 +55,21 @@ class TransposedConvUpsampler(BaseModule):
 
     @torch.no_grad()
     def reset_to_bilinear(self) -> None:
-        """Set every kernel to bilinear interpolation of each map on its own."""
+        """Set every kernel to bilinear interpolation of each heatmap on its own."""
         for name, parameter in self.stages.named_parameters():
             parameter.zero_()
             if name.endswith("weight"):
                 parameter[range(len(parameter)), range(len(parameter))] = bilinear_kernel()
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Map (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        """Upsample (B, K, H, W) to (B, K, H · 2 ** num_doublings, W · 2 ** num_doublings)."""
         for stage in self.stages:
-            maps = stage(maps)
-        return maps
+            heatmaps = stage(heatmaps)
+        return heatmaps
 
 
 def build_upsampler(upsampling: str | None, *, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
-    """Return the upsampling of a name, "bilinear" or "transposed_conv"; None for None.
-
-    Args:
-        upsampling: The name.
-        num_maps: K, maps read and written.
+    """Return the upsampling of ``num_maps`` heatmaps by its name, "bilinear" or "transposed_conv"; None for None.
 
     Raises:
         ValueError: If there is no such upsampling.

@@ -1,4 +1,4 @@
-"""Joint and segment angles over time, in degrees, in the plane of the picture.
+"""Joint and segment angles over time, in degrees, in the plane of the image.
 
 | angle | between | 0 | grows with | range |
 | --- | --- | --- | --- | --- |
@@ -11,39 +11,39 @@
 
 | segment | from and to | 0 | grows with |
 | --- | --- | --- | --- |
-| ``trunk``, ``head`` | upwards | upright | leaning to the picture's left |
+| ``trunk``, ``head`` | upwards | upright | leaning to the image's left |
 | ``*_thigh``, ``*_shank`` | from the far to the near end | standing upright | the upper end moving to the left |
 | ``*_upper_arm``, ``*_forearm`` | from the far to the near end | hanging straight down | the same |
 | ``shoulder_line``, ``hip_line`` | from the right to the left joint | level, facing the camera | the left side rising |
-| ``*_foot`` | from heel to big toe | flat, toes to the picture's right | the toes rising |
+| ``*_foot`` | from heel to big toe | flat, toes to the image's right | the toes rising |
 
-**Joint angles** have no sign: a picture does not say to which side a joint bends, so an overstretched knee reads as a
-bent one. They need no unwrapping. What is out of the picture's plane is foreshortened; angles hold for movement in it.
+**Joint angles** have no sign: an image does not say to which side a joint bends, so an overstretched knee reads as a
+bent one. They need no unwrapping. What is out of the image's plane is foreshortened; angles hold for movement in it.
 
-**Segment angles** are counter-clockwise positive as one sees the picture, although y points down in its pixels:
-for a person who walks to the picture's left, leaning forward is positive. Directions run from the far end to the near
-one, as in Winter, so that a standing person's legs, arms and trunk all read 0. Each lies in (−180, 180] in its first
-frame and is then **unwrapped**: from one seen frame to the next it takes the shorter way round, so a somersault goes on
-to 360 rather than jump at 180. Across a gap, too, the shorter way is assumed.
+**Segment angles** are counter-clockwise positive as one sees the image, although y points down in its pixels: for a
+person who walks to the image's left, leaning forward is positive. Directions run from the far end to the near one, as
+in Winter, so that a standing person's legs, arms and trunk all read 0. Each lies in (−180, 180] in its first frame and
+is then **unwrapped**: from one seen frame to the next it takes the shorter way round, so a somersault goes on to 360
+rather than jumping at 180. It takes the shorter way across a gap, too.
 
 A missing keypoint makes its angles missing (NaN), and so does a segment without length. Nothing is carried over.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efficientpose.core.files import replacing
 from efficientpose.core.skeleton import mirror_name
-from efficientpose.movement.recording import Recording, Track
+from efficientpose.movement.recording import Floats, Recording, Track
 
 if TYPE_CHECKING:
     import pandas
 
 Landmark = tuple[tuple[str, ...], ...]
+"""Alternatives, the first that a skeleton has counts: the keypoint, or the middle of several."""
 
 HIPS: Final[Landmark] = (("pelvis",), ("hip",), ("left_hip", "right_hip"))
 """Middle of the hips; Halpe calls it ``hip``."""
@@ -69,10 +69,10 @@ class JointAngle(NamedTuple):
 
 
 class SegmentAngle(NamedTuple):
-    """The direction from ``start`` to ``end`` against the picture's ``reference``.
+    """The direction from ``start`` to ``end`` against the image's ``reference``.
 
-    "vertical" is 0 where the segment points straight up, "horizontal" where it points to the picture's right edge; both
-    grow counter-clockwise as one sees the picture.
+    "vertical" is 0 where the segment points straight up, "horizontal" where it points to the image's right edge; both
+    grow counter-clockwise as one sees the image.
     """
 
     name: str
@@ -81,27 +81,23 @@ class SegmentAngle(NamedTuple):
     reference: Literal["vertical", "horizontal"]
 
 
+Angle = TypeVar("Angle", JointAngle, SegmentAngle)
+
+
 def keypoint(name: str) -> Landmark:
     """Return the landmark that is one keypoint."""
     return ((name,),)
 
 
-def _mirrored(landmark: Landmark) -> Landmark:
-    return tuple(tuple(mirror_name(name) for name in names) for names in landmark)
+def _both_sides(left: Angle) -> tuple[Angle, Angle]:
+    return left, type(left)(*(_mirrored(value) for value in left))
 
 
-def _both_sides(left: JointAngle) -> tuple[JointAngle, JointAngle]:
-    right = left._replace(
-        name=mirror_name(left.name),
-        first=_mirrored(left.first),
-        joint=_mirrored(left.joint),
-        second=_mirrored(left.second),
-    )
-    return left, right
-
-
-def _both_segments(left: SegmentAngle) -> tuple[SegmentAngle, SegmentAngle]:
-    return left, SegmentAngle(mirror_name(left.name), _mirrored(left.start), _mirrored(left.end), left.reference)
+def _mirrored(value: Any) -> Any:
+    """Mirror all names in an angle's definition; what is no name on one side of the body stays."""
+    if isinstance(value, tuple):
+        return tuple(_mirrored(part) for part in value)
+    return mirror_name(value) if isinstance(value, str) else value
 
 
 _ANKLE, _KNEE, _HIP = keypoint("left_ankle"), keypoint("left_knee"), keypoint("left_hip")
@@ -122,21 +118,23 @@ SEGMENT_ANGLES: Final = (
     SegmentAngle("head", SHOULDERS, HEAD, "vertical"),
     SegmentAngle("shoulder_line", keypoint("right_shoulder"), _SHOULDER, "horizontal"),
     SegmentAngle("hip_line", keypoint("right_hip"), _HIP, "horizontal"),
-    *_both_segments(SegmentAngle("left_thigh", _KNEE, _HIP, "vertical")),
-    *_both_segments(SegmentAngle("left_shank", _ANKLE, _KNEE, "vertical")),
-    *_both_segments(SegmentAngle("left_upper_arm", _ELBOW, _SHOULDER, "vertical")),
-    *_both_segments(SegmentAngle("left_forearm", _WRIST, _ELBOW, "vertical")),
-    *_both_segments(SegmentAngle("left_foot", keypoint("left_heel"), _TOE, "horizontal")),
+    *_both_sides(SegmentAngle("left_thigh", _KNEE, _HIP, "vertical")),
+    *_both_sides(SegmentAngle("left_shank", _ANKLE, _KNEE, "vertical")),
+    *_both_sides(SegmentAngle("left_upper_arm", _ELBOW, _SHOULDER, "vertical")),
+    *_both_sides(SegmentAngle("left_forearm", _WRIST, _ELBOW, "vertical")),
+    *_both_sides(SegmentAngle("left_foot", keypoint("left_heel"), _TOE, "horizontal")),
 )
 
-
 ALL_ANGLES: tuple[JointAngle | SegmentAngle, ...] = (*JOINT_ANGLES, *SEGMENT_ANGLES)
-DECIMALS = {"seconds": 6, "degrees": 4, "raw_degrees": 4, "score": 4}
+
+COLUMNS: Final = {
+    **{"seconds": "float64", "frame": "int64", "person": "int64", "angle": "object", "kind": "object"},
+    **{"degrees": "float64", "raw_degrees": "float64", "score": "float64"},
+}
+DECIMALS: Final = {"seconds": 6, "degrees": 4, "raw_degrees": 4, "score": 4}
 
 
-def included_angle(
-    first: NDArray[np.float64], joint: NDArray[np.float64], second: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def included_angle(first: Floats, joint: Floats, second: Floats) -> Floats:
     """Return the (...) angle at (..., 2) ``joint``, 0 to 180 degrees; NaN where a side has no length."""
     one, two = first - joint, second - joint
     cross = one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]
@@ -145,12 +143,12 @@ def included_angle(
     return np.where(has_sides, np.degrees(np.arctan2(np.abs(cross), dot)), np.nan)
 
 
-def direction(start: NDArray[np.float64], end: NDArray[np.float64], *, reference: str) -> NDArray[np.float64]:
+def direction(start: Floats, end: Floats, *, reference: str) -> Floats:
     """Return the direction from (..., 2) ``start`` to ``end`` in degrees, in (−180, 180], counter-clockwise as seen.
 
     Args:
         start: Pixels, y downwards.
-        end: Likewise.
+        end: Pixels, y downwards.
         reference: "vertical" for 0 upwards or "horizontal" for 0 to the right.
     """
     right, up = end[..., 0] - start[..., 0], start[..., 1] - end[..., 1]
@@ -160,7 +158,7 @@ def direction(start: NDArray[np.float64], end: NDArray[np.float64], *, reference
     return np.where((right != 0) | (up != 0), angle, np.nan)
 
 
-def unwrap(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+def unwrap(degrees: Floats) -> Floats:
     """Return (T,) angles without jumps of a whole turn, counting from seen value to seen value; NaN stays."""
     unwrapped = degrees.copy()
     is_seen = np.isfinite(degrees)
@@ -168,22 +166,23 @@ def unwrap(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
     return unwrapped
 
 
-def angle_over_time(
-    track: Track, names: Sequence[str], definition: JointAngle | SegmentAngle
-) -> NDArray[np.float64] | None:
+def angle_over_time(track: Track, names: Sequence[str], definition: JointAngle | SegmentAngle) -> Floats | None:
     """Return one (T,) angle of a person by this module's conventions; None if the skeleton lacks its keypoints."""
-    points = [_points(track.keypoints, indices) for indices in _all_indices(names, definition)]
-    if isinstance(definition, JointAngle) and len(points) == 3:
+    indices = _indices(names, definition)
+    return None if indices is None else _measure(track, indices, definition)
+
+
+def _measure(track: Track, indices: list[list[int]], definition: JointAngle | SegmentAngle) -> Floats:
+    points = [track.keypoints[:, places].mean(axis=1) for places in indices]  # (T, 2) each; NaN where one is missing
+    if isinstance(definition, JointAngle):
         return definition.sign * (included_angle(*points) - definition.neutral)
-    if isinstance(definition, SegmentAngle) and len(points) == 2:
-        return unwrap(direction(*points, reference=definition.reference))
-    return None
+    return unwrap(direction(*points, reference=definition.reference))
 
 
 def angle_table(
     recording: Recording, *, definitions: Sequence[JointAngle | SegmentAngle] = ALL_ANGLES
 ) -> "pandas.DataFrame":
-    """Return the angles of everybody, one value a row.
+    """Return the angles of all people, one value in each row.
 
     Args:
         recording: Filtered or not.
@@ -201,12 +200,10 @@ def angle_table(
     tables = []
     for track in recording.tracks:
         for definition in definitions:
-            degrees = angle_over_time(track, recording.keypoint_names, definition)
-            if degrees is None:
+            indices = _indices(recording.keypoint_names, definition)
+            if indices is None:
                 continue
-            raw_track = raw_tracks.get(track.person)
-            raw = None if raw_track is None else angle_over_time(raw_track, recording.keypoint_names, definition)
-            indices = [index for place in _all_indices(recording.keypoint_names, definition) for index in place]
+            degrees, raw_track = _measure(track, indices, definition), raw_tracks.get(track.person)
             columns = {
                 "seconds": recording.seconds,
                 "frame": recording.frames,
@@ -214,11 +211,13 @@ def angle_table(
                 "angle": definition.name,
                 "kind": "joint" if isinstance(definition, JointAngle) else "segment",
                 "degrees": degrees,
-                "raw_degrees": np.full(len(degrees), np.nan) if raw is None else raw,
-                "score": track.scores[:, indices].min(axis=1),
+                "raw_degrees": np.nan if raw_track is None else _measure(raw_track, indices, definition),
+                "score": track.scores[:, np.concatenate(indices)].min(axis=1),
             }
             tables.append(pandas.DataFrame(columns))
-    return pandas.concat(tables, ignore_index=True) if tables else _empty_table()
+    if not tables:
+        return pandas.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
+    return pandas.concat(tables, ignore_index=True)
 
 
 def write_angles(table: "pandas.DataFrame", path: Path) -> None:
@@ -231,33 +230,17 @@ def write_angles(table: "pandas.DataFrame", path: Path) -> None:
         table.round(DECIMALS).to_csv(partial, index=False)
 
 
-def _empty_table() -> "pandas.DataFrame":
-    import pandas
-
-    kinds = {"frame": "int64", "person": "int64", "angle": "object", "kind": "object"}
-    names = ("seconds", "frame", "person", "angle", "kind", "degrees", "raw_degrees", "score")
-    return pandas.DataFrame({name: pandas.Series(dtype=kinds.get(name, "float64")) for name in names})
-
-
 def landmark_indices(names: Sequence[str], landmark: Landmark) -> list[int] | None:
     """Return the keypoints whose midpoint a landmark is; None if the skeleton has none of its alternatives."""
-    names = list(names)
     for alternative in landmark:
         if set(alternative) <= set(names):
-            return [names.index(name) for name in alternative]
+            return [list(names).index(name) for name in alternative]
     return None
 
 
-def _all_indices(names: Sequence[str], definition: JointAngle | SegmentAngle) -> list[list[int]]:
-    """Return the keypoints of each landmark of an angle; empty if one cannot be had."""
-    if isinstance(definition, JointAngle):
-        landmarks = [definition.first, definition.joint, definition.second]
-    else:
-        landmarks = [definition.start, definition.end]
+def _indices(names: Sequence[str], definition: JointAngle | SegmentAngle) -> list[list[int]] | None:
+    """Return the keypoints of each landmark of an angle; None if the skeleton lacks one."""
+    landmarks = definition[1:4] if isinstance(definition, JointAngle) else definition[1:3]
     found = [landmark_indices(names, landmark) for landmark in landmarks]
-    return [indices for indices in found if indices is not None] if all(found) else []
-
-
-def _points(keypoints: NDArray[np.float64], indices: list[int]) -> NDArray[np.float64]:
-    """Return the (T, 2) mean of some keypoints, NaN where one of them is missing."""
-    return keypoints[:, indices].mean(axis=1)
+    indices = [places for places in found if places is not None]
+    return indices if len(indices) == len(found) else None

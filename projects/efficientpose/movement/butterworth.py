@@ -15,22 +15,19 @@ of its amplitude, which is 1/√2 at the cut-off, and none of it is shifted in t
 """
 
 import math
-from typing import Final, Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 
-from efficientpose.movement.recording import as_columns, stretches
-
-Irregular = Literal["resample", "refuse"]
-IRREGULAR: Final[tuple[Irregular, ...]] = get_args(Irregular)
+from efficientpose.movement.recording import Floats, as_columns, stretches
 
 LONGEST_STEP = 3.5  # frame intervals: three lost frames in a row can be bridged; after more, the signal starts anew
 TOLERANCE = 0.1  # of a frame interval: times rounded to milliseconds, as in many files, still count as even
-SHORTEST_STRETCH = 9  # samples, below which scipy has too few to mirror at the ends of one second-order section
-PADDING = 3  # shortest stretches mirrored at each end, as far as there is so much: after so long the ends are forgotten
+SHORTEST_STRETCH = 9  # samples; of fewer, SciPy has too few to mirror at the ends of one second-order section
+PADDING = 3  # shortest stretches mirrored at each end, as far as there are so many: then the ends are forgotten
 
 
 class Smoothed(NamedTuple):
@@ -38,65 +35,55 @@ class Smoothed(NamedTuple):
 
     Attributes:
         values: (T, ...), NaN where they were missing.
-        is_left: (T, ...) values in a stretch too short for the filter, which are as they were.
+        is_unsmoothed: (T, ...) values in a stretch too short for the filter, which are as they were.
     """
 
-    values: NDArray[np.float64]
-    is_left: NDArray[np.bool_]
+    values: Floats
+    is_unsmoothed: NDArray[np.bool_]
 
 
-def butterworth(
-    values: NDArray[np.float64],
-    seconds: NDArray[np.float64],
-    *,
-    cutoff: float,
-    order: int = 4,
-    irregular: Irregular = "resample",
-) -> Smoothed:
+def butterworth(values: Floats, seconds: Floats, *, cutoff: float, order: int = 4) -> Smoothed:
     """Filter each series on its own, each stretch between missing values on its own.
 
     A stretch also ends where the times jump by more than three and a half frame intervals. It must be longer than one
-    period of the cut-off and than nine frames; a shorter one is left as it is.
+    period of the cut-off and than nine frames; a shorter one stays as it is. A stretch whose frames are not evenly
+    spaced to a tenth of the interval is put on an even grid by a cubic spline, filtered, and read at its own times.
 
     Args:
         values: (T, ...) one series along the first axis for each place in the others; NaN where missing.
         seconds: (T,) when each frame is shown, rising.
         cutoff: The frequency that keeps 1/√2 of its amplitude after both passes, in Hz, below half the frame rate.
         order: Of both passes together, even: 4 for the usual "fourth-order zero-lag" filter, two passes of order 2.
-        irregular: What to do with a stretch whose frames are not evenly spaced to a tenth of the interval: "resample"
-            puts it on an even grid by a cubic spline, filters it, and reads it at its own times again; "refuse" raises.
 
     Raises:
-        ValueError: If the cut-off or the order is out of range, or the frames are uneven and ``irregular`` refuses.
+        ValueError: If the cut-off or the order is out of range.
     """
     if order < 2 or order % 2:
         raise ValueError(f"order must be even and 2 or more, half of it for each direction, got {order}")
     if not cutoff > 0:
         raise ValueError(f"cutoff must be above 0 Hz, got {cutoff}")
-    if irregular not in IRREGULAR:
-        raise ValueError(f"no way {irregular!r} to treat uneven frames: there are {', '.join(IRREGULAR)}")
-    is_present = np.isfinite(values)
     if len(seconds) < 2:
-        return Smoothed(values.copy(), is_present)
+        return Smoothed(values.copy(), np.isfinite(values))
     interval = _frame_interval(seconds)
     sections = _design(cutoff, frame_rate=1 / interval, order=order)
     shortest = max(SHORTEST_STRETCH, math.ceil(1 / (cutoff * interval)))
     starts_anew = np.diff(seconds, prepend=seconds[0]) > LONGEST_STEP * interval
-    columns, is_left = as_columns(values), np.zeros(as_columns(values).shape, dtype=np.bool_)
-    for column, is_column_left in zip(columns.T, is_left.T, strict=True):
+    columns = as_columns(values)
+    is_unsmoothed = np.zeros(columns.shape, dtype=np.bool_)
+    for number, column in enumerate(columns.T):
         for stretch in stretches(np.isfinite(column), starts_anew):
             times = seconds[stretch]
-            grid = times if _is_even(times, interval) else _even_grid(times, interval, irregular)
+            grid = _even_grid(times, interval)
             if len(grid) <= shortest:
-                is_column_left[stretch] = True
+                is_unsmoothed[stretch, number] = True
                 continue
             even = column[stretch] if grid is times else CubicSpline(times, column[stretch])(grid)
             smooth = sosfiltfilt(sections, even, padlen=min(len(grid) - 1, PADDING * shortest))
             column[stretch] = smooth if grid is times else CubicSpline(grid, smooth)(times)
-    return Smoothed(columns.reshape(values.shape), is_left.reshape(values.shape))
+    return Smoothed(columns.reshape(values.shape), is_unsmoothed.reshape(values.shape))
 
 
-def _design(cutoff: float, *, frame_rate: float, order: int) -> NDArray[np.float64]:
+def _design(cutoff: float, *, frame_rate: float, order: int) -> Floats:
     """Return the second-order sections of one of the two passes, its cut-off moved up for the other."""
     if cutoff >= frame_rate / 2:
         raise ValueError(
@@ -109,25 +96,16 @@ def _design(cutoff: float, *, frame_rate: float, order: int) -> NDArray[np.float
     return np.asarray(butter(pass_order, pass_cutoff, fs=frame_rate, output="sos"))
 
 
-def _frame_interval(seconds: NDArray[np.float64]) -> float:
+def _frame_interval(seconds: Floats) -> float:
     """Return the mean step in seconds without those of lost frames: more precise than the median of rounded times."""
     steps = np.diff(seconds)
-    middle = np.quantile(steps, 0.5, method="lower")  # a step that there is: between 1 and 3 frames may lie none
+    middle = np.quantile(steps, 0.5, method="lower")  # lower median: an actual step, never the mean of two
     return float(steps[np.abs(steps / middle - 1) < 0.5].mean())
 
 
-def _is_even(times: NDArray[np.float64], interval: float) -> bool:
+def _even_grid(times: Floats, interval: float) -> Floats:
+    """Return evenly spaced times from the first to the last, about ``interval`` apart; the same array if they are."""
     deviations = times - np.arange(len(times)) * interval
-    return bool(np.ptp(deviations) <= 2 * TOLERANCE * interval)
-
-
-def _even_grid(times: NDArray[np.float64], interval: float, irregular: str) -> NDArray[np.float64]:
-    """Return evenly spaced times from the first to the last, as near to ``interval`` apart as that allows."""
-    if irregular == "refuse":
-        steps = np.diff(times)
-        place = int(np.argmax(np.abs(steps - interval)))
-        raise ValueError(
-            f"frames are not evenly spaced: {1000 * steps[place]:.1f} ms after {times[place]:.3f} s, "
-            f"{1000 * interval:.1f} ms elsewhere; irregular='resample' puts them on an even grid"
-        )
+    if np.ptp(deviations) <= 2 * TOLERANCE * interval:
+        return times
     return np.linspace(times[0], times[-1], round((times[-1] - times[0]) / interval) + 1)

@@ -10,7 +10,7 @@ from efficientpose.movement.butterworth import butterworth
 from efficientpose.movement.gaps import Interpolation, fill_gaps
 from efficientpose.movement.one_euro import one_euro
 from efficientpose.movement.outliers import find_outliers
-from efficientpose.movement.recording import Recording, Track
+from efficientpose.movement.recording import Floats, Recording, Track
 from efficientpose.movement.side_swaps import repair_sides
 
 Smoothing = Literal["butterworth", "one_euro"]
@@ -20,12 +20,12 @@ class TrackReport(NamedTuple):
     """What the filters did to one person; each array is (T, K).
 
     Attributes:
-        person: Its number.
+        person: The track's number.
         is_doubtful: Taken out for a low score.
         is_exchanged: Left and right exchanged.
         is_outlier: Taken out as an outlier; it may have been filled in afterwards.
         is_filled: Filled in between seen ones.
-        is_left: In a stretch too short for the Butterworth filter, and therefore not smoothed.
+        is_unsmoothed: In a stretch too short for the Butterworth filter.
     """
 
     person: int
@@ -33,13 +33,13 @@ class TrackReport(NamedTuple):
     is_exchanged: NDArray[np.bool_]
     is_outlier: NDArray[np.bool_]
     is_filled: NDArray[np.bool_]
-    is_left: NDArray[np.bool_]
+    is_unsmoothed: NDArray[np.bool_]
 
     def __str__(self) -> str:
         return (
             f"person {self.person}: {self.is_doubtful.sum()} keypoints taken out for low scores, "
             f"{self.is_exchanged.sum()} with sides exchanged, {self.is_outlier.sum()} outliers taken out, "
-            f"{self.is_filled.sum()} filled in, {self.is_left.sum()} in stretches too short to smooth"
+            f"{self.is_filled.sum()} filled in, {self.is_unsmoothed.sum()} in stretches too short to smooth"
         )
 
 
@@ -66,8 +66,8 @@ def filter_recording(
 ) -> Filtered:
     """Clean the signals of every track, in the order of the arguments.
 
-    A keypoint that is taken out becomes NaN with score 0. A keypoint that is filled in keeps score 0, because nobody
-    saw it: that tells it apart in every file. Boxes stay as they were.
+    A keypoint that is taken out becomes NaN with score 0. A keypoint that is filled in keeps score 0, because it was
+    not seen: that tells it apart in every file. Boxes stay as they were.
 
     Args:
         recording: What was found.
@@ -97,8 +97,8 @@ def filter_recording(
             keypoints, is_filled = fill_gaps(keypoints, seconds, max_gap=max_gap, interpolation=interpolation)
             report = report._replace(is_filled=is_filled.any(axis=2))
         if smoothing == "butterworth":
-            keypoints, is_left = butterworth(keypoints, seconds, cutoff=cutoff, order=order)
-            report = report._replace(is_left=is_left.any(axis=2))
+            keypoints, is_unsmoothed = butterworth(keypoints, seconds, cutoff=cutoff, order=order)
+            report = report._replace(is_unsmoothed=is_unsmoothed.any(axis=2))
         elif smoothing == "one_euro":
             keypoints = one_euro(keypoints, seconds, min_cutoff=min_cutoff, beta=beta)
         tracks.append(replace(track, keypoints=keypoints))
@@ -109,7 +109,7 @@ def filter_recording(
 def _repair(
     track: Track, recording: Recording, *, min_score: float | None, sides: bool, outliers: bool
 ) -> tuple[Track, TrackReport]:
-    """Take out and exchange keypoints; what is left of them are values as they were found."""
+    """Take out and exchange keypoints; those that stay keep their values."""
     keypoints, scores = track.keypoints.copy(), track.scores.copy()
     is_found = np.isfinite(keypoints).all(axis=2)
     _take_out(keypoints, scores, ~is_found)
@@ -126,6 +126,6 @@ def _repair(
     return replace(track, keypoints=keypoints, scores=scores), report
 
 
-def _take_out(keypoints: NDArray[np.float64], scores: NDArray[np.float64], where: NDArray[np.bool_]) -> None:
+def _take_out(keypoints: Floats, scores: Floats, where: NDArray[np.bool_]) -> None:
     keypoints[where] = np.nan
     scores[where] = 0

@@ -1,7 +1,7 @@
-"""Missing values between two seen ones, filled in where the gap is short.
+"""Short gaps between two seen values, filled in.
 
-Nothing is extrapolated: what lies before the first and after the last seen value stays missing. Nothing is looked up
-across a gap that is too long either: what lies on its two sides is interpolated on its own.
+Nothing is extrapolated: what lies before the first and after the last seen value stays missing. A gap that is too long
+splits a series in two, each of which is interpolated on its own.
 """
 
 from itertools import pairwise
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from efficientpose.movement.recording import as_columns
+from efficientpose.movement.recording import Floats, as_columns
 
 Interpolation = Literal["linear", "pchip", "cubic"]
 """Straight lines; cubics that keep the shape and never overshoot (Fritsch and Carlson 1980); a smooth cubic spline."""
@@ -27,17 +27,11 @@ class Filled(NamedTuple):
         is_filled: (T, ...) which values are interpolated rather than seen.
     """
 
-    values: NDArray[np.float64]
+    values: Floats
     is_filled: NDArray[np.bool_]
 
 
-def fill_gaps(
-    values: NDArray[np.float64],
-    seconds: NDArray[np.float64],
-    *,
-    max_gap: float,
-    interpolation: Interpolation = "pchip",
-) -> Filled:
+def fill_gaps(values: Floats, seconds: Floats, *, max_gap: float, interpolation: Interpolation = "pchip") -> Filled:
     """Fill short gaps, each series on its own.
 
     Args:
@@ -55,32 +49,21 @@ def fill_gaps(
     if interpolation not in INTERPOLATIONS:
         raise ValueError(f"no interpolation {interpolation!r}: there are {', '.join(INTERPOLATIONS)}")
     columns = as_columns(values)
-    for column in columns.T:
-        _fill_series(column, seconds, max_gap, interpolation)
+    for series in columns.T:
+        seen = np.flatnonzero(np.isfinite(series))
+        # Frame times are rounded numbers: 0.24 - 0.16 is a little more than 0.08.
+        is_long = np.diff(seconds[seen]) > max_gap * (1 + 1e-9)
+        for start, stop in pairwise([0, *(np.flatnonzero(is_long) + 1).tolist(), len(seen)]):
+            known = seen[start:stop]
+            missing = np.setdiff1d(np.arange(known[0], known[-1]), known) if len(known) else known
+            if len(missing):
+                series[missing] = _interpolate(seconds[known], series[known], seconds[missing], interpolation)
     filled = columns.reshape(values.shape)
     return Filled(filled, np.isfinite(filled) & ~np.isfinite(values))
 
 
-def _fill_series(series: NDArray[np.float64], seconds: NDArray[np.float64], max_gap: float, curve: str) -> None:
-    """Fill one (T,) series in place."""
-    seen = np.flatnonzero(np.isfinite(series))
-    if len(seen) < 2:
-        return
-    # A frame time is a rounded number: 0.24 - 0.16 is a little more than 0.08.
-    is_long = np.diff(seconds[seen]) > max_gap * (1 + 1e-9)
-    bounds = [0, *(np.flatnonzero(is_long) + 1).tolist(), len(seen)]
-    for start, stop in pairwise(bounds):
-        known = seen[start:stop]
-        missing = np.setdiff1d(np.arange(known[0], known[-1]), known)
-        if len(missing):
-            series[missing] = _interpolate(seconds[known], series[known], seconds[missing], curve)
-
-
-def _interpolate(
-    times: NDArray[np.float64], values: NDArray[np.float64], wanted: NDArray[np.float64], curve: str
-) -> NDArray[np.float64]:
+def _interpolate(times: Floats, values: Floats, wanted: Floats, curve: Interpolation) -> Floats:
     if curve == "linear":
         return np.interp(wanted, times, values)
-    if curve == "pchip":
-        return np.asarray(PchipInterpolator(times, values)(wanted))
-    return np.asarray(CubicSpline(times, values)(wanted))
+    spline = PchipInterpolator if curve == "pchip" else CubicSpline
+    return np.asarray(spline(times, values)(wanted))

@@ -13,14 +13,15 @@ It looks back only, so it can run live, and it lags: at rest by about 1 / (2π m
 """
 
 import numpy as np
-from numpy.typing import NDArray
+
+from efficientpose.movement.recording import Floats
 
 
 class OneEuroFilter:
     """Filters arrays of numbers, each on its own, one sample at a time.
 
-    A missing number (NaN) comes out missing and leaves its filter as it was; the next one counts the time from the last
-    that was there. Samples may come at any rate.
+    A missing number (NaN) stays missing and leaves its filter as it was; the next one counts the time from the last
+    that was seen. Samples may come at any rate.
 
     Attributes:
         min_cutoff: The cut-off at rest, in Hz: lower is smoother and lags more.
@@ -38,22 +39,16 @@ class OneEuroFilter:
                 raise ValueError(f"{name} must be above 0 Hz, got {cutoff}")
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, got {beta}")
-        self.min_cutoff = min_cutoff
-        self.beta = beta
-        self.derivative_cutoff = derivative_cutoff
+        self.min_cutoff, self.beta, self.derivative_cutoff = min_cutoff, beta, derivative_cutoff
         self.reset()
 
     def reset(self) -> None:
         """Forget all samples."""
         self._seconds = -np.inf
-        self._last: NDArray[np.float64] | None = None
+        self._last: Floats | None = None
 
-    def __call__(self, values: NDArray[np.float64], *, seconds: float) -> NDArray[np.float64]:
-        """Take one sample and return it filtered.
-
-        Args:
-            values: Any shape, the same in every call; NaN where missing.
-            seconds: When it was taken, later than the one before.
+    def __call__(self, values: Floats, *, seconds: float) -> Floats:
+        """Take one sample, of the same shape in every call, and return it filtered.
 
         Raises:
             ValueError: If the time does not rise or the shape changes.
@@ -71,48 +66,30 @@ class OneEuroFilter:
         is_present, is_first = np.isfinite(values), ~np.isfinite(self._last)
         period = np.where(is_first, 1.0, seconds - self._last_seconds)
         speed = np.where(is_first, 0.0, (values - self._last) / period)
-        speed = _low_pass(speed, self._speed, _smoothing(self.derivative_cutoff, period))
+        speed = _low_pass(speed, self._speed, cutoff=self.derivative_cutoff, period=period)
         cutoff = self.min_cutoff + self.beta * np.abs(speed)
-        filtered = np.where(is_first, values, _low_pass(values, self._last, _smoothing(cutoff, period)))
+        filtered = np.where(is_first, values, _low_pass(values, self._last, cutoff=cutoff, period=period))
         self._last = np.where(is_present, filtered, self._last)
         self._speed = np.where(is_present, speed, self._speed)
         self._last_seconds = np.where(is_present, seconds, self._last_seconds)
         return np.where(is_present, filtered, np.nan)
 
 
-def one_euro(
-    values: NDArray[np.float64],
-    seconds: NDArray[np.float64],
-    *,
-    min_cutoff: float = 1.0,
-    beta: float = 0.007,
-    derivative_cutoff: float = 1.0,
-) -> NDArray[np.float64]:
-    """Filter a whole recording as ``OneEuroFilter`` would have live.
+def _low_pass(values: Floats, last: Floats, *, cutoff: float | Floats, period: Floats) -> Floats:
+    share = 1 / (1 + 1 / (2 * np.pi * cutoff * period))  # α, of the new sample
+    return share * values + (1 - share) * last
 
-    Args:
-        values: (T, ...) samples, NaN where missing.
-        seconds: (T,) when each was taken, rising.
-        min_cutoff: See ``OneEuroFilter``, as for the two below.
-        beta: Hz per unit per second.
-        derivative_cutoff: Hz.
+
+def one_euro(
+    values: Floats, seconds: Floats, *, min_cutoff: float = 1.0, beta: float = 0.007, derivative_cutoff: float = 1.0
+) -> Floats:
+    """Filter (T, ...) values at their (T,) rising times as ``OneEuroFilter``, with its settings, would have live.
 
     Raises:
         ValueError: If a setting is out of range or the times do not rise.
     """
     sample_filter = OneEuroFilter(min_cutoff=min_cutoff, beta=beta, derivative_cutoff=derivative_cutoff)
-    filtered = np.full(values.shape, np.nan)
+    filtered = np.empty(values.shape)
     for number, (sample, second) in enumerate(zip(values, seconds, strict=True)):
         filtered[number] = sample_filter(sample, seconds=float(second))
     return filtered
-
-
-def _smoothing(cutoff: float | NDArray[np.float64], period: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return α, the share of the new sample, for a cut-off in Hz and a period in seconds."""
-    return 1 / (1 + 1 / (2 * np.pi * cutoff * period))
-
-
-def _low_pass(
-    values: NDArray[np.float64], last: NDArray[np.float64], smoothing: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return smoothing * values + (1 - smoothing) * last

@@ -1,14 +1,14 @@
 """Keypoints that jump away for a moment: Hampel's rule, a median and a robust deviation, for points that move.
 
-Where a keypoint should be in a frame is told by the frames around it: each pair of frames, k before and k after,
-gives a place on the straight line between its two, and the median of these places is taken, of x and of y. Steady
-movement thus has no residual, and a jump does not move the median as long as most pairs are free of it. The spread is
-the median of the residuals' lengths in three such windows around the frame (a jump taints those of its neighbours),
-divided by √(2 ln 2) ≈ 1.1774, which makes it the standard deviation σ of normally distributed residuals. A keypoint
-is an outlier if it lies further from its place than ``max_deviations`` σ and than ``min_distance`` of the person's
-size. For normal noise in the plane the first alone happens with probability exp(−n²/2): 4 in a million at n = 5.
-Since a jump also spoils the places of its neighbours, only the furthest of each window is taken out at a time, and
-the rest is judged again without it.
+The frames around a frame tell where a keypoint should be: each pair of frames, k before and k after, gives a place on
+the straight line between its two, and the median of these places is taken, of x and of y. Steady movement thus has no
+residual, and a jump does not move the median as long as most pairs are free of it. The spread is the median of the
+residuals' lengths in three such windows around the frame (a jump taints those of its neighbours), divided by
+√(2 ln 2) ≈ 1.1774, which makes it the standard deviation σ of normally distributed residuals. A keypoint is an outlier
+if it lies further from its place than ``max_deviations`` σ and than ``min_distance`` of the person's size. For normal
+noise in the plane the first alone happens with probability exp(−n²/2): 4 in a million at n = 5. Since a jump also
+spoils the places of its neighbours, only the furthest of each window is taken out at a time, and the rest is judged
+again without it.
 """
 
 import math
@@ -17,33 +17,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
-def person_size(keypoints: NDArray[np.float64]) -> float:
-    """Return the diagonal of the region that the keypoints span, the median's over the frames, in pixels.
-
-    Args:
-        keypoints: (T, K, 2), NaN where there are none.
-
-    Returns:
-        NaN if no frame has a keypoint.
-    """
-    is_seen = np.isfinite(keypoints).all(axis=2)
-    frames = keypoints[is_seen.any(axis=1)]
-    if not len(frames):
-        return float("nan")
-    extents = np.nanmax(frames, axis=1) - np.nanmin(frames, axis=1)
-    return float(np.median(np.hypot(extents[:, 0], extents[:, 1])))
-
+from efficientpose.movement.recording import Floats, person_size
 
 MEDIAN_OF_RAYLEIGH = math.sqrt(2 * math.log(2))
-FEWEST_PAIRS = 3  # of frames around one: with two, nobody can say which is wrong
+FEWEST_PAIRS = 3  # of frames around one: of two that differ, none can be said to be wrong
 FEWEST_RESIDUALS = 5
 SPREAD_WINDOWS = 3  # how much longer the window is over which the spread is taken
 
 
 def find_outliers(
-    keypoints: NDArray[np.float64],
-    seconds: NDArray[np.float64],
+    keypoints: Floats,
+    seconds: Floats,
     *,
     window: float = 0.4,
     max_deviations: float = 5.0,
@@ -54,12 +38,12 @@ def find_outliers(
     Args:
         keypoints: (T, K, 2) pixels, NaN where there are none.
         seconds: (T,) when each frame is shown, rising.
-        window: Length of the window in seconds, half of it on each side, and three frames on each side at the least. A
-            jump must be shorter than about a quarter of it to be found. A keypoint that is seen in fewer than three
-            pairs of frames around is not judged, such as those of the first and last three frames.
+        window: Length of the window in seconds, half of it on each side, at least three frames on each side. A jump
+            must be shorter than about a quarter of it to be found. A keypoint that is seen in fewer than three pairs of
+            frames around is not judged, such as those of the first and last three frames.
         max_deviations: How many robust standard deviations are still believed.
-        min_distance: What is always believed, as a share of the person's size in the picture (the diagonal of the
-            region that the keypoints span), so that a person who stands still has no outliers of half a pixel.
+        min_distance: What is always believed, as a share of the person's size in the image (the diagonal of the region
+            that the keypoints span), so that a person who stands still has no outliers of half a pixel.
 
     Returns:
         (T, K) whether a keypoint is an outlier; False where there is none.
@@ -82,7 +66,7 @@ def find_outliers(
             residuals = np.hypot(*(points - _expected(points, seconds, reach)).T)
             limits = np.maximum(max_deviations * _spread(residuals, wide), smallest)
             excess = np.where(residuals > limits, residuals, 0.0)
-            is_worst = (excess > 0) & (excess >= near.gather(excess, missing=0.0).max(axis=1))
+            is_worst = (excess > 0) & (excess >= near.gather(excess, missing=0.0).max(axis=1))  # (T,)
             if not is_worst.any():
                 break
             is_outlier[is_worst, keypoint] = True
@@ -96,19 +80,19 @@ class _Windows(NamedTuple):
     frames: NDArray[np.int64]
     is_inside: NDArray[np.bool_]
 
-    def gather(self, values: NDArray[np.float64], *, missing: float) -> NDArray[np.float64]:
+    def gather(self, values: Floats, *, missing: float) -> Floats:
         """Return (T, W) of (T,) values."""
         return np.where(self.is_inside, values[self.frames], missing)
 
 
-def _spread(residuals: NDArray[np.float64], windows: _Windows) -> NDArray[np.float64]:
+def _spread(residuals: Floats, windows: _Windows) -> Floats:
     """Return (T,) robust standard deviations; NaN where there are too few residuals."""
     around = windows.gather(residuals, missing=np.nan)
     has_enough = np.isfinite(around).sum(axis=1) >= FEWEST_RESIDUALS
     return np.where(has_enough, _median(around[..., None])[:, 0] / MEDIAN_OF_RAYLEIGH, np.nan)
 
 
-def _expected(points: NDArray[np.float64], seconds: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+def _expected(points: Floats, seconds: Floats, reach: float) -> Floats:
     """Return the (T, 2) median of where the pairs of frames within ``reach`` seconds place each point."""
     num_frames = len(points)
     reach = reach + _tolerance(seconds)
@@ -130,12 +114,12 @@ def _expected(points: NDArray[np.float64], seconds: NDArray[np.float64], reach: 
     return np.where(has_enough[:, None], _median(stacked), np.nan)
 
 
-def _tolerance(seconds: NDArray[np.float64]) -> float:
+def _tolerance(seconds: Floats) -> float:
     """Return by how much two times may differ through rounding alone."""
     return 1e-9 * max(1.0, float(np.abs(seconds).max()))
 
 
-def _windows(seconds: NDArray[np.float64], reach: float) -> _Windows:
+def _windows(seconds: Floats, reach: float) -> _Windows:
     """Return the frames within ``reach`` seconds of each frame."""
     reach = reach + _tolerance(seconds)
     first = np.searchsorted(seconds, seconds - reach)
@@ -144,7 +128,7 @@ def _windows(seconds: NDArray[np.float64], reach: float) -> _Windows:
     return _Windows(np.minimum(frames, len(seconds) - 1), frames <= last[:, None])
 
 
-def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _median(values: Floats) -> Floats:
     """Return the (T, D) median of (T, W, D) values without the missing ones, NaN where all are missing."""
     ordered = np.sort(values, axis=1)  # NaN comes last
     count = np.isfinite(ordered).sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Angles over time as a picture, drawn without a display: filtered values over the raw ones."""
+"""Angles over time as an image, drawn without a display: filtered values over the raw ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +12,21 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 120
 PANEL_SIZE = (9.0, 1.8)  # inches, width and height
 MARGIN = 0.7  # inches above and below all panels, together
-MOST_PANELS = 40
 
 
 def plot_angles(
     table: "pandas.DataFrame", path: Path, *, angles: Sequence[str] | None = None, person: int | None = None
 ) -> None:
-    """Draw one panel an angle, with degrees over seconds, as a PNG.
+    """Draw one panel for each angle, with degrees over seconds, as a PNG.
 
-    The raw values are a thin grey line and, for what is not smoothed away, the filtered ones a coloured line over it;
-    a line breaks where values are missing, and a value alone between missing ones is a dot.
+    The raw values are a thin grey line and the filtered ones a coloured line over it. A line breaks where values are
+    missing, and a value alone between missing ones is a dot.
 
     Args:
         table: From ``angle_table``.
         path: The file to write, ending in ``.png``; its folder must exist.
         angles: Which to draw, in this order; None for all.
-        person: Whose; None for everybody, each in a colour.
+        person: Whose; None for all people, each in a colour.
 
     Raises:
         ValueError: If the table has no such angle or person or nothing to draw, or the file does not end in ``.png``.
@@ -38,10 +37,8 @@ def plot_angles(
 
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: plots are PNG files; try {path.with_suffix('.png')}")
-    table = _chosen(table, angles, person)
+    table = _choose(table, angles, person)
     names = list(dict.fromkeys(table["angle"])) if angles is None else list(angles)
-    if len(names) > MOST_PANELS:
-        raise ValueError(f"{len(names)} angles are too many for one picture; name at most {MOST_PANELS}")
     persons = sorted(table["person"].unique())
     height = PANEL_SIZE[1] * len(names) + MARGIN
     figure = Figure(figsize=(PANEL_SIZE[0], height))
@@ -52,10 +49,10 @@ def plot_angles(
     panels = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
     for panel, name in zip(panels, names, strict=True):
         for number, of_person in table[table["angle"] == name].groupby("person"):
-            color = f"C{persons.index(number) % 10}"
+            color, degrees = f"C{persons.index(number) % 10}", of_person["degrees"]
             panel.plot(of_person["seconds"], of_person["raw_degrees"], color="0.7", linewidth=0.7, label="_raw")
-            panel.plot(of_person["seconds"], of_person["degrees"], color=color, linewidth=1.4, label=f"person {number}")
-            alone = of_person[_is_alone(of_person["degrees"])]
+            panel.plot(of_person["seconds"], degrees, color=color, linewidth=1.4, label=f"person {number}")
+            alone = of_person[degrees.notna() & degrees.shift(1).isna() & degrees.shift(-1).isna()]
             panel.plot(alone["seconds"], alone["degrees"], color=color, marker=".", linestyle="")
         panel.set_title(name.replace("_", " "), loc="left", fontsize=9)
         panel.set_ylabel("degrees", fontsize=8)
@@ -67,22 +64,13 @@ def plot_angles(
         figure.savefig(partial, format="png", dpi=DOTS_PER_INCH)
 
 
-def _chosen(table: "pandas.DataFrame", angles: Sequence[str] | None, person: int | None) -> "pandas.DataFrame":
-    if person is not None:
-        known = sorted(table["person"].unique())
-        if person not in known:
-            raise ValueError(f"no person {person}: there are {', '.join(map(str, known)) or 'none'}")
-        table = table[table["person"] == person]
-    if angles is not None:
-        there = list(dict.fromkeys(table["angle"]))
-        missing = [name for name in angles if name not in there]
+def _choose(table: "pandas.DataFrame", angles: Sequence[str] | None, person: int | None) -> "pandas.DataFrame":
+    for column, wanted in (("person", None if person is None else [person]), ("angle", angles)):
+        known = list(dict.fromkeys(table[column]))
+        missing = [name for name in wanted or () if name not in known]
         if missing:
-            raise ValueError(f"no angle {missing[0]!r}: there are {', '.join(there) or 'none'}")
-        table = table[table["angle"].isin(angles)]
+            raise ValueError(f"no {column} {missing[0]!r}: there are {', '.join(map(str, known)) or 'none'}")
+        table = table if wanted is None else table[table[column].isin(wanted)]
     if table.empty:
         raise ValueError("there are no angles to draw: nobody was found, or the skeleton has no joints with names")
     return table
-
-
-def _is_alone(degrees: "pandas.Series") -> "pandas.Series":
-    return degrees.notna() & degrees.shift(1).isna() & degrees.shift(-1).isna()

@@ -1,11 +1,11 @@
 """From pixels to metres, by a known length or by the person's height.
 
-One factor for the whole picture holds only for movement in one plane parallel to it, by a camera that does not move or
+One factor for the whole image holds only for movement in one plane parallel to it, by a camera that does not move or
 zoom: at twice the distance a person has half the pixels.
 
 The proportions are those of Drillis and Contini (1966) as Winter, "Biomechanics and Motor Control of Human Movement",
 Figure 4.1, gives them, as shares of the standing height: ankle joint 0.039, eyes 0.936, top of the head 1. They are
-means of adults; single persons differ by some per cent, children more (larger heads, shorter legs).
+means of adults; single people differ by some per cent, children more (larger heads, shorter legs).
 """
 
 import math
@@ -15,16 +15,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from efficientpose.movement.angles import (
-    HEAD,
-    HIPS,
-    JOINT_ANGLES,
-    SEGMENT_ANGLES,
-    SHOULDERS,
-    angle_over_time,
-    landmark_indices,
-)
-from efficientpose.movement.recording import Recording, Track
+from efficientpose.movement.angles import ALL_ANGLES, HEAD, HIPS, SHOULDERS, angle_over_time, landmark_indices
+from efficientpose.movement.recording import Floats, Recording, Track
 
 HEIGHT_OF_ANKLE: Final = 0.039
 HEIGHT_OF_TOP: Final = ((HEAD, 1.0), ((("left_eye", "right_eye"),), 0.936))
@@ -33,22 +25,19 @@ HEIGHT_OF_TOP: Final = ((HEAD, 1.0), ((("left_eye", "right_eye"),), 0.936))
 MAX_BEND: Final = 20.0
 """Degrees that knees may be bent, and that trunk, thighs and shanks may lean from the vertical, in standing."""
 
-
 UPRIGHT: Final = tuple(
-    definition
-    for definition in (*SEGMENT_ANGLES, *JOINT_ANGLES)
-    if definition.name.endswith(("trunk", "_thigh", "_shank", "_knee_flexion"))
+    angle for angle in ALL_ANGLES if angle.name.endswith(("trunk", "_thigh", "_shank", "_knee_flexion"))
 )
-"""The angles that are near 0 in standing, the trunk's first."""
+"""The angles that are near 0 in standing."""
 
 
 class Scale(NamedTuple):
     """How large a pixel is.
 
     Attributes:
-        metres_per_pixel: The factor.
-        num_frames: How many frames it is the median of; 0 for two given points.
-        spread: Interquartile range of those frames' factors, as a share of the median; 0 for two given points.
+        metres_per_pixel: The factor, the median of those of the frames.
+        num_frames: How many frames it is the median of.
+        spread: Interquartile range of those frames' factors, as a share of the median.
     """
 
     metres_per_pixel: float
@@ -56,30 +45,17 @@ class Scale(NamedTuple):
     spread: float
 
 
-def scale_from_points(one: Sequence[float], other: Sequence[float], *, metres: float) -> Scale:
-    """Return the scale by two points of the picture (x, y in pixels) that are ``metres`` apart.
-
-    Raises:
-        ValueError: If the length is not positive or the points are the same.
-    """
-    _check_positive(metres, "the length between the points")
-    pixels = math.dist(one, other)
-    if not (math.isfinite(pixels) and pixels > 0):
-        raise ValueError(f"the points {tuple(one)} and {tuple(other)} must be two different places in the picture")
-    return Scale(metres / pixels, 0, 0.0)
-
-
 def scale_from_length(recording: Recording, track: Track, one: str, other: str, *, metres: float) -> Scale:
     """Return the scale by the length between two of a person's keypoints: the median over the frames that have both.
 
-    A limb that leaves the picture's plane looks shorter, so choose one that stays in it.
+    A limb that leaves the image's plane looks shorter, so choose one that stays in it.
 
     Args:
         recording: For the names.
         track: The person.
         one: Name of a keypoint.
         other: Name of another.
-        metres: What lies between them.
+        metres: The length between them.
 
     Raises:
         ValueError: If the length is not positive, a name is unknown, or no frame has both keypoints.
@@ -94,11 +70,11 @@ def scale_from_length(recording: Recording, track: Track, one: str, other: str, 
 
 
 def scale_from_height(recording: Recording, track: Track, *, metres: float) -> Scale:
-    """Return the scale by the person's height: the median over the frames in which he or she stands.
+    """Return the scale by the person's height: the median over the frames in which the person stands.
 
     The standing height in pixels is that from the head to the middle of the hips plus thigh and shank (the mean of the
     sides that are seen), which feet apart do not change, divided by the share of the height that lies between head and
-    ankles. A person stands in a frame if the trunk leans less than ``MAX_BEND`` from the picture's vertical and, on
+    ankles. A person stands in a frame if the trunk leans less than ``MAX_BEND`` from the image's vertical and, on
     each side that is seen, so do thigh and shank, and the knee bends less.
 
     Args:
@@ -122,7 +98,7 @@ def scale_from_height(recording: Recording, track: Track, *, metres: float) -> S
     return _median_scale(metres * share / pixels[is_standing])
 
 
-def _body_length(track: Track, names: Sequence[str]) -> tuple[NDArray[np.float64], float]:
+def _body_length(track: Track, names: Sequence[str]) -> tuple[Floats, float]:
     """Return (T,) pixels from the head along the body to the ankles, and the share of the height that this is."""
     tops = [(landmark_indices(names, landmark), height) for landmark, height in HEIGHT_OF_TOP]
     top, height = next(((indices, height) for indices, height in tops if indices is not None), (None, math.nan))
@@ -132,36 +108,30 @@ def _body_length(track: Track, names: Sequence[str]) -> tuple[NDArray[np.float64
             "the height needs head_top, head or both eyes, thorax, neck or both shoulders, and pelvis, hip or both "
             f"hips among the keypoints: there are {', '.join(names)}"
         )
+    legs = [[f"{side}_{joint}" for joint in ("hip", "knee", "ankle")] for side in ("left", "right")]
+    if missing := [name for leg in legs for name in leg if name not in names]:
+        raise ValueError(f"the height needs {', '.join(missing)} among the keypoints: there are {', '.join(names)}")
     points = track.keypoints
     upper = np.hypot(*(points[:, top].mean(axis=1) - points[:, hips].mean(axis=1)).T)
-    legs = np.stack([_leg_length(track, names, side) for side in ("left", "right")])
-    num_legs = np.isfinite(legs).sum(axis=0)
-    lower = np.where(num_legs > 0, np.nansum(legs, axis=0) / np.maximum(num_legs, 1), np.nan)
+    steps = np.diff(points[:, [[list(names).index(name) for name in leg] for leg in legs]], axis=2)  # (T, 2, 2, xy)
+    lengths = np.hypot(steps[..., 0], steps[..., 1]).sum(axis=2)  # (T, 2 legs)
+    num_legs = np.isfinite(lengths).sum(axis=1)
+    lower = np.where(num_legs > 0, np.nansum(lengths, axis=1) / np.maximum(num_legs, 1), np.nan)
     return upper + lower, height - HEIGHT_OF_ANKLE
 
 
-def _leg_length(track: Track, names: Sequence[str], side: str) -> NDArray[np.float64]:
-    needed = [f"{side}_hip", f"{side}_knee", f"{side}_ankle"]
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise ValueError(f"the height needs {', '.join(missing)} among the keypoints: there are {', '.join(names)}")
-    steps = np.diff(track.keypoints[:, [list(names).index(name) for name in needed]], axis=1)
-    return np.asarray(np.hypot(steps[..., 0], steps[..., 1]).sum(axis=1))
-
-
 def _is_standing(track: Track, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Return (T,) whether trunk and legs, as far as seen, are upright; a leg that is not seen may be anywhere."""
-    is_standing = np.zeros(len(track.scores), dtype=np.bool_)
+    """Return (T,) whether the trunk is upright, and the legs as far as they are seen."""
+    is_standing = np.ones(len(track.scores), dtype=np.bool_)
     for definition in UPRIGHT:
         degrees = angle_over_time(track, names, definition)
-        if degrees is None:
-            continue
-        lean = np.abs((degrees + 180) % 360 - 180)  # a person who has turned head over heels stands at 360
-        is_standing = lean < MAX_BEND if definition.name == "trunk" else is_standing & ~(lean >= MAX_BEND)
+        if degrees is not None:
+            lean = np.abs((degrees + 180) % 360 - 180)  # a person who has turned head over heels stands at 360
+            is_standing &= lean < MAX_BEND if definition.name == "trunk" else ~(lean >= MAX_BEND)
     return is_standing
 
 
-def _median_scale(factors: NDArray[np.float64]) -> Scale:
+def _median_scale(factors: Floats) -> Scale:
     low, middle, high = np.quantile(factors, [0.25, 0.5, 0.75])
     return Scale(float(middle), len(factors), float((high - low) / middle))
 

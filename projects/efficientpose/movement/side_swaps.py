@@ -1,4 +1,4 @@
-"""Left and right exchanged for a few frames, as networks do in side views: found over time and put right.
+"""Left and right exchanged for a few frames, as networks do in side views: found over time and exchanged back.
 
 Each left/right pair of keypoints is predicted from the frames before by constant velocity. Where the pairs fit their
 predictions clearly better when exchanged, the sides change there. First all pairs are judged together (the whole body),
@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.core.skeleton import mirror_name
-from efficientpose.movement.outliers import person_size
-from efficientpose.movement.recording import stretches
+from efficientpose.movement.recording import Floats, person_size, stretches
 
 CLEARLY_BETTER = 0.5  # exchanged sides must lie within half the distance of the others
 
@@ -33,8 +32,8 @@ class SideRepair(NamedTuple):
         is_exchanged: (T, K) which keypoints now hold what their partner on the other side held.
     """
 
-    keypoints: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    keypoints: Floats
+    scores: Floats
     is_exchanged: NDArray[np.bool_]
 
 
@@ -46,16 +45,16 @@ def side_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def repair_sides(
-    keypoints: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    seconds: NDArray[np.float64],
+    keypoints: Floats,
+    scores: Floats,
+    seconds: Floats,
     names: Sequence[str],
     *,
     max_seconds: float = 0.5,
     max_age: float = 0.2,
     min_gain: float = 0.04,
 ) -> SideRepair:
-    """Put left and right back where they were exchanged for a while.
+    """Exchange left and right back where they were exchanged for a while.
 
     Args:
         keypoints: (T, K, 2) pixels, NaN where there are none.
@@ -66,7 +65,7 @@ def repair_sides(
         max_age: How long ago a keypoint may have been seen to predict it, in seconds. After longer, sides are judged
             anew.
         min_gain: How much nearer to its prediction a keypoint must be when exchanged, on average over the pairs, as
-            a share of the person's size in the picture: closer sides than that cannot be told apart.
+            a share of the person's size in the image: closer sides than that cannot be told apart.
 
     Raises:
         ValueError: If a setting is not positive.
@@ -81,8 +80,8 @@ def repair_sides(
         return SideRepair(keypoints.copy(), scores.copy(), np.zeros(scores.shape, dtype=np.bool_))
     for group in [pairs, *([pair] for pair in pairs)]:
         current = np.take_along_axis(keypoints, sources[..., None], axis=1)
-        sides = _follow_sides(current[:, np.array(group)], seconds, max_age=max_age, min_gain=gain)
-        is_wrong = _short_runs(sides, seconds, max_seconds=max_seconds)
+        is_exchanged, starts_anew = _follow_sides(current[:, group], seconds, max_age=max_age, min_gain=gain)
+        is_wrong = _short_runs(is_exchanged, starts_anew, seconds, max_seconds=max_seconds)
         for left, right in group:
             sources[is_wrong, left], sources[is_wrong, right] = sources[is_wrong, right], sources[is_wrong, left]
     return SideRepair(
@@ -92,22 +91,15 @@ def repair_sides(
     )
 
 
-class _Sides(NamedTuple):
-    """Which way round each frame is, compared with where its chain of frames began.
-
-    Attributes:
-        is_exchanged: (T,) whether it fits that beginning when exchanged.
-        starts_anew: (T,) frames that nothing before could predict.
-    """
-
-    is_exchanged: NDArray[np.bool_]
-    starts_anew: NDArray[np.bool_]
-
-
 def _follow_sides(
-    points: NDArray[np.float64], seconds: NDArray[np.float64], *, max_age: float, min_gain: float
-) -> _Sides:
-    """Follow (T, pairs, 2 sides, 2) points through time; ``min_gain`` is in pixels."""
+    points: Floats, seconds: Floats, *, max_age: float, min_gain: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Follow (T, pairs, 2 sides, 2) points through time; ``min_gain`` is in pixels.
+
+    Returns:
+        (T,) whether a frame fits the beginning of its chain of frames when exchanged, and (T,) which frames begin a
+        chain because nothing before could predict them.
+    """
     num_frames = len(points)
     is_exchanged, starts_anew = np.zeros(num_frames, dtype=np.bool_), np.zeros(num_frames, dtype=np.bool_)
     last = np.full(points.shape[1:], np.nan)
@@ -130,10 +122,10 @@ def _follow_sides(
         velocity = np.where(is_seen, step, velocity)
         last = np.where(is_seen, current, last)
         last_seconds[is_seen[..., 0]] = seconds[frame]
-    return _Sides(is_exchanged, starts_anew)
+    return is_exchanged, starts_anew
 
 
-def _fits_better_exchanged(current: NDArray[np.float64], predicted: NDArray[np.float64], min_gain: float) -> bool:
+def _fits_better_exchanged(current: Floats, predicted: Floats, min_gain: float) -> bool:
     """Compare (pairs, 2, 2) points with predictions of the same shape, over pairs that both ways can be measured in."""
     kept = np.hypot(*np.moveaxis(current - predicted, 2, 0))
     exchanged = np.hypot(*np.moveaxis(current[:, ::-1] - predicted, 2, 0))
@@ -146,21 +138,19 @@ def _fits_better_exchanged(current: NDArray[np.float64], predicted: NDArray[np.f
     return bool(is_clear and kept_distance - exchanged_distance > min_gain)
 
 
-def _short_runs(sides: _Sides, seconds: NDArray[np.float64], *, max_seconds: float) -> NDArray[np.bool_]:
+def _short_runs(
+    is_exchanged: NDArray[np.bool_], starts_anew: NDArray[np.bool_], seconds: Floats, *, max_seconds: float
+) -> NDArray[np.bool_]:
     """Return the (T,) frames of short runs that differ from the long ones, in each chain of frames by itself."""
     is_wrong = np.zeros(len(seconds), dtype=np.bool_)
     interval = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     everywhere = np.ones(len(seconds), dtype=np.bool_)
-    for chain in stretches(everywhere, sides.starts_anew):
-        labels = sides.is_exchanged[chain]
-        changes = np.diff(labels, prepend=labels[0])
-        runs = stretches(everywhere[chain], changes)
-        times = seconds[chain]
+    for chain in stretches(everywhere, starts_anew):
+        labels, times = is_exchanged[chain], seconds[chain]
+        runs = stretches(everywhere[chain], np.diff(labels, prepend=labels[0]))
         is_long = [times[run.stop - 1] - times[run.start] + interval > max_seconds * (1 + 1e-9) for run in runs]
-        first_long = [run for run, is_run_long in zip(runs, is_long, strict=True) if is_run_long][:1]
-        right = bool(labels[first_long[0].start]) if first_long else bool(labels.mean() > 0.5)
+        right = bool(labels[runs[is_long.index(True)].start]) if any(is_long) else bool(labels.mean() > 0.5)
         for run, is_run_long in zip(runs, is_long, strict=True):
-            if is_run_long:
-                right = bool(labels[run.start])
+            right = bool(labels[run.start]) if is_run_long else right
             is_wrong[chain][run] = labels[run] != right
     return is_wrong

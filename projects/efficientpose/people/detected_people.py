@@ -1,4 +1,4 @@
-"""Everybody whom a person detector finds, each looked at in a box of their own."""
+"""The people that a person detector finds, each looked for in a bounding box of their own."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import numpy as np
 from efficientpose.core.boxes import Boxes, box_to_follow
 from efficientpose.core.images import check_image
 from efficientpose.core.poses import CropMaps, Estimator, Pose, skeleton_of
-from efficientpose.people.detectors import PersonDetector, suppress_doubles
+from efficientpose.people.detectors import PersonDetector, suppress_overlapping
 
 MIN_SIDE = 2
-"""Boxes that are narrower or lower inside the picture are left out, pixels."""
+"""Boxes that are narrower or lower inside the image are left out, pixels."""
 
 MAX_FOLLOWED_OVERLAP = 0.7
 """Intersection over union from which two people who are followed have become one."""
@@ -20,24 +20,19 @@ class DetectedPeople:
     """Looks for people where a detector finds them; a drop-in for the estimator it holds.
 
     With ``detect_every`` above 1, frames are given in order, and between the frames that the detector sees each person
-    is looked for where the last frame's pose was. The detector is also asked where nobody is left to follow.
+    is looked for where the last frame's pose was. The detector also sees the frames with no person left to follow.
 
     Args:
         estimator: What finds the pose in a box.
         detector: What finds the boxes.
-        detect_every: The detector sees the first of so many frames.
+        detect_every: The detector sees the first of so many frames, 1 or more.
 
     Attributes:
         name: The estimator's.
         skeleton: The estimator's.
-
-    Raises:
-        ValueError: If ``detect_every`` is below 1.
     """
 
     def __init__(self, estimator: Estimator, detector: PersonDetector, *, detect_every: int = 1) -> None:
-        if detect_every < 1:
-            raise ValueError(f"the detector sees every first, second, ... frame, not every {detect_every}th")
         self.name = estimator.name
         self.skeleton = skeleton_of(estimator)
         self._estimator = estimator
@@ -47,7 +42,7 @@ class DetectedPeople:
         self._followed = np.empty((0, 4), np.float32)
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find everybody; none where there is nobody.
+        """Find all people; none where there is none.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -61,8 +56,7 @@ class DetectedPeople:
         height, width = check_image(image).shape[:2]
         people = self._followed
         if self._num_frames % self._detect_every == 0 or not len(people):
-            found = check_found(self._detector.detect(image), image_size=(width, height), source=self._detector)
-            people = found[:, :4]
+            people = check_found(self._detector.detect(image), image_size=(width, height), source=self._detector)[:, :4]
         self._num_frames += 1
         poses = self._estimator.predict(image, people) if len(people) else ()
         if self._detect_every > 1:
@@ -70,16 +64,12 @@ class DetectedPeople:
         return poses
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of a box, or of the whole image, and its maps.
-
-        Raises:
-            ValueError: If image or box is unusable.
-        """
+        """Return the estimator's crop and maps of a box, or of the whole image."""
         return self._estimator.predict_maps(image, box)
 
 
 def check_found(found: np.ndarray, *, image_size: tuple[int, int], source: object) -> np.ndarray:
-    """Return what a detector found, (N, 5) float32, as far as it lies in the picture.
+    """Return what a detector found, (N, 5) float32, as far as it lies in the image.
 
     Raises:
         ValueError: If it is something else than boxes with scores.
@@ -96,11 +86,7 @@ def check_found(found: np.ndarray, *, image_size: tuple[int, int], source: objec
 
 
 def _boxes_to_follow(poses: Sequence[Pose], *, image_size: tuple[int, int]) -> np.ndarray:
-    """Return where to look for those who were found surely enough, (N, 4)."""
-    followed = []
-    for pose in poses:
-        box = box_to_follow(pose.keypoints, image_size=image_size)
-        if box is not None:
-            followed.append((*box, pose.keypoints[:, 2].mean()))
-    people = np.array(followed, np.float32).reshape(-1, 5)
-    return suppress_doubles(people, max_overlap=MAX_FOLLOWED_OVERLAP)[:, :4]
+    """Return the boxes, (N, 4), of the people whose poses score well enough to be followed."""
+    pairs = [(box_to_follow(pose.keypoints, image_size=image_size), pose.keypoints[:, 2].mean()) for pose in poses]
+    people = np.array([(*box, score) for box, score in pairs if box is not None], np.float32).reshape(-1, 5)
+    return suppress_overlapping(people, max_overlap=MAX_FOLLOWED_OVERLAP)[:, :4]

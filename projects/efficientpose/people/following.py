@@ -11,15 +11,15 @@ from efficientpose.core.similarity import box_overlaps
 from efficientpose.people.search import find_people
 
 FRAMES_BETWEEN_SEARCHES: Final = 10
-"""A search takes as long as eighty frames, so while nobody is there it is not made in each."""
+"""A search takes as long as eighty frames, so it is not made in each frame without a person."""
 
 
 class Follower:
-    """Looks for one person where the last frame's was; a drop-in for the estimator it holds.
+    """Looks for one person where the last frame's pose was; a drop-in for the estimator it holds.
 
-    Frames are given in order. The first, unless told otherwise, and each one after the person was lost is taken as a
-    whole; where that shows nobody, the picture is searched through windows of several sizes: in the first such frame,
-    and then in every tenth. Of several people the search takes the one where the person was last, else the surest. A
+    Frames are given in order. The first, unless told otherwise, and each after the person was lost is looked at as a
+    whole. Where that shows no person, windows of several sizes are searched: in the first such frame, then in every
+    tenth. Of several people the search takes the one where the person was last, else the one with the best score. A
     person is lost when the mean of the scores falls below ``min_mean_score``, or fewer than four keypoints are sure.
 
     Args:
@@ -54,7 +54,7 @@ class Follower:
             boxes: One box x1, y1, x2, y2 to look in, in place of the last frame's.
 
         Returns:
-            One pose; of low scores where nobody is found.
+            One pose; of low scores where no person is found.
 
         Raises:
             ValueError: If the image is unusable, or there are several boxes.
@@ -73,15 +73,11 @@ class Follower:
         return (pose,)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of a box, or of the whole image, and its maps.
-
-        Raises:
-            ValueError: If image or box is unusable.
-        """
+        """Return the estimator's crop and maps of a box, or of the whole image."""
         return self._estimator.predict_maps(image, box)
 
     def _search(self, image: np.ndarray) -> Pose | None:
-        """Return the person if it is time to search and there is one; the next frame's box is then theirs."""
+        """Return the person if it is time to search and there is one, and look there in the next frame."""
         if self._frames_to_search:
             self._frames_to_search -= 1
             return None
@@ -91,15 +87,12 @@ class Follower:
         known = [(pose, box) for pose, box in zip(people, boxes, strict=True) if box is not None]
         if not known:
             return None
-        pose, self._next_box = known[self._choose(np.array([box for _, box in known]))]
+        overlaps = [0.0] * len(known)
+        if self._last_box is not None:
+            overlaps = box_overlaps(np.array([box for _, box in known]), self._last_box[None])[:, 0].tolist()
+        pose, self._next_box = known[int(np.argmax(overlaps))]  # the first, which scores best, if none overlaps
         self._frames_to_search = 0
         return pose
-
-    def _choose(self, boxes: np.ndarray) -> int:
-        """Return whose box overlaps most with where the person was last; the first if none does."""
-        if self._last_box is None:
-            return 0
-        return int(box_overlaps(boxes, self._last_box[None])[:, 0].argmax())
 
     def _box_around(self, pose: Pose, image: np.ndarray) -> np.ndarray | None:
         size = (image.shape[1], image.shape[0])

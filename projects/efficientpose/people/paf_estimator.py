@@ -1,4 +1,4 @@
-"""Everybody in a picture from one pass of an exported model file; needs NumPy, OpenCV and one inference engine."""
+"""All people in an image from one pass of an exported model file; needs NumPy, OpenCV and one inference engine."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ from efficientpose.runtime.metadata import MetadataError
 
 
 class PafEstimator:
-    """Finds people by grouping part affinity fields; what it costs does not grow with their number.
+    """Finds people by grouping part affinity fields; its cost does not grow with their number.
 
-    The scene is scaled to fit the file's input, aspect kept: export at the shape of your pictures. One estimator serves
+    The image is scaled to fit the file's input, aspect kept: export at the shape of your images. One estimator serves
     one thread at a time.
 
     Args:
@@ -74,31 +74,31 @@ class PafEstimator:
         return cls(loaded, flip_test=flip_test)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
-        """Find everybody, best first; none where there is nobody.
+        """Find all people, best first.
 
         Args:
             image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
             boxes: None; people are found without.
 
         Raises:
-            ImageError: If the file is no usable picture.
-            ValueError: If the array is no such picture, or there are boxes.
+            ImageError: If the file is no usable image.
+            ValueError: If the array is no such image, or there are boxes.
         """
         if boxes is not None:
-            raise ValueError(f"people are found by themselves here: leave out the {len(boxes)} boxes")
+            raise ValueError(f"people are found without boxes here: leave out the {len(boxes)} boxes")
         pixels = load_image(image)
         frame = self._frame(pixels)
         heatmaps, pafs = self._infer(frame.cut(pixels))
         return self._decoder.decode(heatmaps, pafs, frame)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of the scene, and its maps.
+        """Return the network's input and its maps.
 
         Raises:
             ValueError: If the image is unusable, or there is a box.
         """
         if box is not None:
-            raise ValueError("people are found by themselves here: leave out the box")
+            raise ValueError("people are found without boxes here: leave out the box")
         scene = self._frame(check_image(image)).cut(image)
         heatmaps, pafs = self._infer(scene)
         return CropMaps(crop=scene, heatmaps=heatmaps, pafs=pafs)

@@ -1,7 +1,7 @@
-"""Find people with the pose network itself: it looks through windows of several sizes, and again around what it found.
+"""Find people with the pose network itself: in windows of several sizes, and again around what it found.
 
-The heatmaps' peaks are high where one person fills the window, and low where there is nobody or the scale is wrong, so
-the mean score says where to look closer. It needs no detector, and takes about as long as eighty people.
+The heatmaps' peaks are high where one person fills the window, and low where there is no person or the scale is wrong,
+so the mean score says where to look closer. It needs no detector, and takes about as long as eighty people.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from efficientpose.core.similarity import (
 )
 
 WINDOW_SIZES: Final = (1.0, 0.7, 0.5, 0.35)
-"""Sides of the windows, per the picture's shorter side. A person half as high as a window is still seen in it."""
+"""Sides of the windows, per the image's shorter side. A person half as high as a window is still found in it."""
 
 OVERLAP: Final = 0.5
 
@@ -36,18 +36,13 @@ SAME_PERSON: Final = 0.5
 """Object keypoint similarity from which two poses are of one person."""
 
 PART_OF_PERSON: Final = 0.8
-"""Share of a pose's box inside a better and larger one's from which it is a part of that person: a half, squeezed into
-a window."""
+"""Share of a pose's box inside a better and larger one's from which it is a part of that person, cut by a window."""
 
 
 class SearchDetector:
-    """A person detector (see :mod:`efficientpose.people.detectors`) that searches with :func:`find_people`.
+    """A person detector that searches with :func:`find_people`; ``estimator`` finds the pose in a box."""
 
-    Args:
-        estimator: What finds the pose in a box.
-    """
-
-    title = "the pose network itself, which looks through windows of several sizes"
+    title = "the pose network itself, in windows of several sizes"
 
     def __init__(self, estimator: Estimator) -> None:
         self._estimator = estimator
@@ -62,23 +57,20 @@ class SearchDetector:
             ValueError: If the image is unusable.
         """
         size = (image.shape[1], image.shape[0])
-        found = []
-        for pose in find_people(self._estimator, image):
-            box = box_around_pose(pose.keypoints, image_size=size)
-            if box is not None:
-                found.append((*box, _mean_score(pose)))
-        return np.array(found, np.float32).reshape(-1, 5)
+        people = find_people(self._estimator, image)
+        pairs = [(box_around_pose(pose.keypoints, image_size=size), _mean_score(pose)) for pose in people]
+        return np.array([(*box, score) for box, score in pairs if box is not None], np.float32).reshape(-1, 5)
 
 
 def find_people(
     estimator: Estimator, image: np.ndarray, *, min_mean_score: float = MIN_PERSON_SCORE
 ) -> tuple[Pose, ...]:
-    """Find everybody in a picture without boxes, best first; none where there is nobody.
+    """Find all people in an image without boxes, best first.
 
     Args:
         estimator: What finds the pose in a box.
         image: (H, W, 3) uint8, BGR.
-        min_mean_score: Mean of a person's scores from which the person counts.
+        min_mean_score: A person of a lower mean score does not count.
 
     Raises:
         ValueError: If the image is unusable.

@@ -1,6 +1,6 @@
-"""Poses from pictures with an exported model file; needs NumPy, OpenCV and one inference engine."""
+"""Poses from images with an exported model file; needs NumPy, OpenCV and one inference engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,16 +17,16 @@ from efficientpose.runtime.engines import load_engine
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata
 
 MAX_BATCH = 16
-"""Crops that the network takes at once; more people than that are taken in turns, so memory stays bounded."""
+"""Crops that the network takes at once; of more people there are several batches, so memory stays bounded."""
 
 
 class CutPeople(NamedTuple):
-    """The people of one picture, ready for the network.
+    """The people of one image, ready for the network.
 
     Attributes:
-        boxes: (N, 4) as they count.
+        boxes: (N, 4) x1, y1, x2, y2 in image pixels.
         crops: N times (input height, input width, 3) uint8, BGR.
-        regions: What of the picture each crop shows.
+        regions: What of the image each crop shows.
     """
 
     boxes: np.ndarray
@@ -99,54 +99,43 @@ class PoseEstimator:
             One pose a box, in the same order, in the image's pixel-centre indices.
 
         Raises:
-            ImageError: If the file is no usable picture.
-            ValueError: If the array is no such picture, or a box is empty, not finite or outside the image.
+            ImageError: If the file is no usable image.
+            ValueError: If the array is no such image, or a box is empty, not finite or outside the image.
         """
-        return self.predict_batch([image], None if boxes is None else [boxes])[0]
+        return self._predict(self.prepare(image, boxes))
 
     def predict_batch(
         self, images: Sequence[str | Path | np.ndarray], boxes: Sequence[Boxes | None] | None = None
     ) -> tuple[tuple[Pose, ...], ...]:
-        """Find the people of several pictures, their crops in common batches.
+        """Find the people of several images, their crops in common batches.
 
         Args:
             images: Files, or arrays as for :meth:`predict`.
-            boxes: For each picture its boxes, or None for the whole of it; None for the whole of every picture.
+            boxes: For each image its boxes, or None for the whole of it; None for the whole of every image.
 
         Returns:
-            For each picture, one pose a box.
+            For each image, one pose a box.
 
         Raises:
-            ImageError: If a file is no usable picture.
-            ValueError: If an array or a box is unusable, or there are not as many boxes as pictures.
+            ImageError: If a file is no usable image.
+            ValueError: If an array or a box is unusable, or there are not as many boxes as images.
         """
         people = [None] * len(images) if boxes is None else list(boxes)
         if len(people) != len(images):
-            raise ValueError(f"{len(images)} pictures need boxes for each, or None, got boxes for {len(people)}")
-        cut = [self.prepare(image, wanted) for image, wanted in zip(images, people, strict=True)]
-        crops = [crop for picture in cut for crop in picture.crops]
-        regions = [region for picture in cut for region in picture.regions]
-        keypoints = iter(
-            [
-                found
-                for start in self._starts(crops)
-                for found in self._read_keypoints(self._find_heatmaps(crops, start), regions[start:])
-            ]
+            raise ValueError(f"{len(images)} images need boxes for each, or None, got boxes for {len(people)}")
+        cuts = [self.prepare(image, wanted) for image, wanted in zip(images, people, strict=True)]
+        together = CutPeople(
+            boxes=np.concatenate([np.empty((0, 4), np.float32), *(cut.boxes for cut in cuts)]),
+            crops=[crop for cut in cuts for crop in cut.crops],
+            regions=[region for cut in cuts for region in cut.regions],
         )
-        return tuple(tuple(Pose(bbox=box, keypoints=next(keypoints)) for box in picture.boxes) for picture in cut)
+        poses = iter(self._predict(together))
+        return tuple(tuple(next(poses) for _ in cut.crops) for cut in cuts)
 
     def prepare(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> CutPeople:
-        """Cut the people out of a picture: the first of the three steps of :meth:`predict`.
+        """Cut the people out of an image: the first of the three steps of :meth:`predict`, which takes the same.
 
         The steps may run in three threads, each of them in one: a video's frames then pass through all at once.
-
-        Args:
-            image: As for :meth:`predict`.
-            boxes: The same.
-
-        Raises:
-            ImageError: As :meth:`predict`.
-            ValueError: The same.
         """
         pixels = load_image(image)
         checked = check_boxes(boxes, pixels)
@@ -154,18 +143,22 @@ class PoseEstimator:
         return CutPeople(boxes=checked, crops=[crop for crop, _ in pairs], regions=[region for _, region in pairs])
 
     def infer(self, cut: CutPeople) -> list[np.ndarray]:
-        """Run the network on what :meth:`prepare` returned; the answer is for :meth:`finish`."""
-        return [self._find_heatmaps(cut.crops, start) for start in self._starts(cut.crops)]
+        """Run the network on what :meth:`prepare` returned: heatmaps (B, K, h, w) of each batch."""
+        return [self._find_heatmaps(part.crops) for part in self._batches(cut)]
 
     def finish(self, cut: CutPeople, heatmaps: list[np.ndarray]) -> tuple[Pose, ...]:
-        """Read the poses off the network's answer, the last step."""
-        starts = self._starts(cut.crops)
-        pairs = zip(starts, heatmaps, strict=True)
-        keypoints = [found for start, some in pairs for found in self._read_keypoints(some, cut.regions[start:])]
-        return tuple(Pose(bbox=box, keypoints=found) for box, found in zip(cut.boxes, keypoints, strict=True))
+        """Read the poses off the heatmaps that :meth:`infer` returned: the last step."""
+        poses: list[Pose] = []
+        for batch in heatmaps:
+            here = slice(len(poses), len(poses) + len(batch))
+            peaks = self._peaks.find(batch)
+            points = to_image(peaks.keypoints, cut.regions[here], input_size=self._input_size)  # (B, K, 2)
+            keypoints = np.concatenate((points, peaks.scores[..., None]), axis=2, dtype=np.float32)
+            poses += [Pose(bbox=box, keypoints=found) for box, found in zip(cut.boxes[here], keypoints, strict=True)]
+        return tuple(poses)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of one person, and its maps as they are, without flip test.
+        """Return the network's input for one person and its maps, without flip test.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -184,24 +177,23 @@ class PoseEstimator:
         region = find_region(box, image_size=(width, height), input_size=self._input_size)
         return cut_crop(image, region, input_size=self._input_size), region
 
-    def _starts(self, crops: list[np.ndarray]) -> range:
-        """Return where each batch of crops begins."""
-        return range(0, len(crops), self._engine.batch_size or MAX_BATCH)
+    def _batches(self, cut: CutPeople) -> Iterator[CutPeople]:
+        size = self._engine.batch_size or MAX_BATCH
+        for start in range(0, len(cut.crops), size):
+            here = slice(start, start + size)
+            yield CutPeople(cut.boxes[here], cut.crops[here], cut.regions[here])
 
-    def _find_heatmaps(self, crops: list[np.ndarray], start: int) -> np.ndarray:
-        """Return the heatmaps (B, K, h, w) of the batch that begins there."""
-        some = crops[start : start + (self._engine.batch_size or MAX_BATCH)]
-        heatmaps = self._infer(some)[0]
+    def _predict(self, cut: CutPeople) -> tuple[Pose, ...]:
+        """Return the poses, batch by batch, so that the heatmaps of all never lie in memory together."""
+        return tuple(pose for part in self._batches(cut) for pose in self.finish(part, self.infer(part)))
+
+    def _find_heatmaps(self, crops: list[np.ndarray]) -> np.ndarray:
+        """Return the heatmaps (B, K, h, w) of a batch, with flip test if asked."""
+        heatmaps = self._infer(crops)[0]
         if self.flip_test:
-            mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in some])[0]
+            mirrored = self._infer([np.ascontiguousarray(crop[:, ::-1]) for crop in crops])[0]
             heatmaps = average_mirrored(heatmaps, mirrored, flip_indices=self.metadata.flip_indices)
         return heatmaps
-
-    def _read_keypoints(self, heatmaps: np.ndarray, regions: list[Region]) -> np.ndarray:
-        """Return (B, K, 3) x, y and score in image pixels, with as many of the regions as there are maps."""
-        peaks = self._peaks.find(heatmaps)
-        keypoints = to_image(peaks.keypoints, regions[: len(heatmaps)], input_size=self._input_size)
-        return np.concatenate((keypoints, peaks.scores[..., None]), axis=2, dtype=np.float32)
 
     def _infer(self, crops: list[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Return the outputs of a batch; one that is too small for a network of a fixed batch size is filled up."""

@@ -1,10 +1,8 @@
 """What an exported model file says of itself, so that running it needs nothing else."""
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal
 
 from efficientpose.core.skeleton import Limb, Skeleton
 
@@ -17,20 +15,14 @@ FORMAT = 1
 Layout = Literal["nchw", "nhwc"]
 Precision = Literal["float32", "float16", "int8"]
 
-MAX_SIGMA: Final = 0.5
-"""Peaks wider than half the input are none."""
-
-MAX_BLUR_SIGMA: Final = 16.0
-"""Pixels; a wider blur would join what lies two cells of the heatmaps apart."""
-
 
 class MetadataError(ValueError):
-    """A model file says nothing of itself, or something that cannot be used; the message says what."""
+    """A model file does not say how to use it, or keeps no promise it makes; the message says what."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """How to feed an exported network and to read its answer.
+    """How to feed an exported network and to read its output.
 
     Attributes:
         variant: Name of the variant, such as "rt" or "ii_lite".
@@ -86,7 +78,7 @@ class ModelMetadata:
             source: The file, for messages.
 
         Raises:
-            MetadataError: If there is none, it is no such JSON, of a newer format, or an entry is missing or unusable.
+            MetadataError: If there is none, it is no such JSON, of another format, or has other entries.
         """
         if not text:
             raise MetadataError(
@@ -105,59 +97,7 @@ class ModelMetadata:
         expected = {field.name for field in fields(cls)}
         if wrong := sorted(expected ^ entries.keys()):
             raise MetadataError(f"{source}: entries missing or unknown: {', '.join(wrong)}; export the model again")
-        metadata = cls(**_as_tuples(entries))
-        metadata._check(source)
-        return metadata
-
-    def _check(self, source: str) -> None:
-        if (fault := self._find_fault()) is not None:
-            raise MetadataError(f"{source}: its entry {METADATA_KEY!r} is unusable: {fault}; export the model again")
-        try:
-            fits = self._hangs_together()
-        except (TypeError, ValueError):  # an entry of another type, or a list of another length
-            fits = False
-        if not fits:
-            raise MetadataError(f"{source}: its entry {METADATA_KEY!r} does not hang together: {self}")
-
-    def _find_fault(self) -> str | None:
-        """Return which entry by itself cannot be right, and what would be; None if each can."""
-        for name in ("variant", "version", "weights"):
-            if not isinstance(value := getattr(self, name), str):
-                return f"{name} is {value!r}, and must be a text"
-        if self.precision not in get_args(Precision):
-            return f"precision is {self.precision!r}, and must be one of {', '.join(get_args(Precision))}"
-        if not (_is_number(self.sigma) and 0 < self.sigma <= MAX_SIGMA):
-            return f"sigma is {self.sigma!r}, and must be a fraction of the input above 0, at most {MAX_SIGMA:g}"
-        if not (_is_number(self.blur_sigma) and 0 <= self.blur_sigma <= MAX_BLUR_SIGMA):
-            return f"blur_sigma is {self.blur_sigma!r}, and must be pixels, 0 to {MAX_BLUR_SIGMA:g}"
-        return None
-
-    def _hangs_together(self) -> bool:
-        num_keypoints = len(self.keypoint_names)
-        indices = [*self.flip_indices, *(joint for one, other in self.limbs for joint in (one, other))]
-        width, height = self.input_size
-        scales = [] if self.mean is None or self.std is None else [*zip(self.mean, self.std, strict=True)]
-        return (
-            self.input_layout in get_args(Layout)
-            and self.heatmap_stride in (1, 8)
-            and all(isinstance(name, str) for name in self.keypoint_names)
-            and all(isinstance(number, int) for number in (width, height, *indices))
-            and min(width, height) > 0
-            and len(self.flip_indices) == num_keypoints
-            and set(indices) <= set(range(num_keypoints))
-            and (self.mean is None) == (self.std is None)
-            and len(scales) in (0, 3)
-            and all(math.isfinite(mean) and 0 < std < math.inf for mean, std in scales)
-            and isinstance(self.has_pafs, bool)
-        )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _as_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _as_tuple(value) for name, value in entries.items()}
+        return cls(**{name: _as_tuple(value) for name, value in entries.items()})
 
 
 def _as_tuple(value: Any) -> Any:

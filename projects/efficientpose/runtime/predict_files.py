@@ -1,4 +1,4 @@
-"""Predict files and folders: pictures in, overlays and ``predictions.json`` out; no bad file stops the rest."""
+"""Predict image files: images in, overlays and ``predictions.json`` out; no bad file stops the rest."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from efficientpose.core.images import ImageError, read_image, write_image
 from efficientpose.core.poses import Estimator, ImagePoses, Pose, skeleton_of, write_predictions
 
 PREDICTIONS_FILE = "predictions.json"
-People = Sequence[Sequence[float]]
+BoxList = Sequence[Sequence[float]]
 
 
 @dataclass
@@ -21,24 +21,24 @@ class JobResult:
     """What a job wrote.
 
     Attributes:
-        images: Poses of every picture that could be used.
-        pictures: Overlays and maps written, in order.
+        images: Poses of every image that could be used.
+        drawn: Overlays and maps written, in order.
         errors: One message for every file that could not be used.
     """
 
     images: list[ImagePoses] = field(default_factory=list)
-    pictures: list[Path] = field(default_factory=list)
+    drawn: list[Path] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
-def read_boxes(path: Path) -> dict[str, People]:
+def read_boxes(path: Path) -> dict[str, BoxList]:
     """Read people's boxes: a JSON object, file name → list of [x1, y1, x2, y2] in image pixels.
 
     Raises:
         ValueError: If the file cannot be read or holds something else.
     """
     try:
-        boxes = json.loads(path.read_text(encoding="utf-8"))
+        boxes: dict[str, BoxList] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(boxes, dict) or not all(_are_boxes(people) for people in boxes.values()):
@@ -53,18 +53,18 @@ def _are_boxes(people: object) -> bool:
     )
 
 
-def find_boxes(image: Path, boxes: Mapping[str, People] | None) -> People | None:
-    """Return a picture's boxes by its path as given, else by its file name; None if no boxes are given at all.
+def find_boxes(image: Path, boxes: Mapping[str, BoxList] | None) -> BoxList | None:
+    """Return the boxes of an image or video by its path as given, else by its file name; None if none are given at all.
 
     Raises:
-        ImageError: If boxes are given, but not for this picture.
+        ImageError: If boxes are given, but not for this one.
     """
     if boxes is None:
         return None
     for key in (str(image), image.name):
         if key in boxes:
             return boxes[key]
-    raise ImageError(f"{image}: no boxes are given for this picture")
+    raise ImageError(f"{image}: no boxes are given for it")
 
 
 def predict_files(
@@ -72,20 +72,20 @@ def predict_files(
     images: Sequence[Path],
     folder: Path,
     *,
-    boxes: Mapping[str, People] | None = None,
+    boxes: Mapping[str, BoxList] | None = None,
     draw_maps: frozenset[str] = frozenset(),
     on_image_done: Callable[[], None] = lambda: None,
 ) -> JobResult:
-    """Predict pictures one by one; write everything found so far even if interrupted.
+    """Predict images one by one; write everything found so far even if interrupted.
 
     Args:
         estimator: The network.
-        images: Pictures, as :func:`~efficientpose.core.images.find_images` lists them.
+        images: As :func:`~efficientpose.core.images.find_images` lists them.
         folder: Where overlays and ``predictions.json`` go; it must exist.
-        boxes: People's boxes by path or file name, none for a picture without people; None takes every picture as one
+        boxes: People's boxes by path or file name, none for an image without people; None takes every image as one
             person.
         draw_maps: Of "heatmaps" and "pafs", what is drawn besides the overlay.
-        on_image_done: Called after each picture.
+        on_image_done: Called after each image.
 
     Raises:
         OSError: If a result cannot be written.
@@ -105,13 +105,13 @@ def predict_files(
             finally:
                 on_image_done()
             stem = free_stem(path.stem, taken)
-            result.pictures.append(
+            result.drawn.append(
                 write_image(draw_poses(image, poses, skeleton=skeleton_of(estimator)), folder / f"{stem}_pose.jpg")
             )
             height, width = image.shape[:2]
             result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
             if draw_maps:
-                result.pictures += _write_maps(estimator, image, poses, folder / stem, draw_maps)
+                result.drawn += _write_maps(estimator, image, poses, folder / stem, draw_maps)
     finally:
         write_predictions(
             result.images, folder / PREDICTIONS_FILE, model=estimator.name, skeleton=skeleton_of(estimator)
@@ -133,13 +133,14 @@ def _write_maps(
     estimator: Estimator, image: np.ndarray, poses: Sequence[Pose], stem: Path, draw_maps: frozenset[str]
 ) -> list[Path]:
     written = []
+    skeleton = skeleton_of(estimator)
     for number, pose in enumerate(poses, start=1):
         maps = estimator.predict_maps(image, pose.bbox.tolist())
         suffix = "" if len(poses) == 1 else f"_{number}"
         if "heatmaps" in draw_maps:
-            picture = draw_heatmaps(maps.crop, maps.heatmaps, skeleton=skeleton_of(estimator))
-            written.append(write_image(picture, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
+            drawing = draw_heatmaps(maps.crop, maps.heatmaps, skeleton=skeleton)
+            written.append(write_image(drawing, stem.with_name(f"{stem.name}_heatmaps{suffix}.jpg")))
         if "pafs" in draw_maps and maps.pafs is not None:
-            picture = draw_pafs(maps.crop, maps.pafs)
-            written.append(write_image(picture, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
+            drawing = draw_pafs(maps.crop, maps.pafs)
+            written.append(write_image(drawing, stem.with_name(f"{stem.name}_pafs{suffix}.jpg")))
     return written

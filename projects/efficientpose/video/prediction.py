@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from efficientpose.core.boxes import Boxes
-from efficientpose.core.poses import Estimator, skeleton_of
+from efficientpose.core.poses import Estimator, Pose, skeleton_of
+from efficientpose.video.camera import Camera
 from efficientpose.video.pipeline import run_pipeline
-from efficientpose.video.reading import VideoError, VideoSource
+from efficientpose.video.reading import Frame, VideoError, VideoFile
 from efficientpose.video.writing import VideoResults
 
-SHARE_ANSWERED: Final = 0.9
-"""Share of a camera's frames, beyond which it is not worth telling that some were missed."""
+ENOUGH: Final = 0.9
+"""Share of a camera's frames from which it is not worth telling that some were missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +35,13 @@ class VideoResult:
 
 def predict_video(
     estimator: Estimator,
-    source: VideoSource,
+    source: VideoFile | Camera,
     folder: Path,
     *,
     name: str | None = None,
     boxes: Boxes | None = None,
     with_overlay: bool = True,
-    on_frame_done: Callable[[], None] = lambda: None,
+    on_frame_done: Callable[[Frame, tuple[Pose, ...]], None] = lambda _frame, _poses: None,
 ) -> VideoResult:
     """Find the poses in every frame; what was done so far is on disk, whatever stops it.
 
@@ -50,8 +51,8 @@ def predict_video(
         folder: Where results go; it must exist.
         name: What they are called; None for the source's name.
         boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
-        with_overlay: Whether the overlay video is written; a camera's plays in real time.
-        on_frame_done: Called after each frame, from another thread.
+        with_overlay: Whether the overlay video is written.
+        on_frame_done: Called with each frame and its poses when they are written, from another thread.
 
     Raises:
         ValueError: If the network cannot use the first frame with these boxes.
@@ -59,14 +60,8 @@ def predict_video(
         KeyboardInterrupt: By Ctrl-C, except for a camera.
     """
     errors = []
-    results = VideoResults(
-        folder,
-        name or source.name,
-        rate=source.rate,
-        with_overlay=with_overlay,
-        in_real_time=source.is_camera,
-        skeleton=skeleton_of(estimator),
-    )
+    skeleton = skeleton_of(estimator)
+    results = VideoResults(folder, name or source.name, rate=source.rate, with_overlay=with_overlay, skeleton=skeleton)
     with source, results:
         try:
             run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)
@@ -79,17 +74,12 @@ def predict_video(
         except KeyboardInterrupt:
             if not source.is_camera:  # of a camera it is the only end
                 raise
+    notes: tuple[str, ...] = ()
+    if source.is_camera and results.mean_rate < ENOUGH * source.rate:
+        notes = (f"{source.name}: {results.mean_rate:.1f} of the {source.rate:.1f} frames a second that it promises",)
     return VideoResult(
         num_frames=results.num_frames,
         files=results.files if results.num_frames else (),
         errors=(*source.problems, *errors, *results.problems),
-        notes=_compare_rates(source, results) if source.is_camera else (),
+        notes=notes,
     )
-
-
-def _compare_rates(source: VideoSource, results: VideoResults) -> tuple[str, ...]:
-    """Say when a camera's frames were missed, as they are while the network is not done with those before."""
-    rate = results.answered_rate
-    if rate is None or rate > SHARE_ANSWERED * source.rate:
-        return ()
-    return (f"{source.name}: {rate:.1f} of the {source.rate:.1f} frames a second that it promises were answered",)

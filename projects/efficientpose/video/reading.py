@@ -1,142 +1,42 @@
-"""Read videos and cameras frame by frame, and say what could not be read.
+"""Read video files frame by frame with PyAV, as players show them, and say what could not be read.
 
-OpenCV reads them with the FFmpeg that its packages bring. Damage that the decoder conceals does not show here.
+Times are the file's own. Pixels that are not square are resampled to square ones, and rotation is applied. A frame that
+FFmpeg cannot decode, or decodes from damaged data, is skipped and reported.
 """
 
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 
-MIN_STEPS: Final = 10
-"""Steps from picture to picture that must have been seen before a rate counts as constant."""
-
-EVEN_STEPS: Final = 0.95
-"""Share of the steps that are one frame long in a file of constant rate; damage may have spoilt the others."""
-
-WHOLE: Final = 0.1
-"""How far, in frames, a step may be from a whole number of frames."""
-
-ROUNDING: Final = 0.0011
-"""How far it may be in seconds: some containers round times to milliseconds."""
-
-MAX_TOLERANCE: Final = 0.4
-"""In frames, for high rates, at which a millisecond is no small part of a frame."""
-
-SUFFIXES_WITHOUT_COUNT: Final = frozenset({".m2ts", ".mkv", ".mpeg", ".mpg", ".mts", ".ts", ".webm"})
-"""Containers without a table of their frames: what is damaged is passed over, and no read fails."""
-
-
-class Container(NamedTuple):
-    """What a file says about frames that cannot be read.
-
-    Attributes:
-        may_skip: Whether frames may be passed over without a failed read.
-        is_whole_avi: Whether it is an AVI of the length its header says: nothing is cut off, and its times are counted
-            while reading, not stored.
-    """
-
-    may_skip: bool = False
-    is_whole_avi: bool = False
-
-
-def inspect_container(path: Path) -> Container:
-    """Look at a video's name and its first bytes.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
-    with path.open("rb") as file:
-        head = file.read(12)
-    is_avi = head[:4] == b"RIFF" and head[8:] == b"AVI "
-    length = 8 + int.from_bytes(head[4:8], "little")
-    return Container(
-        may_skip=path.suffix.lower() in SUFFIXES_WITHOUT_COUNT,
-        is_whole_avi=is_avi and path.stat().st_size - length in (0, 1),  # chunks are padded to even lengths
-    )
-
-
-class FrameNumbers:
-    """Gives each picture of a file its place among the file's frames.
-
-    A number is the count of reads before, failed ones included. A decoder or demuxer may drop several frames in one
-    read, though; a picture more than half a frame later than its count says is then numbered by its time, where
-
-    - the rate has been constant so far: of ten steps between pictures or more, 95 % were one frame long, and
-    - frames are known to be lost: a read has failed, here or before; or the container lets frames be passed over in
-      silence, and the step is a whole number of frames, and
-    - the header promises as many frames.
-
-    In all other cases it is the count. So a varying rate is no damage, and frames are not missed that are lost within
-    the first ten, or without any failed read from a container with a table of frames, such as MP4 or AVI. Of a file
-    without such a table, a pause of whole frames in an otherwise constant rate is taken for lost frames.
-
-    Args:
-        rate: Frames per second.
-        num_frames: What the header promises; None where it does not, and pictures are then counted only.
-        may_skip: Whether the container lets frames be passed over without a failed read.
-    """
-
-    def __init__(self, *, rate: float, num_frames: int | None, may_skip: bool) -> None:
-        self._rate = rate
-        self._num_frames = num_frames or 0
-        self._loses_frames = False
-        self._may_skip = may_skip
-        self._tolerance = min(max(WHOLE, ROUNDING * rate), MAX_TOLERANCE)
-        self._number = -1
-        self._seconds: float | None = None
-        self._num_steps = 0
-        self._num_even = 0
-
-    def place(self, *, num_failed: int, seconds: float | None) -> int:
-        """Return the number of the next picture.
-
-        Args:
-            num_failed: Reads without a picture since the last one.
-            seconds: When it is shown; None where the file does not say.
-        """
-        step = None if seconds is None or self._seconds is None else (seconds - self._seconds) * self._rate
-        counted = 1 + num_failed
-        self._loses_frames |= num_failed > 0
-        if step is not None and step > counted + 0.5 and self._proves_loss(step):
-            counted = round(step)
-        elif self._number >= 0 and not num_failed:
-            self._num_steps += 1
-            self._num_even += step is not None and abs(step - 1) <= self._tolerance
-        self._number += counted
-        self._seconds = seconds
-        return self._number
-
-    def _proves_loss(self, step: float) -> bool:
-        """Return whether a step of so many frames, more than were counted, means that frames are missing."""
-        is_constant = self._num_steps >= MIN_STEPS and self._num_even >= EVEN_STEPS * self._num_steps
-        is_skip = self._may_skip and abs(step - round(step)) <= self._tolerance
-        is_promised = self._number + round(step) <= self._num_frames
-        return is_constant and is_promised and (self._loses_frames or is_skip)
-
+if TYPE_CHECKING:
+    import av
 
 VIDEO_SUFFIXES: Final = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm"}
-    | {".wmv"}
+    {".3gp", ".avi", ".flv", ".gif", ".h264", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
+    | {".ts", ".webm", ".wmv"}
 )
-MAX_FAILURES: Final = 100
-"""Reads in a row without a picture, and reads beyond what the header promises, before a video counts as ended."""
-
-FILE_PATIENCE: Final = 20.0
-"""Seconds without a picture before a video counts as ended; a damaged header may promise any number of frames."""
-
-CAMERA_PATIENCE: Final = 1.0
-"""Seconds without a picture before a camera counts as gone."""
-
-CAMERA_PAUSE: Final = 0.02
-"""Seconds before a camera that gave no picture is asked again."""
 
 DEFAULT_RATE: Final = 30.0
+"""Frames per second where neither the file nor its codec says it."""
+
+MIN_STEPS: Final = 10
+"""Steps from frame to frame that must have been seen before a rate counts as constant."""
+
+EVEN_STEPS: Final = 0.95
+"""Share of the steps that are one frame long in a file of constant rate; damage may have changed the others."""
+
+WHOLE: Final = 0.1
+"""How far, in frames, a step may be from a whole number of frames, beyond the rounding of the file's times."""
+
+FORMATS_WITHOUT_TABLE: Final = frozenset({"matroska,webm", "mpegts", "mpeg"})
+"""FFmpeg's names of containers that are read on after damage, past frames that leave no trace but their time."""
+
+QUARTER_TURNS: Final = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+"""FFmpeg counts rotation counterclockwise, in degrees."""
 
 
 class VideoError(ValueError):
@@ -144,13 +44,13 @@ class VideoError(ValueError):
 
 
 class Frame(NamedTuple):
-    """One picture of a video.
+    """One image of a video.
 
     Attributes:
-        number: Its place among the video's frames, from 0; damaged ones count, as
-            :class:`~efficientpose.video.reading.FrameNumbers` says. Of a camera, frames are counted as read.
-        seconds: When it is shown, from the video's own timestamps; for a camera, since its first frame.
-        image: (H, W, 3) uint8, BGR, turned upright as the video's metadata say.
+        number: Its place among the video's frames, from 0; damaged ones count, as :class:`FrameNumbers` says. Of a
+            camera, frames are counted as read.
+        seconds: When it is shown, after the video's first frame.
+        image: (H, W, 3) uint8, BGR, upright and of square pixels.
     """
 
     number: int
@@ -158,191 +58,208 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
-class _Found(NamedTuple):
-    """A picture, and how many reads for how many seconds gave none before it."""
+class FrameNumbers:
+    """Gives each decoded frame its place among the file's frames.
 
-    image: np.ndarray
-    num_failed: int
-    seconds: float
-
-
-class Capture(Protocol):
-    """What of ``cv2.VideoCapture`` is used."""
-
-    def grab(self) -> bool: ...  # noqa: D102
-    def retrieve(self) -> tuple[bool, np.ndarray]: ...  # noqa: D102
-    def get(self, propId: int) -> float: ...  # noqa: D102, N803
-    def release(self) -> None: ...  # noqa: D102
-
-
-class VideoSource:
-    """An open video or camera: iterate over its frames, once.
+    Frames are counted, those that cannot be decoded included. Where the rate has been constant, the time says more: the
+    decoder or the container may pass over several frames at once. A varying rate is no damage: a longer step counts as
+    lost frames only after a frame could not be decoded, or where it is a whole number of frames in a container without
+    a table of them.
 
     Args:
-        capture: What it is read from.
-        title: What messages call it.
-        name: What results are called.
-        is_camera: Whether it has no end of its own.
-        container: What is known of the file; None for a camera.
+        rate: Frames per second.
+        tick: Seconds to which the file rounds its times.
+        has_table: Whether the container has a table of its frames.
+    """
+
+    def __init__(self, *, rate: float, tick: float, has_table: bool) -> None:
+        self._rate = rate
+        self._tolerance = min(WHOLE + tick * rate, 0.4)
+        self._has_table = has_table
+        self._has_failed = False
+        self._number = -1
+        self._seconds = 0.0
+        self._num_steps = self._num_even = 0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the rate has been constant so far."""
+        return self._num_steps >= MIN_STEPS and self._num_even >= EVEN_STEPS * self._num_steps
+
+    def place(self, seconds: float, *, num_failed: int) -> int:
+        """Return the number of the next frame.
+
+        Args:
+            seconds: When it is shown.
+            num_failed: Frames since the last one that could not be decoded.
+        """
+        step = (seconds - self._seconds) * self._rate if self._number >= 0 else 1.0  # in frames
+        self._has_failed |= num_failed > 0
+        num_passed = round(step)
+        is_whole = abs(step - num_passed) <= self._tolerance
+        if self.is_constant and (self._has_failed or (is_whole and not self._has_table)):
+            self._number += max(1, num_passed)
+        else:
+            self._number += 1 + num_failed
+        if self._number > 0 and not num_failed:
+            self._num_steps += 1
+            self._num_even += is_whole and num_passed == 1
+        self._seconds = seconds
+        return self._number
+
+
+class VideoFile:
+    """An open video file: iterate over its frames, once.
+
+    Args:
+        path: For names and messages.
+        file: The same, open.
+        container: The same, opened by PyAV.
+        stream: The stream of frames in it.
 
     Attributes:
         name: What results are called.
-        is_camera: Whether it has no end of its own.
         rate: Frames per second, the mean where it varies.
-        num_frames: How many its header promises; None where it does not, as for a camera.
+        num_frames: About how many there are; None where the file does not say.
         problems: One message for whatever could not be read, filled while iterating.
     """
 
-    def __init__(
-        self, capture: Capture, *, title: str, name: str, is_camera: bool, container: Container | None = None
-    ) -> None:
-        self.name = name
-        self.problems: list[str] = []
-        self._capture = capture
-        self._title = title
-        self._container = container or Container()
-        self.is_camera = is_camera
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
-        count = 0 if is_camera else capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.num_frames = round(count) if 0 < count < 1e9 else None
-        self._start: float | None = None
-        self._num_pauses = 0
-        self._seconds_paused = 0.0
+    is_camera = False
 
-    def __enter__(self) -> "VideoSource":
+    def __init__(
+        self, path: Path, file: IO[bytes], container: "av.container.InputContainer", stream: "av.VideoStream"
+    ) -> None:
+        self.name = path.stem
+        self._file = file
+        self.problems: list[str] = []
+        self._path = path
+        self._container = container
+        self._stream = stream
+        self._duration = (container.duration or 0) / 1e6  # of the longest stream
+        has_times = stream.start_time is not None
+        self.rate = float((has_times and stream.average_rate) or stream.guessed_rate or DEFAULT_RATE)
+        self.num_frames = stream.frames or round(self._duration * self.rate) or None
+        self._num_packets = 0
+        self._num_failed = 0
+        self._damaged_pts: set[int | None] = set()
+        self._end = 0.0  # of what was found of any stream, seconds
+
+    def __enter__(self) -> "VideoFile":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._capture.release()
+        self._container.close()
+        self._file.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames in order.
 
         Raises:
-            VideoError: If there is none, or a camera stops giving them.
+            VideoError: If there is none.
+            OSError: If the file cannot be read any further.
         """
-        numbers = FrameNumbers(rate=self.rate, num_frames=self.num_frames, may_skip=self._container.may_skip)
-        number, num_read = -1, 0
-        seconds: float | None = None
-        while (found := self._find_picture(number + 1)) is not None:
+        stream = self._stream
+        tick = float(stream.time_base or 0)
+        has_table = self._container.format.name not in FORMATS_WITHOUT_TABLE
+        numbers = FrameNumbers(rate=self.rate, tick=tick, has_table=has_table)
+        gaps: list[tuple[int, int, bool]] = []  # first and last frame, and whether one failed
+        number, num_read, seconds = -1, 0, 0.0
+        for decoded in self._decode():
+            if decoded.is_corrupt or decoded.pts in self._damaged_pts:
+                self._num_failed += 1
+                continue
             expected = number + 1
-            shown = self._camera_time() if self.is_camera else self._file_time(after=seconds)
-            number = expected if self.is_camera else numbers.place(num_failed=found.num_failed, seconds=shown)
-            if found.num_failed or number > expected:
-                self._report_gap(found, first=expected, last=number - 1)
-            if shown is None:
-                shown = number / self.rate if seconds is None else seconds + (number + 1 - expected) / self.rate
-            seconds = shown
+            shown = None if decoded.pts is None else self._time_of(decoded.pts, tick=tick)
+            if shown is None or (num_read and shown <= seconds):
+                shown = seconds + (1 + self._num_failed) / self.rate if num_read else self._num_failed / self.rate
+            number, seconds = numbers.place(shown, num_failed=self._num_failed), shown
+            if number > expected:
+                gaps.append((expected, number - 1, self._num_failed > 0))
+                self._num_failed = 0
             num_read += 1
-            yield Frame(number, seconds, found.image)
-        if seconds is None:
-            raise VideoError(f"{self._title}: it gives no pictures")
-        if self.is_camera:
-            raise VideoError(f"{self._title}: no picture after frame {number}: was it unplugged or taken away?")
-        self._report_missing(number + 1, num_read, seconds)
+            yield Frame(number, seconds, self._convert(decoded))
+        if not num_read:
+            raise VideoError(f"{self._path}: no frame of it can be read")
+        for first, last, has_failed in gaps:
+            if has_failed or numbers.is_constant:  # else the rate varies
+                frames = f"frame {first} is" if first == last else f"frames {first} to {last} are"
+                self.problems.append(f"{self._path}: {frames} damaged, skipped")
+        self._report_end(number=number, num_read=num_read)
 
-    def _find_picture(self, num_tried: int) -> _Found | None:
-        """Read until there is a picture; return None at the end."""
-        num_failed = 0
-        start: float | None = None
-        while (image := self._read()) is None:
-            start = time.monotonic() if start is None else start
-            num_failed += 1
-            if self._is_over(num_tried + num_failed, num_failed=num_failed, seconds=time.monotonic() - start):
-                return None
-            if self.is_camera:
-                time.sleep(CAMERA_PAUSE)
-        return _Found(image, num_failed, 0.0 if start is None else time.monotonic() - start)
+    def _decode(self) -> Iterator[Any]:
+        """Yield the frames that FFmpeg decodes, ``av.VideoFrame``; those it cannot are counted."""
+        import av
 
-    def _is_over(self, num_tried: int, *, num_failed: int, seconds: float) -> bool:
-        """Return whether so many reads in a row, for so many seconds, are the end and not damage or a hiccup."""
-        if self.is_camera:
-            return seconds >= CAMERA_PATIENCE
-        has_tried_all = num_tried >= (self.num_frames or 0) + MAX_FAILURES
-        return num_failed >= MAX_FAILURES and (has_tried_all or seconds >= FILE_PATIENCE)
+        try:
+            for packet in self._container.demux():
+                if packet.pts is not None and packet.time_base is not None:
+                    self._end = max(self._end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream is not self._stream:
+                    continue
+                self._num_packets += packet.size > 0 and not packet.is_discard
+                if packet.is_corrupt:
+                    self._damaged_pts.add(packet.pts)
+                try:
+                    yield from packet.decode()
+                except av.FFmpegError:
+                    self._num_failed += 1
+        except (av.InvalidDataError, av.EOFError):
+            return  # the rest is missing, and is reported as such
 
-    def _read(self) -> np.ndarray | None:
-        with suppress(cv2.error):
-            if self._capture.grab():
-                read, image = self._capture.retrieve()
-                if read and image is not None and image.size:
-                    return image
-        return None
+    def _time_of(self, pts: int, *, tick: float) -> float:
+        """Return when a frame is shown; at a constant rate without the container's rounding to its ticks."""
+        seconds = (pts - (self._stream.start_time or 0)) * tick
+        even = round(seconds * self.rate) / self.rate
+        return even if abs(even - seconds) <= tick else seconds
 
-    def _camera_time(self) -> float:
-        now = time.monotonic()
-        self._start = now if self._start is None else self._start
-        return now - self._start
+    def _convert(self, decoded: "av.VideoFrame") -> np.ndarray:
+        """Return a frame as players show it, (H, W, 3) uint8, BGR."""
+        aspect = self._stream.sample_aspect_ratio or 1  # width of a pixel per height
+        image: np.ndarray = decoded.to_ndarray(format="bgr24", width=max(1, round(decoded.width * aspect)))
+        turn = QUARTER_TURNS.get(decoded.rotation % 360)
+        return image if turn is None else cv2.rotate(image, turn)
 
-    def _file_time(self, *, after: float | None) -> float | None:
-        """Return when the frame just read is shown; None where the video does not say."""
-        seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if not np.isfinite(seconds) or seconds < 0 or (after is not None and seconds <= after):
-            return None
-        return float(seconds)
-
-    def _report_gap(self, found: _Found, *, first: int, last: int) -> None:
-        """Say what was missing before a picture; of a camera in one message, because it may run for days."""
-        if self.is_camera:
-            self._num_pauses += 1
-            self._seconds_paused += found.seconds
-            times = "once" if self._num_pauses == 1 else f"{self._num_pauses} times"
-            self.problems[:] = [f"{self._title}: it paused {times}, {self._seconds_paused:.1f} s in all, and went on"]
-            return
-        frames = f"frame {first} is" if first == last else f"frames {first} to {last} are"
-        self.problems.append(f"{self._title}: {frames} {'damaged' if found.num_failed else 'missing'}, skipped")
-
-    def _report_missing(self, num_seen: int, num_read: int, seconds: float) -> None:
-        """Compare with what the header promises; rounding and a varying rate may cost it a frame or a fiftieth."""
-        if self.num_frames is None or self.num_frames - num_seen <= max(1, self.num_frames // 50):
-            return
-        duration = self.num_frames / self.rate
-        can_be_read = f"{self._title}: {num_read} of {self.num_frames} frames can be read, the others are damaged"
-        if self._container.is_whole_avi:
+    def _report_end(self, *, number: int, num_read: int) -> None:
+        """Say where the file ends too early, or has more frames than came out."""
+        is_avi = self._container.format.name == "avi"
+        num_promised = self._stream.frames if is_avi or not self._stream.frames else self._num_packets
+        if not is_avi and self._end + 2 / self.rate < 0.98 * self._duration:
             self.problems.append(
-                f"{can_be_read}; an AVI does not tell which, so that frame numbers and times may be too low from the "
-                "first of them on"
-            )
-        elif seconds + 2 / self.rate < 0.98 * duration:
-            self.problems.append(
-                f"{self._title}: it ends after frame {num_seen - 1}, at {seconds:.2f} s of {duration:.2f} s: the file "
+                f"{self._path}: it ends after frame {number}, at {self._end:.2f} s of {self._duration:.2f} s: the file "
                 "is cut off or its end is damaged"
             )
-        else:
-            self.problems.append(can_be_read)
+        elif num_promised - number - 1 > max(1, num_promised // 50):
+            hint = "; an AVI does not tell which: frame numbers and times may be too low" if is_avi else ""
+            self.problems.append(
+                f"{self._path}: {num_read} of {num_promised} frames can be read, the rest is damaged or cut off{hint}"
+            )
 
 
-def open_video(path: Path) -> VideoSource:
+def open_video(path: Path) -> VideoFile:
     """Open a video file.
 
     Raises:
-        VideoError: If it is not there, empty, or no video that OpenCV can read.
+        VideoError: If it is not there, empty, no video that FFmpeg can read, or PyAV is not installed.
     """
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise VideoError(f"{path}: reading videos needs PyAV: pip install av") from error
     if not path.is_file():
         raise VideoError(f"{path}: no such video")
     if not path.stat().st_size:
         raise VideoError(f"{path}: the file is empty")
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
+    file = path.open("rb")  # FFmpeg itself opens names in UTF-8 only
+    try:
+        container: Any = av.open(file, metadata_errors="replace")
+        stream: Any = container.streams.best("video")
+    except av.FFmpegError:
+        stream = None
+    if stream is None or stream.codec_context is None:
+        file.close()
         raise VideoError(
-            f"{path}: not a video that OpenCV can read, or its end is missing; copy it again from where it came"
+            f"{path}: not a video that FFmpeg can read, or its end is missing; copy it again from where it came"
         )
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-    container = inspect_container(path)
-    return VideoSource(capture, title=str(path), name=path.stem, is_camera=False, container=container)
-
-
-def open_camera(number: int) -> VideoSource:
-    """Open a camera by its number, from 0.
-
-    Raises:
-        VideoError: If there is no such camera, or it is in use.
-    """
-    capture = cv2.VideoCapture(number)
-    if not capture.isOpened():
-        raise VideoError(f"camera {number}: it is not there, or another program has it")
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return VideoSource(capture, title=f"camera {number}", name=f"camera{number}", is_camera=True)
+    return VideoFile(path, file, container, stream)

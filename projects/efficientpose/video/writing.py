@@ -2,13 +2,15 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from efficientpose.core.drawing import draw_poses
@@ -16,38 +18,52 @@ from efficientpose.core.poses import Pose
 from efficientpose.core.skeleton import MPII_SKELETON, Skeleton
 from efficientpose.video.reading import Frame
 
+CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
 
-class OverlayPace:
-    """Says how often each picture of a camera is written, so that the video plays in real time.
+TICKS: Final = 60_000
+"""Of the overlay's clock in a second: MPEG-4 takes up to 65,535, and these divide the usual rates."""
 
-    A picture is written again while the next is a frame late or more, and not at all where the next is a whole frame
-    early; smaller differences are left alone, so that a camera's usual jitter neither doubles nor drops pictures.
+BITS_PER_PIXEL: Final = 2
+
+
+class OverlayVideo:
+    """An MPEG-4 video in which each frame has its own time; it can be played once it is closed.
 
     Args:
-        rate: Frames per second of the video that is written.
+        path: An ``.mp4`` file.
+        rate: About how many frames come in a second.
+        size: (width, height) of the frames, pixels.
+
+    Raises:
+        OSError: If it cannot be written.
     """
 
-    def __init__(self, *, rate: float) -> None:
-        self._rate = rate
-        self._start: float | None = None
-        self._num_written = 0
+    def __init__(self, path: Path, *, rate: float, size: tuple[int, int]) -> None:
+        import av
 
-    def count_until(self, seconds: float) -> int:
-        """Return how often the picture before one of this time is written, that is 0 for the first.
+        self.size = size
+        self._file: Any = path.open("wb")  # FFmpeg itself opens names in UTF-8 only
+        self._container = av.open(self._file, "w", format="mp4")
+        self._stream = self._container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(10_000))
+        self._stream.width, self._stream.height = size
+        self._stream.bit_rate = round(BITS_PER_PIXEL * size[0] * size[1] * rate)
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
 
-        Args:
-            seconds: When the picture was taken; no earlier than the one before.
-        """
-        if self._start is None:
-            self._start = seconds
-            return 0
-        late = (seconds - self._start) * self._rate - (self._num_written + 1)
-        count = 1 + int(late) if late > -1 else 0
-        self._num_written += count
-        return count
+    def write(self, image: np.ndarray, *, seconds: float) -> None:
+        """Append an image (H, W, 3) uint8, BGR, shown at a time later than the one before's."""
+        import av
 
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(frame))
 
-CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
+    def close(self) -> None:
+        """Finish the file."""
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+            self._file.close()
 
 
 @contextmanager
@@ -62,29 +78,25 @@ def _naming(path: Path) -> Iterator[None]:
 class VideoResults:
     """The files of one video, open for writing; use it in a ``with`` block.
 
-    - ``<name>_pose.jsonl``: one line a frame with ``frame``, ``seconds`` and ``instances``, each a ``bbox`` and
-      ``keypoints`` [x, y, score]: sixteen in MPII order, or another skeleton's, whose ``keypoint_names`` and
-      ``skeleton`` (limbs) each line then has as well.
+    - ``<name>_pose.jsonl``: one line a frame with ``frame``, ``seconds``, ``width`` and ``height`` of the video, and
+      ``instances``, each a ``bbox`` and ``keypoints`` [x, y, score]: sixteen in MPII order, or another skeleton's,
+      whose ``keypoint_names`` and ``skeleton`` (limbs) each line then has as well.
     - ``<name>_pose.csv``: one line a keypoint: frame, seconds, person (from 0), keypoint, x, y, score.
-    - ``<name>_pose.mp4``: the video with skeletons, each frame once, at the mean frame rate; the timestamps are in the
-      other two. In real time, pictures are repeated or left out instead, so that it lasts as long as the recording. Of
-      odd sides the last row or column is there twice.
+    - ``<name>_pose.mp4``: the video with skeletons, each frame once and at its time.
 
-    Each line is on disk when its frame is done. The overlay becomes readable when it is closed, also after an error;
-    one that does not, as on a full disk, is removed. Where no frame was written, no file stays.
+    Each line is on disk when its frame is done. The overlay can be played when it is closed, also after an error; one
+    that cannot be written, as on a full disk, is removed. Where no frame was written, no file stays.
 
     Args:
         folder: Where they go; it must exist.
         name: What they are called.
-        rate: Frames per second of the overlay.
+        rate: Frames per second, about.
         with_overlay: Whether the overlay is written.
-        in_real_time: Whether the overlay follows the frames' times, as for a camera, whose frames the network may miss.
-            A file of variable rate does without, because the overlay is there to look at every frame.
         skeleton: Of the poses.
 
     Attributes:
         num_frames: Frames written.
-        problems: One message for what could not be written although nothing said so at once, filled at the end.
+        problems: One message for an overlay that could not be written.
 
     Raises:
         OSError: If a file cannot be written.
@@ -97,19 +109,16 @@ class VideoResults:
         *,
         rate: float,
         with_overlay: bool = True,
-        in_real_time: bool = False,
         skeleton: Skeleton = MPII_SKELETON,
     ) -> None:
         self.num_frames = 0
         self.problems: list[str] = []
         self._skeleton = skeleton
-        self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self._rate = rate
-        self._pace = OverlayPace(rate=rate) if in_real_time else None
-        self._waiting: np.ndarray | None = None
         self._first_seconds = self._last_seconds = 0.0
-        self._overlay: cv2.VideoWriter | None = None
-        self._overlay_size: tuple[int, int] | None = None
+        self._overlay: OverlayVideo | None = None
+        self._lock = Lock()  # an impatient Ctrl-C may close the files while a frame is being written
+        self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self.lines_path = folder / f"{name}_pose.jsonl"
         self.table_path = folder / f"{name}_pose.csv"
         self._lines = self.lines_path.open("w", encoding="utf-8")
@@ -127,17 +136,16 @@ class VideoResults:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._overlay is not None:
-            if self._waiting is not None:
-                self._overlay.write(self._waiting)
-            self._overlay.release()
-            self._check_overlay()
-        for file in (self._table, self._lines):
-            with suppress(OSError):  # of what is left in a buffer when the disk is full, which was raised when written
-                file.close()
-        if not self.num_frames:
-            for path in self.files:
-                path.unlink(missing_ok=True)
+        with self._lock:
+            if self._overlay is not None:
+                with self._overlay_or_none():
+                    self._overlay.close()
+            for file in (self._table, self._lines):
+                with suppress(OSError):  # of a full disk, which was raised when it was written to
+                    file.close()
+            if not self.num_frames:
+                for path in self.files:
+                    path.unlink(missing_ok=True)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -146,19 +154,28 @@ class VideoResults:
         return (*overlay, self.lines_path, self.table_path)
 
     @property
-    def answered_rate(self) -> float | None:
-        """Frames written per second of the recording; None where their times do not say."""
+    def mean_rate(self) -> float:
+        """Frames written per second of the recording; infinite for fewer than two."""
         seconds = self._last_seconds - self._first_seconds
-        return (self.num_frames - 1) / seconds if seconds > 0 else None
+        return (self.num_frames - 1) / seconds if seconds > 0 else math.inf
 
     def write(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
         """Write one frame.
 
         Raises:
-            OSError: If a file cannot be written.
+            OSError: If JSON lines or CSV cannot be written.
             ValueError: If the frame's size is not the first one's.
         """
-        seconds = round(frame.seconds, 6)
+        with self._lock:
+            self._write_numbers(frame, poses)
+            self._write_overlay(frame, poses)
+            self._first_seconds = self._first_seconds if self.num_frames else frame.seconds
+            self._last_seconds = frame.seconds
+            self.num_frames += 1
+
+    def _write_numbers(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
+        seconds = round(frame.seconds, 9)
+        height, width = frame.image.shape[:2]
         instances = []
         rows: list[tuple[object, ...]] = []
         for person, pose in enumerate(poses):
@@ -168,7 +185,7 @@ class VideoResults:
                 (frame.number, seconds, person, name, *keypoint)
                 for name, keypoint in zip(self._skeleton.keypoint_names, keypoints, strict=True)
             )
-        line = {"frame": frame.number, "seconds": seconds, "instances": instances}
+        line = {"frame": frame.number, "seconds": seconds, "width": width, "height": height, "instances": instances}
         if self._skeleton != MPII_SKELETON:
             line |= {"keypoint_names": self._skeleton.keypoint_names, "skeleton": self._skeleton.limbs}
         with _naming(self.lines_path):
@@ -177,43 +194,31 @@ class VideoResults:
         with _naming(self.table_path):
             self._rows.writerows(rows)
             self._table.flush()
-        if self.overlay_path is not None:
-            self._write_overlay(draw_poses(frame.image, poses, skeleton=self._skeleton), seconds=frame.seconds)
-        self._first_seconds = self._first_seconds if self.num_frames else frame.seconds
-        self._last_seconds = frame.seconds
-        self.num_frames += 1
 
-    def _write_overlay(self, picture: np.ndarray, *, seconds: float) -> None:
-        height, width = picture.shape[:2]
-        if height % 2 or width % 2:  # the codec has even sides only, and OpenCV would cut the last row or column off
-            picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-            height, width = picture.shape[:2]
-        if self._overlay is None:
-            mp4v = cv2.VideoWriter.fourcc(*"mp4v")
-            self._overlay_size = (width, height)
-            self._overlay = cv2.VideoWriter(str(self.overlay_path), mp4v, self._rate, self._overlay_size)
-            if not self._overlay.isOpened():
-                raise OSError(f"{self.overlay_path}: OpenCV cannot write a video of {width} x {height} pixels here")
-        if self._overlay_size != (width, height):
-            raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {width} x {height} pixels")
-        if self._pace is None:
-            self._overlay.write(picture)
+    def _write_overlay(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
+        if self.overlay_path is None:
             return
-        count = self._pace.count_until(seconds)
-        if self._waiting is not None:
-            for _ in range(count):
-                self._overlay.write(self._waiting)
-        self._waiting = picture
+        size = (frame.image.shape[1], frame.image.shape[0])
+        if self._overlay is not None and self._overlay.size != size:
+            raise ValueError(f"{self.overlay_path}: the video's frames change in size, to {size[0]} x {size[1]} pixels")
+        with self._overlay_or_none():
+            if self._overlay is None:
+                self._overlay = OverlayVideo(self.overlay_path, rate=self._rate, size=size)
+            self._overlay.write(draw_poses(frame.image, poses, skeleton=self._skeleton), seconds=frame.seconds)
 
-    def _check_overlay(self) -> None:
-        """Read the overlay, because OpenCV says nothing where the disk is full."""
-        video = cv2.VideoCapture(str(self.overlay_path))
-        is_readable = video.isOpened() and video.grab()
-        video.release()
-        if self.overlay_path is not None and not is_readable:
+    @contextmanager
+    def _overlay_or_none(self) -> Iterator[None]:
+        """Go on without an overlay that cannot be written."""
+        try:
+            yield
+        except OSError as error:
             self.problems.append(
-                f"{self.overlay_path}: the overlay did not get whole to the disk, which may be full, and is removed; "
-                f"the poses are in {self.lines_path}"
+                f"{self.overlay_path}: the overlay cannot be written ({error.strerror}) and is removed; the poses are "
+                f"in {self.lines_path}"
             )
-            self.overlay_path.unlink(missing_ok=True)
-            self.overlay_path = None
+            if self._overlay is not None:
+                with suppress(OSError):
+                    self._overlay.close()
+            if self.overlay_path is not None:
+                self.overlay_path.unlink(missing_ok=True)
+            self._overlay = self.overlay_path = None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from efficientpose.movement.files import write
-from efficientpose.movement.files.layout import COCO_17, place
+from efficientpose.movement.files.skeletons import COCO_17, place
 
 coco = pytest.importorskip("pycocotools.coco")
 

@@ -89,3 +89,16 @@ def test_the_widest_table_fits(make_recording, tmp_path):
     names = tuple(f"a_rather_long_name_of_a_keypoint_{number}" for number in range(MAX_TABLE_COLUMNS // 3))
     path, _ = write(make_recording(people=(0,), keypoint_names=names), tmp_path, "deeplabcut-h5")
     assert len(pd.read_hdf(path, key="df_with_missing").columns) == MAX_TABLE_COLUMNS
+
+
+@pytest.mark.parametrize("people", [(4,), (1, 4)])
+def test_nobody_in_the_first_frames(make_recording, tmp_path, people):
+    """pandas takes a first line of empty cells for the name of the index, and its frame is gone."""
+    recording = make_recording(people=people)
+    for track in recording.tracks:
+        track.keypoints[:2], track.scores[:2] = np.nan, 0
+    path, _ = write(recording, tmp_path, "deeplabcut-csv")
+    table = read_with_pandas(path, 3 if len(people) == 1 else 4)
+    assert table.index.tolist() == [0, 1, 2, 3, 4]
+    assert table.loc[:1].isna().all(axis=None)
+    assert table.loc[4].notna().all()

@@ -11,7 +11,7 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import split_instances
 
 from efficientpose.movement.files import write
-from efficientpose.movement.files.layout import people_in
+from efficientpose.movement.files.frames import people_in
 
 
 def mmpose_writes(recording, folder):
@@ -20,8 +20,8 @@ def mmpose_writes(recording, folder):
     for row, frame in enumerate(recording.frames.tolist()):
         people = people_in(recording, row)
         instances = InstanceData(
-            keypoints=np.stack([person.keypoints for person in people]).round(4),
-            keypoint_scores=np.stack([person.scores for person in people]).round(4),
+            keypoints=np.stack([person.keypoints[:, :2] for person in people]),
+            keypoint_scores=np.stack([person.keypoints[:, 2] for person in people]),
             bboxes=np.stack([person.box for person in people]),
             bbox_scores=[person.score for person in people],
         )

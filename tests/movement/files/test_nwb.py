@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.movement.files import write
 
-pynwb = pytest.importorskip("pynwb")
+pytest.importorskip("pynwb")
 pytest.importorskip("ndx_pose")
 
 LOAD = """
@@ -34,6 +35,8 @@ def test_movement(recording, ask, tmp_path):
 
 
 def test_pynwb_finds_the_real_times(recording, tmp_path):
+    import pynwb
+
     path = write(recording, tmp_path, "nwb")[0]
     with pynwb.NWBHDF5IO(path, mode="r") as reader:
         poses = reader.read().processing["behavior"]["PoseEstimation"]
@@ -44,7 +47,29 @@ def test_pynwb_finds_the_real_times(recording, tmp_path):
         np.testing.assert_array_equal(poses.skeleton.edges[:], recording.limbs)
 
 
+FIRST_IN_A_PROCESS = """
+import sys, numpy as np
+from efficientpose.movement.files import write
+from efficientpose.movement.recording import Recording, Track
+points = np.arange(4 * 16 * 2.0).reshape(4, 16, 2)
+track = Track(person=0, keypoints=points, scores=np.ones((4, 16)), boxes=np.zeros((4, 4)))
+recording = Recording(seconds=np.arange(4) / 25, frames=np.arange(4), tracks=(track,), image_size=(64, 48))
+path = write(recording, sys.argv[1], "nwb")[0]
+import h5py
+with h5py.File(path) as file:
+    poses = file["processing/behavior/PoseEstimation"]
+    answer = {name: poses[name]["data"].shape[0] for name in recording.keypoint_names}
+"""
+
+
+def test_the_first_file_of_a_process_is_whole(ask, tmp_path):
+    """Nothing of pynwb is imported before; it leaves out what it does not know when a writer is opened."""
+    assert ask(FIRST_IN_A_PROCESS, tmp_path) == dict.fromkeys(KEYPOINT_NAMES, 4)
+
+
 def test_a_skeleton_without_limbs(make_recording, tmp_path):
+    import pynwb
+
     path = write(make_recording(people=(0,), limbs=()), tmp_path, "nwb")[0]
     with pynwb.NWBHDF5IO(path, mode="r") as reader:
         assert reader.read().processing["behavior"]["PoseEstimation"].skeleton.edges.shape == (0, 2)

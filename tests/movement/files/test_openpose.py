@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from efficientpose.movement.files import write
-from efficientpose.movement.files.layout import BODY_25, COCO_17, marker_names
+from efficientpose.movement.files.skeletons import BODY_25, COCO_17, marker_names
 
 READ = """
 import re, sys

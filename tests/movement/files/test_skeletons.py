@@ -1,7 +1,7 @@
 """Where keypoints stand in other tools' skeletons, and what those call them."""
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES
-from efficientpose.movement.files.layout import BODY_25, COCO_17, marker_names, place
+from efficientpose.movement.files.skeletons import BODY_25, COCO_17, marker_names, place
 
 
 def test_mpii_in_body_25():

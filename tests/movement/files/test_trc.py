@@ -1,10 +1,11 @@
-"""TRC files read back by Pose2Sim and Sports2D."""
+"""TRC files: metres by hand, and read back by OpenSim, Pose2Sim and Sports2D."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from efficientpose.movement.files import write
+from efficientpose.movement.files.trc import marker_positions, require_rate
 
 POSE2SIM = """
 import sys
@@ -48,11 +49,10 @@ def test_pose2sim_reads_metres(recording, ask, tmp_path):
 
 def test_the_header_is_opensim_s(recording, tmp_path):
     lines = write(recording, tmp_path, "trc")[0].read_text().splitlines()
-    rate = 1 / np.median(np.diff(recording.seconds))
     names, values = lines[1].split("\t"), lines[2].split("\t")
     header = dict(zip(names, values, strict=True))
     assert lines[0] == "PathFileType\t4\t(X/Y/Z)\tclip_person01.trc"
-    assert float(header["DataRate"]) == pytest.approx(rate, abs=1e-6)
+    assert float(header["DataRate"]) == pytest.approx(recording.frame_rate, abs=1e-6)
     assert {key: header[key] for key in ("NumFrames", "NumMarkers", "Units", "OrigDataStartFrame")} == {
         **{"NumFrames": "4", "NumMarkers": "16", "Units": "m", "OrigDataStartFrame": "0"}
     }
@@ -89,3 +89,61 @@ def test_scores_stand_beside(recording, tmp_path):
     np.testing.assert_allclose(scores.iloc[:, 2:], recording.tracks[1].scores, atol=5.1e-5)
     np.testing.assert_allclose(scores.seconds, recording.seconds, atol=5.1e-7)
     assert scores.columns.tolist()[:4] == ["frame", "seconds", "RAnkle", "RKnee"]
+
+
+@pytest.fixture
+def gap_in_last_marker(make_recording):
+    """A person whose last marker is missing in the second of four frames, and all markers in the third."""
+    recording = make_recording(people=(0,))
+    (track,) = recording.tracks
+    track.keypoints[1, -1], track.scores[1, -1] = np.nan, 0
+    track.keypoints[2], track.scores[2] = np.nan, 0
+    return recording
+
+
+@pytest.mark.parametrize("format", ["trc", "sports2d"])
+def test_a_line_does_not_end_in_an_empty_cell(gap_in_last_marker, tmp_path, format):
+    """OpenSim drops it: "Expected = 50. Received = 49"."""
+    lines = write(gap_in_last_marker, tmp_path, format)[0].read_text().splitlines()[5:]
+    assert {line.count("\t") for line in lines} == {1 + 16 * 3}
+    assert [line.split("\t")[-3:] == ["nan"] * 3 for line in lines] == [False, True, True, False]
+    points = pd.read_csv(tmp_path / write(gap_in_last_marker, tmp_path, format)[0], sep="\t", skiprows=5, header=None)
+    assert points.iloc[2, 2:].isna().all()
+
+
+def test_opensim_reads_gaps(gap_in_last_marker, ask, tmp_path):
+    code = """
+import sys, opensim
+table = opensim.TimeSeriesTableVec3(sys.argv[1])
+answer = [[[point.get(axis) for axis in range(3)] for point in (table.getRowAtIndex(row).getElt(0, marker)
+          for marker in range(table.getNumColumns()))] for row in range(table.getNumRows())]
+"""
+    path = write(gap_in_last_marker, tmp_path, "trc")[0]
+    found = np.array(ask(code, path), dtype=float)
+    keypoints = gap_in_last_marker.tracks[0].keypoints
+    expected = marker_positions(gap_in_last_marker, keypoints, metres_per_pixel=None)
+    np.testing.assert_allclose(found, expected, atol=5.1e-7)
+
+
+def test_y_points_up_from_the_lowest_pixels(make_recording):
+    recording = make_recording(image_size=(640, 480))
+    keypoints = np.array([[[100.0, 479], [100, 0], [np.nan, 3]]])
+    metres = marker_positions(recording, keypoints, metres_per_pixel=0.01)
+    np.testing.assert_allclose(metres, [[[1, 0, 0], [1, 4.79, 0], [np.nan] * 3]], atol=1e-12)
+    np.testing.assert_allclose(
+        marker_positions(recording, keypoints, metres_per_pixel=None), [[[0.1, 0, 0], [0.1, 0.479, 0], [np.nan] * 3]]
+    )
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, np.nan, np.inf])
+def test_scales_that_are_none(recording, scale):
+    with pytest.raises(ValueError, match="metres_per_pixel must be a positive number"):
+        marker_positions(recording, recording.tracks[0].keypoints, metres_per_pixel=scale)
+
+
+def test_unknown_height_and_rate(make_recording):
+    recording = make_recording(image_size=(0, 0))
+    with pytest.raises(ValueError, match=r"clip.mp4: y upwards needs the video's height.*image_size="):
+        marker_positions(recording, recording.tracks[0].keypoints, metres_per_pixel=None)
+    with pytest.raises(ValueError, match="has 1 frames; TRC files name a frame rate, which takes two"):
+        require_rate(make_recording(people=(), frames=(0,)), "TRC")

@@ -2,7 +2,7 @@
 
 ``<name>.json`` is the list of results: image_id (the frame's number), category_id, keypoints [x, y, score] * K, score
 (mean of the found keypoints), bbox [x, y, width, height] and track_id (the person). ``<name>_images.json`` has one
-image a frame, with its ``timestamp`` in seconds, and the category with keypoint names and skeleton:
+image for each frame, with its ``timestamp`` in seconds, and the category with keypoint names and skeleton:
 ``COCO("<name>_images.json").loadRes("<name>.json")``. A missing keypoint is 0, 0 with score 0. pycocotools cannot load
 an empty list of results.
 """
@@ -10,7 +10,8 @@ an empty list of results.
 from pathlib import Path
 from typing import Any, Final
 
-from efficientpose.movement.files.layout import COCO_17, Person, people_in, place_some
+from efficientpose.movement.files.frames import PersonInFrame, people_in
+from efficientpose.movement.files.skeletons import COCO_17, place_some
 from efficientpose.movement.files.text import PIXEL_DECIMALS, SECONDS_DECIMALS, write_json
 from efficientpose.movement.recording import Recording
 
@@ -19,11 +20,7 @@ CATEGORY: Final = 1
 
 
 def write_coco(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """Write results with the recording's own keypoints in its own order.
-
-    Raises:
-        OSError: If a file cannot be written.
-    """
+    """Write results with the recording's own keypoints in its own order."""
     return _write(recording, target, tuple(recording.keypoint_names))
 
 
@@ -34,7 +31,6 @@ def write_coco_17(recording: Recording, target: Path) -> tuple[Path, ...]:
 
     Raises:
         ValueError: If the recording has none of them.
-        OSError: If a file cannot be written.
     """
     return _write(recording, target, COCO_17)
 
@@ -52,7 +48,7 @@ def _write(recording: Recording, target: Path, keypoint_names: tuple[str, ...]) 
     return (target, images)
 
 
-def _result(person: Person, places: tuple[int | None, ...]) -> dict[str, Any]:
+def _result(person: PersonInFrame, places: tuple[int | None, ...]) -> dict[str, Any]:
     left, top, right, bottom = person.box.tolist()
     return {
         "category_id": CATEGORY,

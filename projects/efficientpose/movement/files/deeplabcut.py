@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from efficientpose.core.files import replacing
-from efficientpose.movement.files.layout import every_frame, require_people, spread
+from efficientpose.movement.files.frames import require_people, with_every_frame
 from efficientpose.movement.files.text import PIXEL_DECIMALS, write_text, write_timestamps
-from efficientpose.movement.recording import Recording, Track
+from efficientpose.movement.recording import Floats, Recording, Track
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 SCORER: Final = "efficientpose"
 KEY: Final = "df_with_missing"
@@ -30,22 +29,16 @@ MAX_TABLE_COLUMNS: Final = 600
 def write_deeplabcut_csv(recording: Recording, target: Path) -> tuple[Path, ...]:
     """Write the table as text, with four decimals.
 
-    Raises:
-        ValueError: If there is nobody in the recording.
-        OSError: If it cannot be written.
+    pandas takes a first line without values for the index's name: where nobody is in the first frame, nan is written.
     """
-    write_text(target, _table(recording, "deeplabcut-csv").round(PIXEL_DECIMALS).to_csv(lineterminator="\n"))
+    table = _table(recording, "deeplabcut-csv").round(PIXEL_DECIMALS)
+    missing = "nan" if table.iloc[0].isna().all() else ""
+    write_text(target, table.to_csv(lineterminator="\n", na_rep=missing))
     return (target, write_timestamps(recording, target))
 
 
 def write_deeplabcut_h5(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """Write the table as HDF5, with all decimals.
-
-    Raises:
-        ValueError: If there is nobody in the recording.
-        OSError: If it cannot be written.
-        ModuleNotFoundError: Without the package ``tables``.
-    """
+    """Write the table as HDF5, with all decimals."""
     import pandas as pd
 
     table = _table(recording, "deeplabcut-h5")
@@ -64,22 +57,22 @@ def _table(recording: Recording, format: str) -> "pd.DataFrame":
     import pandas as pd
 
     require_people(recording, format)
-    timeline = every_frame(recording)
+    even = with_every_frame(recording)
     levels = {
         "scorer": [SCORER],
-        "individuals": [f"person_{track.person}" for track in recording.tracks],
-        "bodyparts": list(recording.keypoint_names),
+        "individuals": [f"person_{track.person}" for track in even.tracks],
+        "bodyparts": list(even.keypoint_names),
         "coords": ["x", "y", "likelihood"],
     }
-    if len(recording.tracks) == 1:
+    if len(even.tracks) == 1:
         del levels["individuals"]
-    values = np.concatenate([spread(_values(track), timeline) for track in recording.tracks], axis=1)
     columns = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
-    return pd.DataFrame(values.reshape(len(timeline.numbers), -1), index=timeline.numbers, columns=columns)
+    values = np.concatenate([_values(track) for track in even.tracks], axis=1)  # (T, P * K, 3)
+    return pd.DataFrame(values.reshape(len(even.frames), -1), index=even.frames, columns=columns)
 
 
-def _values(track: Track) -> "NDArray[np.float64]":
+def _values(track: Track) -> Floats:
     """Return (T, K, 3) x, y, likelihood; all NaN where the person is not seen."""
-    values = np.concatenate([track.keypoints, track.scores[..., None]], axis=2)
+    values = np.dstack([track.keypoints, track.scores])
     values[~track.is_seen] = np.nan
     return values

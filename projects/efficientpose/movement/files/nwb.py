@@ -1,4 +1,4 @@
-"""Neurodata Without Borders with the extension ndx-pose: one file a person, times and scores in it.
+"""Neurodata Without Borders with the extension ndx-pose: one file for each person, times and scores in it.
 
 The date of the recording is not known here, which NWB demands: the file says 1970-01-01. pynwb and ndx-pose are
 optional.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from efficientpose.core.files import replacing
-from efficientpose.movement.files.layout import require_people
+from efficientpose.movement.files.frames import require_people
 from efficientpose.movement.recording import Recording, Track
 
 if TYPE_CHECKING:
@@ -23,14 +23,9 @@ REFERENCE_FRAME: Final = "x to the right and y down, in pixels; (0, 0) is the ce
 
 
 def write_nwb(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """Write ``<name>_person00.nwb`` for each person, with all decimals.
-
-    Raises:
-        ValueError: If there is nobody in the recording.
-        OSError: If a file cannot be written.
-        ModuleNotFoundError: Without the packages ``pynwb`` and ``ndx-pose``.
-    """
+    """Write ``<name>_person00.nwb`` for each person, with all decimals."""
     import h5py
+    import ndx_pose  # noqa: F401  its types must be known before a writer is opened, else it leaves them out
     from pynwb import NWBHDF5IO
 
     require_people(recording, "nwb")

@@ -1,11 +1,11 @@
-"""OpenPose's JSON, one file a frame, in the order of BODY_25: what Pose2Sim reads with ``pose_model = 'BODY_25'``.
+"""OpenPose's JSON, one file for each frame, in the order of BODY_25: Pose2Sim reads it with ``pose_model = 'BODY_25'``.
 
 The files are ``<name>_json/<name>_000000000012_keypoints.json`` with the video's frame number. Of the 16 MPII
 keypoints 14 have a place: the thorax is Neck, the pelvis MidHip, and the twelve of arms and legs are themselves.
-Upper neck and head top have none; nose, eyes, ears and feet are not found by an MPII network. Of a skeleton without
-them, such as COCO's, Neck and MidHip are the middles of shoulders and hips, as in OpenPose itself, with the lower of
-the two scores. What is missing is 0, 0 with confidence 0. The person's number is ``person_id``; who is not seen is left
-out, and a damaged frame has nobody. Beside the folder stands ``<name>_json_timestamps.csv``.
+Upper neck and head top have none; an MPII network does not find nose, eyes, ears and feet. Of a skeleton without
+thorax and pelvis, such as COCO's, Neck and MidHip are the middles of shoulders and hips, as in OpenPose itself, with
+the lower of the two scores. What is missing is 0, 0 with confidence 0. The person's number is ``person_id``; a person
+who is not seen is left out, and a damaged frame has nobody. Beside the folder stands ``<name>_json_timestamps.csv``.
 """
 
 import re
@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from efficientpose.core.files import make_writable_folder
-from efficientpose.movement.files.layout import BODY_25, Person, every_frame, people_in, place, place_some
+from efficientpose.movement.files.frames import PersonInFrame, people_in, with_every_frame
+from efficientpose.movement.files.skeletons import BODY_25, place, place_some
 from efficientpose.movement.files.text import write_json, write_timestamps
 from efficientpose.movement.recording import Recording
 
@@ -28,26 +29,27 @@ _EMPTY: Final = (
 
 
 def write_openpose(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """Write the folder; frames of an earlier, longer run under the same name are removed from it at the end.
+    """Write the folder and return it, its files and the timestamps.
 
-    Returns:
-        The folder, its files and the timestamps.
+    Frames of an earlier, longer run under the same name are removed from it at the end. Where writing fails, the files
+    before it stay.
 
     Raises:
         ValueError: If the recording has none of BODY_25's keypoints.
-        OSError: If a file cannot be written; those before it stay.
     """
-    recording = _with_middles(recording)
-    places = place_some(recording.keypoint_names, BODY_25)
+    even = with_every_frame(_with_middles(recording))
+    places = place_some(even.keypoint_names, BODY_25)
     make_writable_folder(target)
     name = target.name.removesuffix("_json")
     files = []
-    timeline = every_frame(recording)
-    for number, row in zip(timeline.numbers.tolist(), timeline.rows.tolist(), strict=True):
+    for row, number in enumerate(even.frames.tolist()):
         files.append(target / f"{name}_{number:012d}_keypoints.json")
-        people = [_person(person, places) for person in people_in(recording, row)]
+        people = [_person(person, places) for person in people_in(even, row)]
         write_json(files[-1], {"version": VERSION, "people": people})
-    _remove_earlier(target, name, keep=frozenset(files))
+    is_frame = re.compile(re.escape(name) + r"_\d{12}_keypoints\.json")
+    for path in set(target.iterdir()) - set(files):
+        if is_frame.fullmatch(path.name):
+            path.unlink()
     return (target, *files, write_timestamps(recording, target))
 
 
@@ -68,13 +70,6 @@ def _with_middles(recording: Recording) -> Recording:
     return recording
 
 
-def _person(person: Person, places: tuple[int | None, ...]) -> dict[str, Any]:
+def _person(person: PersonInFrame, places: tuple[int | None, ...]) -> dict[str, Any]:
     flat = [value for keypoint in person.placed(places) for value in keypoint]
     return {"person_id": [person.person], "pose_keypoints_2d": flat} | {key: [] for key in _EMPTY}
-
-
-def _remove_earlier(folder: Path, name: str, *, keep: frozenset[Path]) -> None:
-    pattern = re.compile(re.escape(name) + r"_\d{12}_keypoints\.json")
-    for path in set(folder.iterdir()) - keep:
-        if pattern.fullmatch(path.name):
-            path.unlink()

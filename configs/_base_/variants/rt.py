@@ -1,0 +1,6 @@
+"""EfficientPose RT: backbone, head and input size."""
+
+input_size = (224, 224)
+crop = dict(type="AntialiasedAffine", input_size=input_size)
+backbone = dict(high_arch="b0")
+head = dict(in_channels=40, channels=40, num_blocks=1, decoder=dict(input_size=input_size))

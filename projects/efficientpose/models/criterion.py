@@ -1,0 +1,212 @@
+"""What the network learns from: the targets of a batch, and the loss of every output against them.
+
+Every loss is a mean squared error (Groos et al. 2020). That of the upsampled heatmaps is 64 times as large as the
+others, but need not be: a target is the outer product g of a column and a row, and bilinear upsampling multiplies a
+heatmap h at stride 8 by one matrix an axis, U(h) = Y h Xᵀ. So the sum of squares over every pixel is, exactly,
+
+    ‖U(h) - g‖² = ⟨h, YᵀY h XᵀX⟩ - 2 ⟨h, (Yᵀ column) (Xᵀ row)ᵀ⟩ + ‖column‖² ‖row‖²
+
+and neither outputs nor targets at full resolution are ever made. See :func:`compute_upsampled_errors`.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from mmpose.models.losses import KeypointMSELoss
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from efficientpose.codecs.targets import SeparableMaps, Targets
+from efficientpose.core.decoding import make_axis_matrices
+
+
+class PoseMaps(NamedTuple):
+    """Everything the network predicts for a batch.
+
+    Attributes:
+        pafs: (B, 2L, H, W) part affinity fields at stride 8; None without the PAF pass.
+        heatmaps: (B, K, H, W) at stride 8, one for each heatmap pass.
+        full_heatmaps: (B, K, 8H, 8W), the last pass upsampled; None if they are not made.
+    """
+
+    pafs: Tensor | None
+    heatmaps: tuple[Tensor, ...]
+    full_heatmaps: Tensor | None
+
+    @property
+    def final(self) -> Tensor:
+        """The heatmaps that keypoints are read from."""
+        return self.heatmaps[-1] if self.full_heatmaps is None else self.full_heatmaps
+
+
+class PoseCriterion(nn.Module):
+    """The losses of a head's outputs. Its arguments, but the first two, are the head's ``losses=dict(...)``.
+
+    Args:
+        num_keypoints: K.
+        num_heatmap_passes: Heatmap passes of the head.
+        heatmap_loss: Loss of all heatmaps, in MMPose's form; None for the mean squared error.
+        paf_loss: Loss of the part affinity fields; None for the mean squared error.
+        heatmap_weight: Weight of the loss of the heatmaps at stride 8: one number for every pass, or one a pass.
+        full_heatmap_weight: Weight of the loss of the upsampled heatmaps.
+        paf_weight: Weight of the loss of the part affinity fields.
+        keypoint_weights: Weight of each keypoint in the losses of heatmaps, (K,); None for 1 each.
+        relative: Divide each loss by the mean square of its target, so that an output of zeros scores about 1 at every
+            sigma. A squared error shrinks with sigma², and with it the steps of an optimiser that is not adaptive.
+
+    Raises:
+        ValueError: If weights are not as many as keypoints or passes, or unusable.
+    """
+
+    keypoint_weights: Tensor
+
+    def __init__(
+        self,
+        *,
+        num_keypoints: int,
+        num_heatmap_passes: int,
+        heatmap_loss: dict | None = None,
+        paf_loss: dict | None = None,
+        heatmap_weight: float | Sequence[float] = 1.0,
+        full_heatmap_weight: float = 1.0,
+        paf_weight: float = 1.0,
+        keypoint_weights: Sequence[float] | None = None,
+        relative: bool = True,
+    ) -> None:
+        super().__init__()
+        mean_square = dict(type="KeypointMSELoss", use_target_weight=True)
+        self.heatmap_loss = MODELS.build(heatmap_loss or mean_square)
+        self.paf_loss = MODELS.build(paf_loss or mean_square)
+        if isinstance(heatmap_weight, (int, float)):
+            heatmap_weight = [heatmap_weight] * num_heatmap_passes
+        if len(heatmap_weight) != num_heatmap_passes or not all(0 <= weight < math.inf for weight in heatmap_weight):
+            raise ValueError(
+                f"heatmap_weight must be {num_heatmap_passes} finite numbers of at least 0, one for each heatmap pass, "
+                f"or a single number for all, got {heatmap_weight}"
+            )
+        weights = torch.tensor([1.0] * num_keypoints if keypoint_weights is None else keypoint_weights).float()
+        if weights.shape != (num_keypoints,) or not weights.isfinite().all() or weights.min() < 0 or not weights.any():
+            raise ValueError(
+                f"keypoint_weights must be {num_keypoints} numbers of at least 0, not all 0, got {keypoint_weights}"
+            )
+        self.register_buffer("keypoint_weights", weights, persistent=False)
+        self.heatmap_weights = tuple(heatmap_weight)
+        self.full_heatmap_weight = full_heatmap_weight
+        self.paf_weight = paf_weight
+        self.relative = relative
+
+    @property
+    def is_mean_square(self) -> bool:
+        """Whether the loss of heatmaps is a mean of squares, each heatmap's times its weight, and nothing else."""
+        return type(self.heatmap_loss) is KeypointMSELoss and not self.heatmap_loss.skip_empty_channel
+
+    def forward(self, outputs: PoseMaps, targets: Targets) -> dict[str, Tensor]:
+        """Compare every output with its target.
+
+        Args:
+            outputs: Of the head.
+            targets: With ``separable_heatmaps`` if the last heatmaps are to be compared as if they were upsampled.
+
+        Returns:
+            Scalars ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, for the outputs there are.
+        """
+        # (B, K) of crops, (B, K, H, W) of scenes
+        weights = (targets.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
+        heatmap_scale = 1 / targets.heatmap_energy if self.relative else 1.0
+        paf_scale = 1 / targets.paf_energy if self.relative else 1.0
+        losses = {}
+        if outputs.pafs is not None:
+            limb_weights = cast(Tensor, targets.limb_weights).repeat_interleave(2, dim=1)  # (B, 2L): of x and y
+            losses["loss_pafs"] = self.paf_weight * paf_scale * self.paf_loss(outputs.pafs, targets.pafs, limb_weights)
+        for number, (heatmaps, weight) in enumerate(zip(outputs.heatmaps, self.heatmap_weights, strict=True), start=1):
+            loss = self.heatmap_loss(heatmaps, targets.heatmaps, weights)
+            losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss
+        full_loss = None
+        if outputs.full_heatmaps is not None:
+            full_loss = self.heatmap_loss(outputs.full_heatmaps, targets.full_heatmaps, weights)
+        elif targets.separable_heatmaps is not None:
+            errors = compute_upsampled_errors(outputs.heatmaps[-1], targets.separable_heatmaps)  # (B, K)
+            full_loss = self.heatmap_loss.loss_weight * (weights * errors).mean()
+        if full_loss is not None:
+            losses["loss_full_heatmaps"] = self.full_heatmap_weight * heatmap_scale * full_loss
+        return losses
+
+
+class People(NamedTuple):
+    """The annotated people of B samples, at most P of them each; empty places hold zeros.
+
+    Attributes:
+        keypoints: (B, P, K, 2) in the input frame.
+        labelled: (B, P, K), nonzero where labelled.
+    """
+
+    keypoints: Tensor
+    labelled: Tensor
+
+
+def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> People:
+    """Stack the people of a batch on a device.
+
+    Args:
+        samples: With ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input frame and ``keypoints_visible``
+            (P, K), or (P, K, 2) with MMPose's column of weights.
+        device: Of the result.
+
+    Raises:
+        ValueError: If the keypoints are not in the input frame.
+    """
+    people = [sample.gt_instances for sample in samples]
+    if not all("transformed_keypoints" in each for each in people):
+        raise ValueError(
+            "the training pipeline must end in PackPoseInputs(pack_transformed=True), and that of scenes must have "
+            "SceneWindow before it, so that samples carry keypoints in the input frame"
+        )
+    keypoints = [each.transformed_keypoints[..., :2] for each in people]
+    visible = [each.keypoints_visible for each in people]
+    labelled = [each[..., 0] if each.ndim == 3 else each for each in visible]
+    return People(stack_padded(keypoints, device), stack_padded(labelled, device))
+
+
+def stack_padded(arrays: Sequence[object], device: torch.device) -> Tensor:
+    """Stack B arrays (P_i, ...) as float32 (B, max P_i, ...) on a device, filled up with zeros."""
+    return pad_sequence([torch.as_tensor(each, dtype=torch.float32) for each in arrays], batch_first=True).to(device)
+
+
+class _Axis(NamedTuple):
+    upsampling: Tensor  # (pixels, cells)
+    products: Tensor  # (cells, cells): of every two cells' weights, summed over pixels
+
+
+@functools.lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept serves training later
+def _find_axis(num_cells: int, stride: int, device: torch.device) -> _Axis:
+    upsampling = torch.from_numpy(make_axis_matrices(num_cells, stride=stride, blur_sigma=0).upsampled)
+    products = upsampling.T @ upsampling
+    return _Axis(*(each.to(device, torch.float32) for each in (upsampling, products)))
+
+
+def compute_upsampled_errors(heatmaps: Tensor, targets: SeparableMaps) -> Tensor:
+    """Return the mean squared error of each heatmap as if it were upsampled bilinearly, without upsampling.
+
+    Args:
+        heatmaps: (B, K, h, w). The upsampling is that of :class:`~efficientpose.models.upsampling.BilinearUpsampler`.
+        targets: Columns (B, K, h · s) and rows (B, K, w · s), whose products are the targets; s is a power of 2.
+
+    Returns:
+        (B, K) float32, whatever precision the heatmaps have; rounding may take what is zero a little below it.
+    """
+    columns, rows = targets
+    stride = columns.shape[-1] // heatmaps.shape[-2]
+    y, x = (_find_axis(num_cells, stride, heatmaps.device) for num_cells in heatmaps.shape[-2:])
+    with torch.autocast(heatmaps.device.type, enabled=False):
+        heatmaps = heatmaps.float()
+        squared = y.products @ heatmaps @ x.products  # YᵀY h XᵀX: (B, K, h, w)
+        drawn = (columns @ y.upsampling).unsqueeze(-1) * (rows @ x.upsampling).unsqueeze(-2)  # (B, K, h, w)
+        sums = (heatmaps * (squared - 2 * drawn)).sum((-2, -1))  # (B, K)
+        sums = sums + columns.square().sum(-1) * rows.square().sum(-1)
+    return sums / (columns.shape[-1] * rows.shape[-1])

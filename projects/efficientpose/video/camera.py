@@ -1,0 +1,110 @@
+"""Read a camera frame by frame with OpenCV."""
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+
+from efficientpose.video.reading import DEFAULT_RATE, Frame, VideoError
+
+PATIENCE: Final = 1.0
+"""Seconds without an image before a camera counts as gone."""
+
+PAUSE: Final = 0.02
+"""Seconds before a camera that gave no image is asked again."""
+
+
+class Capture(Protocol):
+    """What of ``cv2.VideoCapture`` is used."""
+
+    def read(self) -> tuple[bool, np.ndarray]: ...  # noqa: D102
+    def get(self, propId: int) -> float: ...  # noqa: D102, N803
+    def release(self) -> None: ...  # noqa: D102
+
+
+class Camera:
+    """An open camera: iterate over its frames, until Ctrl-C.
+
+    Args:
+        capture: What it is read from.
+        number: The camera's, from 0.
+
+    Attributes:
+        name: What results are called.
+        rate: Frames per second that it promises.
+        problems: One message for all its pauses, filled while iterating.
+    """
+
+    is_camera = True
+    num_frames = None
+
+    def __init__(self, capture: Capture, *, number: int) -> None:
+        self.name = f"camera{number}"
+        self.problems: list[str] = []
+        self._title = f"camera {number}"
+        self._capture = capture
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
+        self._num_pauses = 0
+        self._seconds_paused = 0.0
+
+    def __enter__(self) -> "Camera":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._capture.release()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames in order, with the seconds since the first one.
+
+        Raises:
+            VideoError: If it gives no image, or no more.
+        """
+        start, number = 0.0, -1
+        while (image := self._wait_for_image()) is not None:
+            now = time.monotonic()
+            number += 1
+            start = start if number else now
+            yield Frame(number, now - start, image)
+        if number < 0:
+            raise VideoError(f"{self._title}: it gives no images")
+        raise VideoError(f"{self._title}: no image after frame {number}: was it unplugged or taken away?")
+
+    def _wait_for_image(self) -> np.ndarray | None:
+        """Return the next image; None if the camera is gone."""
+        is_read, image = self._capture.read()
+        if is_read:
+            return image
+        start = time.monotonic()
+        while time.monotonic() - start < PATIENCE:
+            time.sleep(PAUSE)
+            is_read, image = self._capture.read()
+            if is_read:
+                self._report_pause(time.monotonic() - start)
+                return image
+        return None
+
+    def _report_pause(self, seconds: float) -> None:
+        """Say all pauses in one message: a camera may run for days."""
+        self._num_pauses += 1
+        self._seconds_paused += seconds
+        times = "once" if self._num_pauses == 1 else f"{self._num_pauses} times"
+        self.problems[:] = [f"{self._title}: it paused {times}, {self._seconds_paused:.1f} s in all, and went on"]
+
+
+def open_camera(number: int) -> Camera:
+    """Open a camera by its number, from 0.
+
+    Raises:
+        VideoError: If there is no such camera, or it is in use.
+    """
+    capture = cv2.VideoCapture(number)
+    if not capture.isOpened():
+        raise VideoError(f"camera {number}: it is not there, or another program has it")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return Camera(capture, number=number)
