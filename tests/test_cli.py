@@ -218,7 +218,7 @@ def test_termination_keeps_what_was_done(untrained_checkpoint: Path, tmp_path: P
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["predict", str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert "no pictures in this folder" in error
+    assert "no images in this folder" in error
     assert "nothing to do" in error
 
 

@@ -7,14 +7,14 @@ Three things, for the input sizes of RT, I, II and III, with batches and workers
 
 - The data pipeline, in samples per second: the configs' loader, which carries keypoints only, against the same loader
   with MMPose's ``GenerateTarget`` and our codec, which encodes heatmaps at stride 8 and at full resolution and PAFs, in
-  float32. Read, augmented, packed, collated and sent through the worker processes; nothing is done with the batches.
-- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches. Of
-  targets that the head draws, the loss at full resolution is found without drawing or upsampling maps of that size.
+  float32. Samples are read, augmented, packed, collated and sent through the worker processes, and then dropped.
+- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches.
+  Where the head draws the targets, it computes the loss at full resolution without drawing or upsampling to that size.
 - The memory of the loader's workers: the sum of their largest resident sets.
 
 The two ways take turns in one run and the ratio is the median of the turns', so that other load on the machine counts
 for both. Without ``--data-root``, synthetic people are drawn and enlarged to 1280 pixels, about the size of MPII's
-pictures: larger ones take both ways longer to decode and bring the ratio closer to 1.
+images: larger ones take both ways longer to decode and bring the ratio closer to 1.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 import efficientpose.plugin  # noqa: F401 - first: it lets MMPose be imported
-from efficientpose.benchmark.training import compare_pipelines, compare_steps, enlarge_pictures
+from efficientpose.benchmark.training import compare_pipelines, compare_steps, enlarge_images
 from efficientpose.core.files import replacing
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.engine.cpu import ask_for_huge_pages, keep_freed_memory
@@ -42,19 +42,41 @@ STEP_BATCH_ON_CPU = {"rt": 8, "i": 4, "ii": 2, "iii": 1}
 Row = dict[str, Any]
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
+def main() -> int:
+    """Measure, print the table and write it; return the exit status."""
     parser = argparse.ArgumentParser(description="Measure targets on the device against targets in the data loader.")
     parser.add_argument("--data-root", type=Path, help="folder in MPII's layout (default: draw synthetic people)")
-    parser.add_argument("--picture-width", type=int, default=1280, help="of synthetic pictures (default: %(default)s)")
+    parser.add_argument("--picture-width", type=int, default=1280, help="of synthetic images (default: %(default)s)")
     parser.add_argument("--samples", type=int, default=64, help="read in each repetition (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=5, help="of each way (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="only see that it runs: RT, few samples, one repetition")
     parser.add_argument("--out", type=Path, help="JSON file to write")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    ask_for_huge_pages()  # as tools/train.py and its runs do
+    keep_freed_memory()
+    console = Console()
+    variants = ["rt"] if arguments.quick else list(STEP_BATCH_ON_CPU)
+    num_samples, repetitions = (8, 1) if arguments.quick else (arguments.samples, arguments.repetitions)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            data_root = arguments.data_root
+            if data_root is None:
+                data_root = Path(folder) / "mpii"
+                with console.status(f"drawing {num_samples} images"):
+                    generate(Plan(num_train=num_samples, num_val=1, num_workers=2), data_root)
+                    enlarge_images(data_root, width=arguments.picture_width)
+            rows = measure(variants, data_root, num_samples=num_samples, repetitions=repetitions, console=console)
+        if arguments.out is not None:
+            with replacing(arguments.out) as partial:
+                partial.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    console.print(make_table(rows))
+    return 0
 
 
-def measure(variants: list[str], *, data_root: Path, num_samples: int, repetitions: int, console: Console) -> list[Row]:
+def measure(variants: list[str], data_root: Path, *, num_samples: int, repetitions: int, console: Console) -> list[Row]:
     """Measure variants: first all pipelines, whose workers start as copies of this process, while it is small."""
     configs = {variant: Config.fromfile(mpii_config_path(variant)) for variant in variants}
     rows = []
@@ -78,57 +100,20 @@ def measure(variants: list[str], *, data_root: Path, num_samples: int, repetitio
     return rows
 
 
-def tabulate(rows: list[Row]) -> Table:
+def make_table(rows: list[Row]) -> Table:
     """Return the measurements as a table."""
     table = Table(title="Targets drawn on the device / encoded in the loader")
     for name in ("input", "pipeline\nsamples/s", "ratio", "step\nsamples/s", "ratio", "workers\nMiB", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        memory = row["worker_memory"]
-        is_known = None not in memory.values()
-        table.add_row(
-            str(row["input_size"][0]),
-            *(
-                text
-                for part in ("pipeline", "step")
-                for text in (f"{row[part]['device']:.3g} / {row[part]['loader']:.3g}", f"{row[part]['ratio']:.2f}")
-            ),
-            f"{memory['device']:.0f} / {memory['loader']:.0f}" if is_known else "unknown",
-            f"{memory['device'] / memory['loader']:.2f}" if is_known else "",
-        )
+        cells = [str(row["input_size"][0])]
+        for part in (row["pipeline"], row["step"]):
+            cells += [f"{part['device']:.3g} / {part['loader']:.3g}", f"{part['ratio']:.2f}"]
+        device, loader = row["worker_memory"].values()
+        is_known = None not in (device, loader)
+        cells += [f"{device:.0f} / {loader:.0f}", f"{device / loader:.2f}"] if is_known else ["unknown", ""]
+        table.add_row(*cells)
     return table
-
-
-def measure_all(arguments: argparse.Namespace, console: Console) -> list[Row]:
-    """Measure every size on the data that the arguments name."""
-    variants = ["rt"] if arguments.quick else list(STEP_BATCH_ON_CPU)
-    num_samples, repetitions = (8, 1) if arguments.quick else (arguments.samples, arguments.repetitions)
-    with tempfile.TemporaryDirectory() as folder:
-        data_root = arguments.data_root
-        if data_root is None:
-            data_root = Path(folder) / "mpii"
-            with console.status(f"drawing {num_samples} pictures"):
-                generate(Plan(num_train=num_samples, num_val=1, num_workers=2), data_root)
-                enlarge_pictures(data_root, width=arguments.picture_width)
-        return measure(variants, data_root=data_root, num_samples=num_samples, repetitions=repetitions, console=console)
-
-
-def main() -> int:
-    """Measure, print the table and write it; return the exit status."""
-    arguments = parse_arguments()
-    ask_for_huge_pages()  # as tools/train.py and its runs do
-    keep_freed_memory()
-    console = Console()
-    try:
-        rows = measure_all(arguments, console)
-        if arguments.out is not None:
-            with replacing(arguments.out) as partial:
-                partial.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    console.print(tabulate(rows))
-    return 0
 
 
 if __name__ == "__main__":

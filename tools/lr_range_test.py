@@ -133,12 +133,7 @@ def _show_progress(console: Console, *, num_steps: int) -> Iterator[Callable[[in
 
 
 class FirstCycle(NamedTuple):
-    """The rising half of a config's first cycle.
-
-    Attributes:
-        num_steps: From λmin to λmax.
-        rate_range: λmax / λmin.
-    """
+    """The rising half of a config's first cycle: its steps from λmin to λmax, and λmax / λmin."""
 
     num_steps: int
     rate_range: float
@@ -218,15 +213,7 @@ def confirm_max_rate(
     on_try: OnTry = lambda _rate, _survived: None,
     on_step: OnStep = lambda _step, _loss: None,
 ) -> float:
-    """Halve λmax until the first cycle's rising half does not diverge; return it.
-
-    Args:
-        config: A training config; not changed.
-        first_cycle: Its first cycle.
-        max_rate: The first to try.
-        divergence_factor: As in :class:`Ramp`.
-        on_try: Called after each try.
-        on_step: Called after each step.
+    """Halve λmax, from the given one on, until the first cycle's rising half does not diverge; return it.
 
     Raises:
         ValueError: If :data:`MAX_TRIES` rates diverge.
@@ -256,25 +243,14 @@ def survives_first_rise(
     """Train the first cycle's rising half, λmin to λmax; return whether the loss has not diverged."""
     num_steps = first_cycle.num_steps
     watch = LossWatch(window=window_for(num_steps), divergence_factor=divergence_factor)
-    scheduler = dict(
-        type="DecayingTriangularLR",
-        by_epoch=False,
-        cycle=2 * num_steps,
-        end=2 * num_steps,
-        rate_range=first_cycle.rate_range,
-    )
+    length = dict(by_epoch=False, cycle=2 * num_steps, end=2 * num_steps)
+    scheduler = dict(type="DecayingTriangularLR", rate_range=first_cycle.rate_range, **length)
     _train(config, scheduler, rate=max_rate, num_steps=num_steps + 1, watch=watch, on_step=on_step)
     return not watch.diverged
 
 
 def _train(
-    config: Config,
-    scheduler: dict[str, Any],
-    *,
-    rate: float,
-    num_steps: int,
-    watch: "LossWatch",
-    on_step: OnStep,
+    config: Config, scheduler: dict[str, Any], *, rate: float, num_steps: int, watch: "LossWatch", on_step: OnStep
 ) -> None:
     """Train until the last step or divergence, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as work_dir:
@@ -393,7 +369,7 @@ class LossWatch:
 
 
 class RangeCurve(NamedTuple):
-    """What a range test measured.
+    """A range test's result.
 
     Attributes:
         rates: λ of each step, ascending.
@@ -401,7 +377,7 @@ class RangeCurve(NamedTuple):
         smoothed: Likewise; infinite where the loss is not finite.
         max_rate: λmax.
         diverged: Whether the loss has diverged at the last rate.
-        divergence_factor: The factor by which the loss counts as diverged.
+        divergence_factor: As in :class:`Ramp`.
     """
 
     rates: list[float]
@@ -480,18 +456,9 @@ def draw_rate_range(curve: RangeCurve, *, title: str) -> Figure:
 
 def _mark_rate(axes: Axes, rate: float, text: str, *, color: str, on_left: bool) -> None:
     axes.axvline(rate, color=color, linewidth=1.2, linestyle="--")
-    axes.annotate(
-        text,
-        (rate, 0.98),
-        (-4 if on_left else 4, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        rotation=90,
-        ha="right" if on_left else "left",
-        va="top",
-        color=color,
-        fontsize=9,
-    )
+    align = dict(ha="right" if on_left else "left", va="top", rotation=90, fontsize=9)
+    coords = dict(xycoords=("data", "axes fraction"), textcoords="offset points")
+    axes.annotate(text, (rate, 0.98), (-4 if on_left else 4, 0), color=color, **align, **coords)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keep the weights of a training's checkpoint, and what they were trained on.
+"""Keep the weights of a training's checkpoint, and the source of its training data.
 
 Example:
     python tools/publish_checkpoint.py work_dirs/efficientpose_rt_mpii/epoch_200.pth efficientpose_rt.pth --variant rt \

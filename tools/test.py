@@ -26,43 +26,26 @@ from efficientpose.evaluation.test_options import DEFAULT_SCALES, set_flip_test,
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the arguments that MMPose's tool has not."""
+    """Return the parser of our own arguments."""
     # Without abbreviations: MMPose's --dump would be taken for one.
     parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("EfficientPose's, beside MMPose's below")
-    group.add_argument(
-        "--flip-test",
-        action=argparse.BooleanOptionalAction,
-        help="average with the mirrored picture, or not (default: as the config says, and with --tta)",
-    )
-    group.add_argument(
-        "--tta", action="store_true", help="flip test and multi-scale testing: more accurate, several times the time"
-    )
-    scales = " ".join(str(scale) for scale in DEFAULT_SCALES)
-    group.add_argument(
-        "--tta-scales",
-        type=float,
-        nargs="+",
-        metavar="SCALE",
-        help=f"how large the person appears; implies --tta (default: the config's tta_pipeline, or {scales})",
-    )
-    group.add_argument(
-        "--dump-submission",
-        type=Path,
-        metavar="FILE",
-        help="write the predictions: .mat for MPII, .json for COCO-style results",
-    )
-    group.add_argument(
-        "--release-file",
-        type=Path,
-        metavar="MAT",
-        help="MPII's mpii_human_pose_v1_u12_1.mat: --dump-submission then has the test server's structure",
-    )
+    flip = "average with the mirrored image, or not (default: as the config says, and with --tta)"
+    group.add_argument("--flip-test", action=argparse.BooleanOptionalAction, help=flip)
+    tta = "flip test and multi-scale testing: more accurate, several times the time"
+    group.add_argument("--tta", action="store_true", help=tta)
+    defaults = " ".join(str(scale) for scale in DEFAULT_SCALES)
+    scales = f"how large the person appears; implies --tta (default: the config's tta_pipeline, or {defaults})"
+    group.add_argument("--tta-scales", type=float, nargs="+", metavar="SCALE", help=scales)
+    submission = "write the predictions: .mat for MPII, .json for COCO-style results"
+    group.add_argument("--dump-submission", type=Path, metavar="FILE", help=submission)
+    release = "MPII's mpii_human_pose_v1_u12_1.mat: --dump-submission then has the test server's structure"
+    group.add_argument("--release-file", type=Path, metavar="MAT", help=release)
     return parser
 
 
 def apply(options: argparse.Namespace, config: Config) -> bool:
-    """Change a config as the options say; tell whether it is tested at several scales."""
+    """Change a config as the options say; return whether it is tested at several scales."""
     is_multi_scale = options.tta or options.tta_scales is not None
     if options.flip_test is not None or is_multi_scale:
         set_flip_test(config, enabled=options.flip_test is not False)
@@ -71,7 +54,7 @@ def apply(options: argparse.Namespace, config: Config) -> bool:
     if options.dump_submission is not None:
         set_submission(config, options.dump_submission, release_file=options.release_file)
     elif options.release_file is not None:
-        raise ValueError(f"--release-file {options.release_file} serves --dump-submission FILE.mat: give that too")
+        raise ValueError(f"--release-file {options.release_file} goes with --dump-submission FILE.mat: give that too")
     return is_multi_scale
 
 

@@ -71,44 +71,27 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="efficientpose", description="Single-person pose estimation on MMPose.")
     parser.add_argument("--version", action="version", version=f"efficientpose {efficientpose.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (
-        predict.add_parser,
-        measure.add_parser,
-        export.add_parser,
-        benchmark.add_parser,
-        _add_models,
-        _add_convert,
-        _add_download,
-        _add_demo,
-    ):
+    for add in (predict.add_parser, measure.add_parser, export.add_parser, benchmark.add_parser):
         add(commands)
+
+    models = commands.add_parser("models", help="list the variants and what they cost", description=_models.__doc__)
+    models.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    models.set_defaults(run=_models)
+
+    convert = commands.add_parser("convert", help="convert released weights", description=_convert.__doc__)
+    convert.add_argument("source", type=Path, metavar="FILE", help="released .h5 or .tflite file")
+    convert.add_argument("-o", "--out", type=Path, required=True, metavar="CHECKPOINT", help="the .pth file to write")
+    convert.add_argument("--model", choices=list(VARIANTS), type=str.lower, help="variant (default: as recognised)")
+    convert.set_defaults(run=_convert)
+
+    download = commands.add_parser("download", help="fetch released weights", description=_download.__doc__)
+    download.add_argument("models", nargs="+", choices=list(VARIANTS), type=str.lower, metavar="MODEL", help="variants")
+    download.set_defaults(run=_download)
+
+    demo = commands.add_parser("demo", help="poses in photos that come along", description=_demo.__doc__)
+    demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="DIR", help="where images go")
+    demo.set_defaults(run=_demo)
     return parser
-
-
-def _add_models(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("models", help="list the variants and what they cost", description=_models.__doc__)
-    parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
-    parser.set_defaults(run=_models)
-
-
-def _add_convert(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("convert", help="convert released weights", description=_convert.__doc__)
-    parser.add_argument("source", type=Path, metavar="FILE", help="released .h5 or .tflite file")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="CHECKPOINT", help="the .pth file to write")
-    parser.add_argument("--model", choices=list(VARIANTS), type=str.lower, help="variant (default: as recognised)")
-    parser.set_defaults(run=_convert)
-
-
-def _add_download(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("download", help="fetch released weights", description=_download.__doc__)
-    parser.add_argument("models", nargs="+", choices=list(VARIANTS), type=str.lower, metavar="MODEL", help="variants")
-    parser.set_defaults(run=_download)
-
-
-def _add_demo(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("demo", help="poses in photographs that come along", description=_demo.__doc__)
-    parser.add_argument("--out", type=Path, default=Path("demo_output"), metavar="DIR", help="where pictures go")
-    parser.set_defaults(run=_demo)
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -145,7 +128,7 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    """Find poses in photographs that a dependency ships, with RT and I."""
+    """Find poses in images that a dependency ships, with RT and I."""
     with quiet_imports():
         from efficientpose.commands.demo import run_demo
 

@@ -18,7 +18,7 @@ from efficientpose.benchmark.training import (
     compare,
     compare_pipelines,
     compare_steps,
-    enlarge_pictures,
+    enlarge_images,
 )
 from efficientpose.core.shipped_files import mpii_config_path
 
@@ -57,7 +57,7 @@ def config():
 
 def test_maps_from_the_loader_are_those_drawn_on_the_device(config, mpii):
     init_default_scope("mmpose")
-    settings = target_benchmark._loader_settings(config, data_root=mpii, num_samples=3, with_maps=True)
+    settings = target_benchmark._loader_settings(config, data_root=mpii, num_samples=3, with_targets=True)
     dataset = DATASETS.build(settings["dataset"])
     samples = pseudo_collate([dataset[index] for index in range(3)])["data_samples"]
     assert {levels.heatmaps.dtype for sample in samples for levels in sample.gt_fields} == {torch.float32}
@@ -119,7 +119,7 @@ def test_pictures_are_enlarged_with_their_annotations(mpii, tmp_path):
     person = dict(image="1.jpg", joints=[[10.0, 20.0]], joints_vis=[1], center=[60.0, 45.0], scale=0.4)
     path = tmp_path / "annotations" / "mpii_train.json"
     path.write_text(json.dumps([person]))
-    enlarge_pictures(tmp_path, width=300)
+    enlarge_images(tmp_path, width=300)
     assert cv2.imread(str(tmp_path / "images" / "1.jpg")).shape == (225, 300, 3)
     assert json.loads(path.read_text()) == [
         dict(image="1.jpg", joints=[[25.0, 50.0]], joints_vis=[1], center=[150.0, 112.5], scale=1.0)

@@ -146,8 +146,8 @@ def test_against_the_released_pipeline(shared, tmp_path, capsys, variant, pictur
 def test_on_a_gpu():
     import torch
 
-    from efficientpose.benchmark.cases import Plan
     from efficientpose.benchmark.gpu import measure_gpu
+    from efficientpose.benchmark.plan import Plan
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
@@ -157,8 +157,8 @@ def test_on_a_gpu():
 
 
 def test_ways_of_the_gpu_run_on_the_processor_too():
-    from efficientpose.benchmark.cases import Plan
     from efficientpose.benchmark.gpu import measure_gpu
+    from efficientpose.benchmark.plan import Plan
 
     plan = Plan(variants=["rt"], engines=["torch"], rounds=1, random_weights=True)
     rows = measure_gpu(plan, batches=[1, 2], ways=["torch", "eager"], precisions=["float32"], device="cpu")

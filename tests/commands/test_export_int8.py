@@ -162,7 +162,7 @@ def test_bad_folders(export, tmp_path, capsys):
     assert "no such folder of calibration images" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert export(tmp_path / "out", folder=tmp_path / "empty") == NOTHING_DONE
-    assert "no pictures in this folder" in capsys.readouterr().err
+    assert "no images in this folder" in capsys.readouterr().err
 
 
 def test_options_go_together(tmp_path, capsys):

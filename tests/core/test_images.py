@@ -41,7 +41,7 @@ def test_missing_sources_and_empty_folders_are_errors_beside_what_was_found(
     images, errors = find_images([tmp_path / "nowhere.jpg", tmp_path / "a.png", tmp_path / "empty"])
     assert images == [tmp_path / "a.png"]
     assert "nowhere.jpg: no such file or folder" in str(errors[0])
-    assert "empty: no pictures in this folder" in str(errors[1])
+    assert "empty: no images in this folder" in str(errors[1])
 
 
 def test_a_source_that_the_system_refuses_does_not_hide_the_others(tmp_path: Path, photograph: np.ndarray) -> None:
@@ -90,7 +90,7 @@ def test_a_cut_off_jpeg_is_refused(tmp_path: Path, kept: float, options: dict) -
     data = buffer.getvalue()
     path = tmp_path / "cut.jpg"
     path.write_bytes(data[: int(kept * len(data))])
-    with pytest.raises(ImageError, match=r"cut\.jpg: (the file is truncated|not a picture)"):
+    with pytest.raises(ImageError, match=r"cut\.jpg: (the file is truncated|not an image)"):
         read_image(path)
 
 
@@ -139,7 +139,7 @@ def test_unusable_files_are_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"empty\.jpg: the file is empty"):
         read_image(tmp_path / "empty.jpg")
     (tmp_path / "text.jpg").write_text("I am no picture")
-    with pytest.raises(ImageError, match=r"text\.jpg: not a picture"):
+    with pytest.raises(ImageError, match=r"text\.jpg: not an image"):
         read_image(tmp_path / "text.jpg")
     with pytest.raises(ImageError, match="not a file"):
         read_image(tmp_path)

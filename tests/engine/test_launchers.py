@@ -15,8 +15,8 @@ OPTIONS = [
     "default_hooks.ema.type=EMAHook",
     "optim_wrapper.accumulative_counts=4",
     "auto_scale_lr.base_batch_size=4",
-    "model.head.loss.type=KeypointOHKMMSELoss",
-    "model.head.loss.use_target_weight=True",
+    "model.head.losses.heatmap_loss.type=KeypointOHKMMSELoss",
+    "model.head.losses.heatmap_loss.use_target_weight=True",
 ]
 """Alternatives that the docstring of the schedule names."""
 

@@ -1,10 +1,10 @@
-"""People and joints of scenes, counted by hand, through MMEngine's contract."""
+"""People and keypoints of scenes, counted by hand, as arrays and through MMEngine's contract."""
 
 import numpy as np
 import pytest
 from track_switches import STANDING
 
-from efficientpose.evaluation import PeopleMetric
+from efficientpose.evaluation.people_metric import PeopleCounts, PeopleMetric, count_people
 
 
 def make_sample(truth, found, *, scores=None, labelled=None):
@@ -55,7 +55,7 @@ def test_two_scenes_by_hand():
 def test_joints_without_label_do_not_count():
     labelled = np.full((2, 16), 2)
     labelled[0, :3] = 0
-    labelled[1] = 0  # somebody of whom nothing is known
+    labelled[1] = 0  # a person without labels
     sample = make_sample([PERSON, OTHER], [PERSON], labelled=labelled)
     assert set(evaluate(sample).values()) == {100}
 
@@ -73,3 +73,57 @@ def test_annotations_are_needed():
     del sample["raw_ann_info"]
     with pytest.raises(ValueError, match=r"scene\.jpg: the sample has no raw_ann_info"):
         evaluate(sample)
+
+
+BASE = np.stack((np.linspace(0, 60, 16), np.linspace(0, 200, 16)), axis=1)
+
+
+def boxes(truth):
+    return np.concatenate((np.nanmin(truth, axis=1), np.nanmax(truth, axis=1)), axis=1)
+
+
+def test_all_found():
+    truth = np.stack([BASE, BASE + np.array((300, 0))])
+    counts = count_people(truth, truth[::-1], boxes=boxes(truth))
+    assert counts == PeopleCounts(2, 2, 2, 32, 32, 32)
+    assert set(counts.scores.values()) == {100.0}
+
+
+def test_one_missed_one_made_up_and_some_joints_wrong():
+    truth = np.stack([BASE, BASE + np.array((300, 0))])
+    truth[0, 15] = np.nan
+    boxes_of_truth = boxes(truth)
+    found = np.stack([BASE, BASE + np.array((900, 0))])
+    found[0, 0] += (0, 19.9 * 186.7 / 200)  # the box is 186.7 high: a tenth of it is right, more is wrong
+    found[0, 1] += (0, 21)
+    found[0, 2] = np.nan
+    found[1, :6] = np.nan
+    # True: 31 joints. Found: of the pair 14 that are labelled (2 is not found, 15 is not labelled), of the other 10.
+    counts = count_people(truth, found, boxes=boxes_of_truth)
+    assert counts == PeopleCounts(2, 2, 1, 31, 24, 13)
+    assert counts.scores["joint recall"] == pytest.approx(100 * 13 / 31)
+    assert counts.scores["people precision"] == 50
+
+
+def test_joints_that_nobody_labels_do_not_count():
+    truth = BASE[None].copy()
+    truth[0, 6:8] = np.nan
+    counts = count_people(truth, np.stack([BASE, BASE + np.array((500, 0))]), boxes=boxes(truth))
+    assert counts == PeopleCounts(1, 2, 1, 14, 28, 14)
+
+
+@pytest.mark.parametrize(("num_found", "right"), [(7, 0), (8, 1)])
+def test_a_person_needs_half_the_keypoints(num_found, right):
+    found = BASE[None].copy()
+    found[0, num_found:] = np.nan
+    counts = count_people(BASE[None], found, boxes=boxes(BASE[None]))
+    assert counts == PeopleCounts(1, 1, right, 16, num_found, right * num_found)
+
+
+def test_nobody():
+    nobody = np.zeros((0, 16, 2))
+    assert count_people(BASE[None], nobody, boxes=boxes(BASE[None])) == PeopleCounts(1, 0, 0, 16, 0, 0)
+    empty = count_people(nobody, nobody, boxes=np.zeros((0, 4)))
+    assert empty == PeopleCounts()
+    assert np.isnan(list(empty.scores.values())).all()
+    assert PeopleCounts(1, 2, 3, 4, 5, 6).plus(PeopleCounts(1, 1, 1, 1, 1, 1)) == PeopleCounts(2, 3, 4, 5, 6, 7)

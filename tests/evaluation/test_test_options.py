@@ -163,7 +163,7 @@ def test_options_of_the_tool(arguments, flip_test, is_multi_scale, config, tool)
 
 def test_release_file_alone_is_refused(config, tool):
     options = tool["make_parser"]().parse_args(["--release-file", "release.mat"])
-    with pytest.raises(ValueError, match=r"--release-file release.mat serves --dump-submission"):
+    with pytest.raises(ValueError, match=r"--release-file release.mat goes with --dump-submission"):
         tool["apply"](options, config)
 
 

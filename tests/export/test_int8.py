@@ -67,11 +67,11 @@ def test_unreadable_images_are_named(make_images):
 def test_bad_folders(make_images, tmp_path):
     with pytest.raises(ValueError, match="nowhere: no such folder of calibration images"):
         load_calibration(tmp_path / "nowhere", **SETTINGS)
-    with pytest.raises(ValueError, match=r"no (images|pictures) in this folder"):
+    with pytest.raises(ValueError, match="no images in this folder"):
         load_calibration(tmp_path, **SETTINGS)
     folder = make_images(MIN_IMAGES)
     (folder / "03.png").write_bytes(b"no image")
-    few = r"15 of its 16 images can be used, too few.* at least 16(.|\n)*03\.png: not an? (image|picture)"
+    few = r"15 of its 16 images can be used, too few.* at least 16(.|\n)*03\.png: not an image"
     with pytest.raises(ValueError, match=few):
         load_calibration(folder, **SETTINGS)
     with pytest.raises(ValueError, match="calibration needs 16 images or more, not 3"):

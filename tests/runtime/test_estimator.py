@@ -146,7 +146,7 @@ def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
         estimator.predict(image[..., 0])
     with pytest.raises(ValueError, match=r"got None; cv2\.imread gives None for a file that it cannot read"):
         estimator.predict(cv2.imread(str(tmp_path / "nowhere.jpg")))
-    with pytest.raises(ValueError, match=r"a picture is a file's path, or \(height, width, 3\) uint8, BGR; got \[1\]$"):
+    with pytest.raises(ValueError, match=r"an image is a file's path, or \(height, width, 3\) uint8, BGR; got \[1\]$"):
         estimator.predict_maps([1])
     with pytest.raises(ValueError, match="is empty"):
         estimator.predict(image, [[0, 0, 0, 5]])

@@ -13,8 +13,16 @@ import numpy as np
 import pytest
 
 from efficientpose.core.poses import Pose
-from efficientpose.video.pipeline import run_pipeline
+from efficientpose.video import pipeline
 from efficientpose.video.reading import Frame, VideoError
+
+
+def run_pipeline(frames, estimator, sink, *, on_frame_done=lambda frame, poses: None, **settings):
+    def write(frame, poses):
+        sink.write(frame, poses)
+        on_frame_done(frame, poses)
+
+    return pipeline.run_pipeline(frames, estimator, write, **settings)
 
 
 class Network:
@@ -318,7 +326,7 @@ def read():
 
 cv2.setNumThreads(3)
 others = set(os.listdir("/proc/self/task"))
-run_pipeline(read(), Nobody(), Nobody())
+run_pipeline(read(), Nobody(), Nobody().write)
 time.sleep(0.5)  # the system needs a moment to end threads
 cv2.cvtColor(np.zeros((1024, 1024, 3), np.uint8), cv2.COLOR_BGR2HSV)
 print(*(os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in set(os.listdir("/proc/self/task")) - others))

@@ -138,11 +138,7 @@ def _train(config: Config) -> dict[str, float]:
 
 
 def claim_folder(folder: Path, description: str) -> None:
-    """Make a run's folder and write a description of the run into it; an existing folder must be of the same run.
-
-    Args:
-        folder: The run's own.
-        description: All that its result depends on.
+    """Make a run's folder and write into it all that its result depends on; an existing one must be of the same run.
 
     Raises:
         OSError: If it cannot be made.
@@ -162,11 +158,7 @@ def claim_folder(folder: Path, description: str) -> None:
 
 
 def render_table(results: Mapping[str, Sequence[Mapping[str, Score]]]) -> str:
-    """Return the table as text: means over seeds, intervals over people, the seeds' own values, differences to full.
-
-    Args:
-        results: Scores of each seed by change; "full" is one of them.
-    """
+    """Return a table of each seed's scores by change, "full" among them: means, intervals, seeds, differences."""
     table = Table(title="mean over seeds [95% over people] (each seed); difference to full")
     for column in ("network", *MEASURES):
         table.add_column(column)

@@ -46,19 +46,14 @@ Decoder = Callable[[np.ndarray], Peaks]
 
 
 class CoarseHeatmaps(NamedTuple):
-    """A network's output on a dataset.
+    """A network's output on a dataset, and its N samples, with the ground truth and their crops' places."""
 
-    Attributes:
-        heatmaps: (N, K, h, w) float32 at stride 8.
-        samples: N, with the ground truth and their crops' places.
-    """
-
-    heatmaps: np.ndarray
+    heatmaps: np.ndarray  # (N, K, h, w) float32 at stride 8
     samples: list[PoseDataSample]
 
 
 class DecoderResult(NamedTuple):
-    """How one decoder did.
+    """One decoder's result.
 
     Attributes:
         scores: Percentages by name, such as "PCKh@0.1" and "torso/PCK@0.05", with "_low" and "_high" for the bounds of
@@ -95,12 +90,7 @@ def main() -> int:
 
 
 def compare(arguments: argparse.Namespace) -> dict[str, DecoderResult]:
-    """Run the network and its decoders.
-
-    Raises:
-        OSError: If a file cannot be read.
-        ValueError: If config, weights or data are unusable.
-    """
+    """Run the network and its decoders."""
     from mmpose.apis import init_model
 
     config = Config.fromfile(arguments.config)
@@ -137,13 +127,7 @@ def predict_coarse_heatmaps(
 def compare_decoders(
     model: "TopdownPoseEstimator", predicted: CoarseHeatmaps, *, thresholds: Sequence[float] = THRESHOLDS
 ) -> dict[str, DecoderResult]:
-    """Score each decoder and measure its time; they take turns, so that other load counts for all.
-
-    Args:
-        model: The network.
-        predicted: Its output.
-        thresholds: Fractions of head and torso at which a keypoint is still correct.
-    """
+    """Score each decoder on a network's output and time it; they take turns, so that other load counts for all."""
     decoders = make_decoders(model)
     times: dict[str, list[float]] = {name: [] for name in decoders}
     peaks: dict[str, list[Peaks]] = {name: [] for name in decoders}

@@ -4,8 +4,8 @@ Example:
     efficientpose export --model i --to onnx --out models
     python tools/analysis/decode_times.py models/efficientpose_i.onnx
 
-The maps of one picture are resized to each variant's cells. Beside ours is the released decoder, a Gaussian blur by
-SciPy and argmax of every full-resolution map; both run in turn, 5 ms after one another, and medians are printed. Ours
+The heatmaps of one image are resized to each variant's cells. Beside ours is the released decoder, a Gaussian blur by
+SciPy and argmax of every full-resolution heatmap; both run in turn, 5 ms after one another. Medians are printed. Ours
 is then run again and again: it is that fast where nothing else uses the processor's caches.
 """
 
@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from efficientpose.benchmark.contenders import find_image
 from efficientpose.benchmark.decode_times import measure_variants
-from efficientpose.benchmark.pictures import find_picture
 from efficientpose.core.images import read_image
 from efficientpose.core.variants import get_variant
 from efficientpose.runtime.estimator import PoseEstimator
@@ -25,12 +25,12 @@ def main() -> int:
     """Measure and print the table; return the exit status."""
     parser = argparse.ArgumentParser(description="Time the decoder at the resolution of every variant.")
     parser.add_argument("file", type=Path, help="a network that efficientpose export wrote")
-    parser.add_argument("--image", type=Path, help="picture of one person (default: one of ours)")
+    parser.add_argument("--image", type=Path, help="image of one person (default: one of ours)")
     parser.add_argument("--rounds", type=int, default=50, help="runs of each (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as name:
-            image = read_image(arguments.image or find_picture(Path(name)))
+            image = read_image(arguments.image or find_image(Path(name)))
         estimator = PoseEstimator(arguments.file, threads=1)
         times = measure_variants(estimator, image, rounds=arguments.rounds)
     except (ValueError, OSError) as error:

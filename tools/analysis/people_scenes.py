@@ -79,9 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="scenes (default: all)")
     parser.add_argument("--people", type=int, nargs="+", default=[1, 2, 4, 8, 12], help="in a scene")
     parser.add_argument("--scenes", type=int, default=3, help="of each kind and number (default: %(default)s)")
-    parser.add_argument(
-        "--size", type=float, default=230, help="median size of a person, pixels (default: %(default)s)"
-    )
+    parser.add_argument("--size", type=float, default=230, help="median size of a person, px (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same scenes (default: %(default)s)")
     parser.add_argument("--timing", action="store_true", help="measure times on one image size instead")
     parser.add_argument("--rounds", type=int, default=5, help="of timing (default: %(default)s)")
@@ -92,14 +90,8 @@ def print_scores(arguments: argparse.Namespace, models: PeopleModels) -> None:
     """Print a table of precision and recall."""
     for kind in arguments.kinds:
         for num_people in arguments.people:
-            scenes = draw_scenes(
-                kind,
-                lspet=arguments.lspet,
-                num_people=num_people,
-                num_scenes=arguments.scenes,
-                size=arguments.size,
-                seed=arguments.seed,
-            )
+            settings = dict(num_scenes=arguments.scenes, size=arguments.size, seed=arguments.seed)
+            scenes = draw_scenes(kind, lspet=arguments.lspet, num_people=num_people, **settings)
             for route, counts in score_scenes(models, scenes).items():
                 scores = ", ".join(f"{name} {score:.1f}" for name, score in counts.scores.items())
                 print(f"{kind}, {num_people} people, {route}: {scores}", flush=True)
@@ -122,7 +114,7 @@ def draw_scenes(
         kind: One of :data:`KINDS`.
         lspet: LSP Extended in MPII's layout; None for synthetic people alone.
         num_people: In each.
-        num_scenes: How many.
+        num_scenes: Number of scenes.
         size: Median size of a person, pixels.
         seed: Of everything drawn.
 

@@ -28,24 +28,14 @@ COUNTERS = {"epoch", "iter", "step"}
 
 
 class Curve(NamedTuple):
-    """One logged quantity of one run.
-
-    Attributes:
-        x: Epochs done, with fractions; steps done in a run without epochs. Ascending.
-        y: The values.
-    """
+    """One logged quantity of one run, over epochs done, with fractions, or over steps done in a run without epochs."""
 
     x: list[float]
     y: list[float]
 
 
 class RunLog(NamedTuple):
-    """What one run logged.
-
-    Attributes:
-        by_epoch: Whether the curves are over epochs; otherwise over steps.
-        curves: Per key.
-    """
+    """One run's curves by key, and whether they are over epochs; otherwise over steps."""
 
     by_epoch: bool
     curves: dict[str, Curve]

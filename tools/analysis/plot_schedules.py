@@ -164,10 +164,6 @@ def replay_schedules(config: Config, *, epoch_length: int) -> Schedules:
     The Runner builds them itself, for a network of one weight and an empty dataset. Without a
     :class:`ShrinkingSigmaHook`, σ stays the codec's. The rate is that of the optimiser's first group of parameters.
 
-    Args:
-        config: A training config.
-        epoch_length: Steps of an epoch.
-
     Raises:
         ValueError: If the config has several optimisers, or the epoch no step.
     """

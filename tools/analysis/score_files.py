@@ -25,19 +25,6 @@ from efficientpose.evaluation.file_scores import score_files
 THRESHOLDS = (0.05, 0.1, 0.2)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(description="Score exported files on annotated people, side by side.")
-    parser.add_argument("files", type=Path, nargs="+", help="what efficientpose export wrote")
-    parser.add_argument("--annotations", type=Path, required=True, help="people in the form of mpii_val.json")
-    parser.add_argument("--images", type=Path, required=True, help="folder of their pictures")
-    parser.add_argument("--people", type=int, help="only the first so many (default: all)")
-    parser.add_argument("--engine", help="onnxruntime, openvino or litert (default: by the files' endings)")
-    parser.add_argument("--threads", type=int, help="threads of the network (default: all cores)")
-    parser.add_argument("--json", type=Path, help="file to write all scores to")
-    return parser.parse_args()
-
-
 def make_table(scores: dict[str, dict[str, float]]) -> Table:
     """Return the scores, a row for each file."""
     keys = [f"torso/PCK@{threshold:g}" for threshold in THRESHOLDS]
@@ -50,7 +37,15 @@ def make_table(scores: dict[str, dict[str, float]]) -> Table:
 
 def main() -> int:
     """Print the scores; return the exit status."""
-    arguments = parse_arguments()
+    parser = argparse.ArgumentParser(description="Score exported files on annotated people, side by side.")
+    parser.add_argument("files", type=Path, nargs="+", help="networks that efficientpose export wrote")
+    parser.add_argument("--annotations", type=Path, required=True, help="people in the form of mpii_val.json")
+    parser.add_argument("--images", type=Path, required=True, help="folder of their images")
+    parser.add_argument("--people", type=int, help="only the first so many (default: all)")
+    parser.add_argument("--engine", help="onnxruntime, openvino or litert (default: by the files' endings)")
+    parser.add_argument("--threads", type=int, help="threads of the network (default: all cores)")
+    parser.add_argument("--json", type=Path, help="file to write all scores to")
+    arguments = parser.parse_args()
     MMLogger.get_instance("mmengine").setLevel(logging.WARNING)
     try:
         scores = score_files(

@@ -98,19 +98,12 @@ class ClipPlan:
 
     def __post_init__(self) -> None:
         if self.num_people < 1 or self.seconds <= 0 or self.frame_rate <= 0:
-            raise ValueError(
-                "a clip needs people, seconds and a frame rate, got "
-                f"{self.num_people}, {self.seconds} and {self.frame_rate}"
-            )
+            given = f"{self.num_people}, {self.seconds} and {self.frame_rate}"
+            raise ValueError(f"a clip needs people, seconds and a frame rate, got {given}")
 
 
 class Clip(NamedTuple):
-    """Poses that an estimator might find, and the true person of each.
-
-    Attributes:
-        frames: In order.
-        owners: For each frame the true person of each pose, from 0.
-    """
+    """Poses that an estimator might find, frame by frame, and the true person of each pose, from 0."""
 
     frames: tuple[PeopleFrame, ...]
     owners: tuple[tuple[int, ...], ...]
@@ -127,12 +120,8 @@ def make_clip(rng: np.random.Generator, plan: ClipPlan) -> Clip:
     strides = rng.uniform(1.4, 2.2, plan.num_people)
     frames, owners = [], []
     for number, seconds in enumerate(times):
-        bodies = np.stack(  # (N, 16, 2)
-            [
-                _body(statures[person], phase=2 * np.pi * strides[person] * seconds) + centres[number, person]
-                for person in range(plan.num_people)
-            ]
-        )
+        phases = 2 * np.pi * strides * seconds
+        bodies = np.stack([_body(*each) for each in zip(statures, phases, centres[number], strict=True)])  # (N, 16, 2)
         found = [
             person
             for person in rng.permutation(plan.num_people).tolist()
@@ -152,8 +141,8 @@ def _walk(rng: np.random.Generator, times: Floats, stature: float) -> Floats:
     return np.stack((x, 360 + (stature - 210) * 0.5 + 6 * np.sin(times * rng.uniform(0.3, 1.0))), axis=1)
 
 
-def _body(stature: float, *, phase: float) -> Floats:
-    return stature * (STANDING + np.stack((_SWING * np.sin(phase), np.zeros(len(_SWING))), axis=1))
+def _body(stature: float, phase: float, centre: Floats) -> Floats:
+    return stature * (STANDING + np.stack((_SWING * np.sin(phase), np.zeros(len(_SWING))), axis=1)) + centre
 
 
 def _covered(bodies: Floats, statures: Floats, person: int) -> float:

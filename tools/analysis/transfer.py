@@ -35,14 +35,10 @@ CONVERTER: Final = Path(__file__).parents[1] / "dataset_converters" / "lsp2mpii.
 
 @dataclass(frozen=True, kw_only=True)
 class TransferRun:
-    """One training.
+    """One training on the first images of LSP's training part.
 
-    Attributes:
-        photographs: Number of images, the first of LSP's training part.
-        start: From the released weights, with the keypoints that both skeletons have, or from random ones.
-        epochs: Epochs over these images.
-        variant: Of the network.
-        weights: In place of the variant's released weights.
+    It starts from the released weights (or ``weights`` in their place), with the keypoints that both skeletons have, or
+    from random ones.
     """
 
     photographs: int
@@ -98,8 +94,7 @@ def train(run: TransferRun, source: Path, folder: Path) -> None:
     """Train and score a run, or go on with one that was stopped; a run with a score is left as it is.
 
     Raises:
-        OSError: As in :func:`prepare`.
-        ValueError: Likewise, or if the run's folder is another's.
+        ValueError: If the run's folder is another's, or the data cannot be converted.
     """
     claim_folder(folder / run.name, f"{run}\n")
     if not score_path(run, folder).is_file():
@@ -107,17 +102,7 @@ def train(run: TransferRun, source: Path, folder: Path) -> None:
 
 
 def prepare(run: TransferRun, source: Path, folder: Path) -> Config:
-    """Convert the data, write the run's config as ``tools/new_skeleton.py`` would, and return it, changed as needed.
-
-    Args:
-        run: The training.
-        source: Folder of LSP Extended, with ``joints.mat`` and ``images/``.
-        folder: Where data and runs go.
-
-    Raises:
-        OSError: If a file cannot be written.
-        ValueError: If the source cannot be converted, such as with too few images.
-    """
+    """Convert the data, write the run's config as ``tools/new_skeleton.py`` would, and return it, changed as needed."""
     data = folder / "data"
     annotations = _convert(source, data, first=run.photographs)
     (category,) = json.loads((data / annotations).read_text(encoding="utf-8"))["categories"]

@@ -13,14 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from efficientpose.benchmark.pictures import find_picture
+from efficientpose.benchmark.contenders import find_image
 from efficientpose.benchmark.video_rate import draw_clip, measure_video_rate
 from efficientpose.core.images import read_image
 from efficientpose.runtime.estimator import PoseEstimator
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return the command line's arguments."""
+def main() -> int:
+    """Measure each file and print the table; return the exit status."""
     parser = argparse.ArgumentParser(description="Compare the rate of videos with the rate of the network alone.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="networks that efficientpose export wrote")
     parser.add_argument("--clip", type=Path, help="video (default: drawn, 1280 x 720 pixels)")
@@ -28,12 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--engine", help="onnxruntime, openvino or litert (default: by the file's ending)")
     parser.add_argument("--threads", type=int, default=1, help="of the network (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: %(default)s)")
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Measure each file and print the table; return the exit status."""
-    arguments = parse_arguments()
+    arguments = parser.parse_args()
     lines = [
         "| network | alone, frames/s | beside an encoder | to overlay and numbers | to numbers |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -43,7 +38,7 @@ def main() -> int:
             clip = arguments.clip
             if clip is None:
                 clip = Path(name) / "clip.mp4"
-                draw_clip(read_image(find_picture(Path(name))), clip, num_frames=arguments.frames)
+                draw_clip(read_image(find_image(Path(name))), clip, num_frames=arguments.frames)
             for file in arguments.files:
                 estimator = PoseEstimator(file, engine=arguments.engine, threads=arguments.threads)
                 alone, *others = measure_video_rate(estimator, clip, rounds=arguments.rounds)

@@ -1,23 +1,34 @@
-"""Load what is measured: for each row, the network alone and the way from a picture's file to keypoints."""
+"""The ways to measure: for each row, the network alone and the way from an image's file to keypoints."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-from efficientpose.benchmark.cases import Case
 from efficientpose.benchmark.networks import encode_for_torch
+from efficientpose.benchmark.plan import Case
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline
+from efficientpose.core.images import read_image
 from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
+from efficientpose.inference.sample_crops import (
+    DEMO_FRAMES,
+    SHARED_VARIABLE,
+    demo_video,
+    draw_smooth_crops,
+    extract_frames,
+)
 from efficientpose.runtime import PoseEstimator
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
 
-FindKeypoints = Callable[[np.ndarray], np.ndarray]
+_PHOTO = "data/photos/official_sample.jpg"
+_SIDE = 1024
 
 
 class Contender(NamedTuple):
@@ -25,28 +36,22 @@ class Contender(NamedTuple):
 
     Attributes:
         network: Runs the network alone, on crops that are normalised already.
-        end_to_end: From the picture's file to keypoints.
-        find_in_crop: Returns keypoints (16, 2), input pixels, of a crop (H, W, 3) uint8, RGB, of the network's size.
-        find_in_picture: Returns keypoints (16, 2) in the picture, pixels.
+        end_to_end: From the image's file to keypoints.
+        find_in_crop: Returns keypoints (16, 2), input pixels, in a crop (H, W, 3) uint8, RGB, of the network's size.
+        find_in_image: Returns keypoints (16, 2) in the image, pixels.
     """
 
     network: Callable[[], object]
     end_to_end: Callable[[], object]
-    find_in_crop: FindKeypoints
-    find_in_picture: Callable[[], np.ndarray]
+    find_in_crop: Callable[[np.ndarray], np.ndarray]
+    find_in_image: Callable[[], np.ndarray]
 
 
 class Material(NamedTuple):
-    """What contenders run on.
+    """What contenders run on: an image's file, a crop, and how many of them in one run."""
 
-    Attributes:
-        picture: A file.
-        crop: (H, W, 3) uint8, RGB, of the network's size.
-        batch: Of how many crops, or pictures, one run is.
-    """
-
-    picture: Path
-    crop: np.ndarray
+    image: Path
+    crop: np.ndarray  # (H, W, 3) uint8, RGB, of the network's size
     batch: int
 
 
@@ -60,9 +65,9 @@ def load_file(case: Case, file: Path, material: Material) -> Contender:
     images = CropEncoder(engine.metadata, dtype=engine.input_dtype).encode([bgr] * material.batch)
     return Contender(
         network=lambda: engine.infer(images),
-        end_to_end=lambda: estimator.predict_batch([material.picture] * material.batch),
+        end_to_end=lambda: estimator.predict_batch([material.image] * material.batch),
         find_in_crop=lambda crop: estimator.predict(np.ascontiguousarray(crop[..., ::-1]))[0].keypoints[:, :2],
-        find_in_picture=lambda: estimator.predict(material.picture)[0].keypoints[:, :2],
+        find_in_image=lambda: estimator.predict(material.image)[0].keypoints[:, :2],
     )
 
 
@@ -73,43 +78,63 @@ def load_torch(case: Case, model: TopdownPoseEstimator, material: Material) -> C
         model = prepare_for_inference(model, execution=execution, precision=case.precision)  # type: ignore[arg-type]
     estimator = TorchPoseEstimator(model, name=case.variant)
     images = encode_for_torch(model, [material.crop] * material.batch)
-
-    def run_pictures() -> None:
-        for _ in range(material.batch):
-            estimator.predict(material.picture)
-
     return Contender(
         network=lambda: run_network(model, images),
-        end_to_end=run_pictures,
+        end_to_end=_repeat(lambda: estimator.predict(material.image), material.batch),
         find_in_crop=lambda crop: estimator.predict(np.ascontiguousarray(crop[..., ::-1]))[0].keypoints[:, :2],
-        find_in_picture=lambda: estimator.predict(material.picture)[0].keypoints[:, :2],
+        find_in_image=lambda: estimator.predict(material.image)[0].keypoints[:, :2],
     )
 
 
 def run_network(model: TopdownPoseEstimator, images: torch.Tensor) -> torch.Tensor:
-    """Compute the maps that keypoints are read from, as ``predict`` does."""
+    """Compute the heatmaps that keypoints are read from, as ``predict`` does."""
     guard = torch.inference_mode if isinstance(model, PreparedPoseEstimator) else torch.no_grad
     with guard():
         features = model.extract_feat(images)
         head = model.head
-        maps: torch.Tensor = (head.forward_coarse if head.decodes_sparsely else head.forward_deployed)(features)
-    return maps
+        heatmaps: torch.Tensor = (head.forward_coarse if head.decodes_sparsely else head.forward_deployed)(features)
+    return heatmaps
 
 
 def load_released(pipeline: ReleasedPipeline, material: Material) -> Contender:
     """Take the released pipeline; its model takes one crop at a time."""
     images = pipeline.normalise(material.crop)
-
-    def repeat(run: Callable[[], object]) -> Callable[[], None]:
-        def run_all() -> None:
-            for _ in range(material.batch):
-                run()
-
-        return run_all
-
     return Contender(
-        network=repeat(lambda: pipeline.infer(images)),
-        end_to_end=repeat(lambda: pipeline.predict(material.picture)),
+        network=_repeat(lambda: pipeline.infer(images), material.batch),
+        end_to_end=_repeat(lambda: pipeline.predict(material.image), material.batch),
         find_in_crop=lambda crop: pipeline.decode(pipeline.infer(pipeline.normalise(crop))),
-        find_in_picture=lambda: pipeline.predict(material.picture),
+        find_in_image=lambda: pipeline.predict(material.image),
     )
+
+
+def _repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
+    def run_all() -> None:
+        for _ in range(times):
+            run()
+
+    return run_all
+
+
+def find_image(folder: Path) -> Path:
+    """Return a JPEG of a person, of about a megapixel, to measure with.
+
+    The authors' photo where EFFICIENTPOSE_SHARED says where it is, else a person of the demo's video, else a smooth
+    random image.
+
+    Args:
+        folder: Where to write it, if need be.
+    """
+    photo = Path(os.environ.get(SHARED_VARIABLE, "")) / _PHOTO
+    if SHARED_VARIABLE in os.environ and photo.is_file():
+        return photo
+    try:
+        frames = extract_frames(demo_video(), folder)
+    except FileNotFoundError:
+        image = draw_smooth_crops((_SIDE, _SIDE))[0]
+    else:
+        x1, y1, x2, y2 = DEMO_FRAMES[min(DEMO_FRAMES)][0]
+        size = (round(_SIDE * (x2 - x1) / (y2 - y1)), _SIDE)
+        image = cv2.resize(read_image(frames[0])[y1:y2, x1:x2], size, interpolation=cv2.INTER_CUBIC)
+    path = folder / "picture.jpg"  # reports name it so
+    cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return path

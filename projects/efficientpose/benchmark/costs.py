@@ -4,36 +4,31 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 
-from efficientpose.benchmark.cases import ENGINES
 from efficientpose.benchmark.networks import LoadedModel, export_for_engines, settle_random_weights
+from efficientpose.benchmark.plan import ENGINES
 from efficientpose.benchmark.timing import Timing, time_in_turn
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.core.variants import Variant, get_variant
 from efficientpose.inference.sample_crops import find_crops
 from efficientpose.runtime.engines import load_engine
 
-RESOLUTION_STEP = 32
+RESOLUTION_STEP: Final = 32
 """Sides of the input are multiples of it: then every stage halves an even number of cells."""
 
 
 class Latency(NamedTuple):
-    """Time of a variant's network at a resolution.
-
-    Attributes:
-        variant: Its name.
-        resolution: Side of the input, pixels.
-        is_own: Whether the variant was published with it.
-        timing: Of one crop.
-    """
+    """Time of a variant's network on one crop; ``resolution`` is the input's side, pixels, ``is_own`` as published."""
 
     variant: str
     resolution: int
@@ -42,27 +37,34 @@ class Latency(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Memory of a process that runs a variant's network on a batch.
-
-    Attributes:
-        variant: Its name.
-        batch: Crops at once; 0 for a process that has loaded the network and not run it.
-        peak: Largest resident set, MiB.
-    """
+    """Largest resident set, MiB, of a process that runs a variant's network on a batch; on 0 crops it only loads it."""
 
     variant: str
     batch: int
     peak: float
 
 
-def export_at(variant: Variant, resolution: int, *, engine: str, folder: Path) -> Path:
-    """Export a variant with random weights for another resolution; return the file that an engine runs.
+def measure_latency(
+    variants: Sequence[str], resolutions: Sequence[int], *, engine: str, threads: int, rounds: int, folder: Path
+) -> list[Latency]:
+    """Time every variant at every resolution (side of the input, pixels) and at its own, all in turn."""
+    ways, is_own = {}, {}
+    for name in variants:
+        variant = get_variant(name)
+        for resolution in sorted({*resolutions, variant.resolution}):
+            file = export_at(variant, resolution, engine=engine, folder=folder)
+            loaded = load_engine(file, engine=engine, threads=threads)
+            is_nchw = loaded.metadata.input_layout == "nchw"
+            shape = (1, 3, resolution, resolution) if is_nchw else (1, resolution, resolution, 3)
+            images = np.zeros(shape, loaded.input_dtype)
+            ways[name, resolution] = lambda engine=loaded, images=images: engine.infer(images)
+            is_own[name, resolution] = resolution == variant.resolution
+    timings = time_in_turn(ways, rounds=rounds)
+    return [Latency(*key, is_own=is_own[key], timing=timing) for key, timing in timings.items()]
 
-    Args:
-        variant: Which.
-        resolution: Side of the input, pixels.
-        engine: Of :data:`~efficientpose.benchmark.cases.ENGINES`, with a file.
-        folder: Where to.
+
+def export_at(variant: Variant, resolution: int, *, engine: str, folder: Path) -> Path:
+    """Export a variant with random weights for another resolution, if need be; return the file that an engine runs.
 
     Raises:
         ValueError: If the resolution is no multiple of 8.
@@ -86,59 +88,21 @@ def _build_at(variant: Variant, resolution: int) -> TopdownPoseEstimator:
     return model
 
 
-def measure_latency(
-    variants: Sequence[str], resolutions: Sequence[int], *, engine: str, threads: int, rounds: int, folder: Path
-) -> list[Latency]:
-    """Time every variant at every resolution and at its own, all in turn.
-
-    Args:
-        variants: Names.
-        resolutions: Sides of the input, pixels.
-        engine: Of :data:`~efficientpose.benchmark.cases.ENGINES`, with a file.
-        threads: Of the network.
-        rounds: Runs of each.
-        folder: For files.
-    """
-    ways, is_own = {}, {}
-    for name in variants:
-        variant = get_variant(name)
-        for resolution in sorted({*resolutions, variant.resolution}):
-            loaded = load_engine(
-                export_at(variant, resolution, engine=engine, folder=folder), engine=engine, threads=threads
-            )
-            images = np.zeros(_batch_shape(loaded.metadata.input_layout, resolution, batch=1), loaded.input_dtype)
-            ways[name, resolution] = lambda engine=loaded, images=images: engine.infer(images)
-            is_own[name, resolution] = resolution == variant.resolution
-    timings = time_in_turn(ways, rounds=rounds)
-    return [Latency(*key, is_own=is_own[key], timing=timing) for key, timing in timings.items()]
-
-
-def _batch_shape(layout: str, side: int, *, batch: int) -> tuple[int, ...]:
-    return (batch, 3, side, side) if layout == "nchw" else (batch, side, side, 3)
-
-
 def measure_memory(
     variants: Sequence[str], batches: Sequence[int], *, engine: str, threads: int, folder: Path
 ) -> list[Memory]:
-    """Run each variant on each batch in a process of its own, without PyTorch, and see what it needed at most.
-
-    Args:
-        variants: Names.
-        batches: Crops at once.
-        engine: Of :data:`~efficientpose.benchmark.cases.ENGINES`, with a file.
-        threads: Of the network.
-        folder: For files.
+    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it.
 
     Raises:
         RuntimeError: If a process fails.
     """
-    found = []
-    for name in variants:
-        variant = get_variant(name)
+    memories = []
+    for variant in map(get_variant, variants):
         file = export_at(variant, variant.resolution, engine=engine, folder=folder)
         for batch in (0, *batches):
-            found.append(Memory(name, batch, run_for_memory(file, engine=engine, threads=threads, batch=batch)))
-    return found
+            peak = run_for_memory(file, engine=engine, threads=threads, batch=batch)
+            memories.append(Memory(variant.name, batch, peak))
+    return memories
 
 
 # ru_maxrss would begin with what the process that starts this one has; the system's own count begins anew
@@ -179,16 +143,41 @@ def run_for_memory(file: Path, *, engine: str, threads: int, batch: int) -> floa
 
 def to_json(latencies: Sequence[Latency], memories: Sequence[Memory]) -> dict[str, Any]:
     """Return the numbers as plain data; times are milliseconds, memory MiB."""
-    return {
-        "latency": [
-            {
-                "variant": each.variant,
-                "resolution": each.resolution,
-                "is_own": each.is_own,
-                "wall_ms": each.timing.wall._asdict(),
-                "cpu_ms": each.timing.cpu._asdict(),
-            }
-            for each in latencies
-        ],
-        "memory": [each._asdict() for each in memories],
-    }
+    latency = []
+    for variant, resolution, is_own, (wall, cpu) in latencies:
+        times = {"wall_ms": wall._asdict(), "cpu_ms": cpu._asdict()}
+        latency.append({"variant": variant, "resolution": resolution, "is_own": is_own, **times})
+    return {"latency": latency, "memory": [each._asdict() for each in memories]}
+
+
+def draw_costs(latencies: Sequence[Latency], memories: Sequence[Memory], *, title: str) -> Figure:
+    """Draw time against resolution and memory against batch, one line a variant; its own resolution is marked."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    time_axes, memory_axes = figure.subplots(1, 2)
+    names = dict.fromkeys([each.variant for each in latencies] + [each.variant for each in memories])
+    for number, name in enumerate(names):
+        colour, label = f"C{number % 10}", get_variant(name).title.removeprefix("EfficientPose ")
+        points = sorted((each for each in latencies if each.variant == name), key=lambda each: each.resolution)
+        sides = [each.resolution for each in points]
+        walls = [each.timing.wall for each in points]
+        time_axes.plot(sides, [wall.median for wall in walls], color=colour, marker=".", label=label)
+        time_axes.fill_between(
+            sides, [wall.lower for wall in walls], [wall.upper for wall in walls], color=colour, alpha=0.2, linewidth=0
+        )
+        own = [each for each in points if each.is_own]
+        own_medians = [each.timing.wall.median for each in own]
+        time_axes.plot([each.resolution for each in own], own_medians, "o", color=colour, markersize=9)
+        batches, peaks = zip(*sorted(each[1:] for each in memories if each.variant == name), strict=True)
+        memory_axes.plot(batches, peaks, color=colour, marker=".", label=label)
+    time_axes.set(xlabel="side of the input, pixels (large dot: as published)", ylabel="network, ms a crop")
+    time_axes.set_yscale("log")
+    time_axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    time_axes.yaxis.set_major_formatter("{x:g}")
+    time_axes.yaxis.set_minor_formatter(NullFormatter())
+    memory_axes.set(xlabel="batch (0: loaded, not run)", ylabel="largest resident set, MiB")
+    memory_axes.set_ylim(bottom=0)
+    for axes in (time_axes, memory_axes):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=9)
+    return figure

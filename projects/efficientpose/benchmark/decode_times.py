@@ -1,4 +1,4 @@
-"""How long finding the peaks takes at every variant's resolution, against blurring and searching full maps."""
+"""How long finding the peaks takes at every variant's resolution, against blurring and searching full heatmaps."""
 
 from typing import NamedTuple
 
@@ -13,13 +13,13 @@ from efficientpose.runtime.estimator import PoseEstimator
 
 
 class DecodeTimes(NamedTuple):
-    """Of sixteen heatmaps at one resolution.
+    """Decode times of 16 heatmaps at one resolution.
 
     Attributes:
         resolution: Side of the network's input, pixels.
-        sparse: Of our decoder, in turn with the released one, whose maps empty the processor's caches.
+        sparse: Of our decoder, in turn with the released one, whose full heatmaps empty the processor's caches.
         repeated: Of ours, again and again.
-        dense: Of the released one, a Gaussian blur by SciPy and ``argmax`` of each full-resolution map.
+        dense: Of the released one, a Gaussian blur by SciPy and ``argmax`` of each full-resolution heatmap.
         same: Whether both find the same pixels.
     """
 
@@ -30,20 +30,23 @@ class DecodeTimes(NamedTuple):
     same: bool
 
 
-def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float, rounds: int) -> DecodeTimes:
-    """Time both decoders in turn on the same maps, then ours alone.
+def measure_variants(estimator: PoseEstimator, image: np.ndarray, *, rounds: int) -> dict[str, DecodeTimes]:
+    """Time the decoding of heatmaps of a person's image (H, W, 3) uint8, BGR, at each variant's resolution, by name."""
+    heatmaps, blur_sigma = estimator.predict_maps(image).heatmaps, estimator.metadata.blur_sigma
+    return {
+        name: measure_decoding(heatmaps, resolution=variant.resolution, blur_sigma=blur_sigma, rounds=rounds)
+        for name, variant in VARIANTS.items()
+        if not variant.is_lite
+    }
 
-    Args:
-        heatmaps: (K, h, w) at any stride; they are resized to the resolution's cells.
-        resolution: Of the network's input, pixels.
-        blur_sigma: Of the decoder, pixels.
-        rounds: How often each runs.
-    """
+
+def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float, rounds: int) -> DecodeTimes:
+    """Time both decoders in turn on the same heatmaps (K, h, w), resized to a resolution's cells, then ours alone."""
     side = resolution // STRIDE
     cells = np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_LINEAR) for each in heatmaps])
     finder = SparsePeakFinder((side, side), stride=STRIDE, blur_sigma=blur_sigma)
     upsample = make_axis_matrices(side, stride=STRIDE, blur_sigma=blur_sigma).upsampled
-    full = (upsample @ cells @ upsample.T).astype(np.float32)
+    full = (upsample @ cells @ upsample.T).astype(np.float32)  # (K, resolution, resolution)
 
     def decode_densely() -> np.ndarray:
         return find_blurred_peaks(full)
@@ -54,24 +57,4 @@ def measure_decoding(heatmaps: np.ndarray, *, resolution: int, blur_sigma: float
     times = time_in_turn({"sparse": decode_sparsely, "dense": decode_densely}, rounds=rounds)
     alone = time_in_turn({"sparse": decode_sparsely}, rounds=rounds, clocks=Clocks(sleep=lambda _: None))
     same = bool((decode_sparsely() == decode_densely()).all())
-    return DecodeTimes(
-        resolution=resolution, sparse=times["sparse"], repeated=alone["sparse"], dense=times["dense"], same=same
-    )
-
-
-def measure_variants(estimator: PoseEstimator, image: np.ndarray, *, rounds: int) -> dict[str, DecodeTimes]:
-    """Time the decoding of one person's maps at the resolution of each variant, by its name.
-
-    Args:
-        estimator: Gives the maps.
-        image: (H, W, 3) uint8, BGR: one person.
-        rounds: How often each runs.
-    """
-    heatmaps = estimator.predict_maps(image).heatmaps
-    return {
-        name: measure_decoding(
-            heatmaps, resolution=variant.resolution, blur_sigma=estimator.metadata.blur_sigma, rounds=rounds
-        )
-        for name, variant in VARIANTS.items()
-        if not variant.is_lite
-    }
+    return DecodeTimes(resolution, times["sparse"], alone["sparse"], times["dense"], same)

@@ -1,22 +1,22 @@
 """Measure a network on a GPU: ways to run it, precisions, and how throughput grows with the batch."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 
-from efficientpose.benchmark.cases import Plan
 from efficientpose.benchmark.contenders import run_network
 from efficientpose.benchmark.networks import encode_for_torch, load_model
-from efficientpose.benchmark.results import GpuRow
+from efficientpose.benchmark.plan import Plan
+from efficientpose.benchmark.report import GpuRow
 from efficientpose.benchmark.timing import time_in_turn
 from efficientpose.core.variants import get_variant
 from efficientpose.inference.fast import prepare_for_inference
 from efficientpose.inference.sample_crops import find_crops
 
-NO_GPU = "GPU: skipped, PyTorch finds no CUDA device"
-WAYS = ("torch", "eager", "compile", "cuda_graphs")
-PRECISIONS = ("float32", "bf16", "float16")
+NO_GPU: Final = "GPU: skipped, PyTorch finds no CUDA device"
+WAYS: Final = ("torch", "eager", "compile", "cuda_graphs")
+PRECISIONS: Final = ("float32", "bf16", "float16")
 
 
 def measure_gpu(
@@ -27,20 +27,7 @@ def measure_gpu(
     precisions: Sequence[str] = PRECISIONS,
     device: str = "cuda",
 ) -> list[GpuRow]:
-    """Measure a plan's variants.
-
-    Args:
-        plan: Says which, and how often.
-        batches: Crops at once.
-        ways: "torch" is the MMPose model as it is, in float32; the others are prepared, channels last.
-        precisions: Of the prepared ones.
-        device: As PyTorch names it.
-
-    Raises:
-        ValueError: If a batch is smaller than 1.
-    """
-    if min(batches) < 1:
-        raise ValueError(f"batches must be 1 or more, got {', '.join(map(str, batches))}")
+    """Measure a plan's variants: "torch" is the MMPose model in float32; the other ways are prepared, channels last."""
     rows = []
     for name in plan.variants:
         variant = get_variant(name)
@@ -49,28 +36,18 @@ def measure_gpu(
         models = {("torch", "float32"): model} if "torch" in ways else {}
         for way in ways:
             for precision in precisions if way != "torch" else ():
-                models[way, precision] = _prepare(model, way, precision)
+                models[way, precision] = prepare_for_inference(model, execution=way, precision=precision)  # type: ignore[arg-type]
         for batch in batches:
             images = encode_for_torch(model, [crop] * batch)
-            timings = time_in_turn(
-                {key: _make_run(each, images) for key, each in models.items()}, rounds=plan.rounds, warm_up=3
-            )
-            rows += [
-                GpuRow(
-                    variant=name,
-                    way=way,
-                    precision=precision,
-                    batch=batch,
-                    network=timing,
-                    crops_per_second=1000 * batch / timing.wall.median,
+            runs = {key: _make_run(each, images) for key, each in models.items()}
+            for (way, precision), timing in time_in_turn(runs, rounds=plan.rounds, warm_up=3).items():
+                rate = 1000 * batch / timing.wall.median
+                rows.append(
+                    GpuRow(
+                        variant=name, way=way, precision=precision, batch=batch, network=timing, crops_per_second=rate
+                    )
                 )
-                for (way, precision), timing in timings.items()
-            ]
     return rows
-
-
-def _prepare(model: Any, way: str, precision: str) -> Any:
-    return prepare_for_inference(model, execution=way, precision=precision)  # type: ignore[arg-type]
 
 
 def _make_run(model: Any, images: torch.Tensor) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.flop_counter import FlopCounterMode
 
-from efficientpose.benchmark.cases import ENGINES, Plan
+from efficientpose.benchmark.plan import ENGINES, Plan
 from efficientpose.benchmark.released_pipeline import find_released_model
 from efficientpose.core.shipped_files import mpii_config_path, starter_checkpoint
 from efficientpose.core.variants import Variant
@@ -23,16 +23,11 @@ from efficientpose.inference.sample_crops import Crops, find_crops
 from efficientpose.weights.find import WeightsNotFoundError
 
 PREDICTION_SCALE: Final = 1e-3
-"""Brings the maps of random weights to the size of trained ones, below 1."""
+"""Brings the heatmaps of random weights to the size of trained ones, below 1."""
 
 
 class LoadedModel(NamedTuple):
-    """An MMPose model on the processor.
-
-    Attributes:
-        model: In evaluation mode.
-        weights: Where its weights come from, in words.
-    """
+    """An MMPose model on the CPU, in evaluation mode, and the source of its weights in words."""
 
     model: TopdownPoseEstimator
     weights: str
@@ -61,21 +56,20 @@ def _build_random(variant: Variant) -> LoadedModel:
 
 
 def settle_random_weights(model: TopdownPoseEstimator) -> None:
-    """Let batch norms see crops; random weights then give maps with peaks, where they else are flat but for rounding.
+    """Let batch norms see crops, so that random weights give heatmaps with peaks, not flat ones.
 
-    Args:
-        model: Changed in place; it is in evaluation mode afterwards.
+    The model is changed in place, and in evaluation mode afterwards.
     """
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():
             if ".predict." in name:
                 parameter.mul_(PREDICTION_SCALE)
     images = encode_for_torch(model, find_crops(model.head.decoder.input_size).pixels)
-    update_bn([images], _Maps(model))
+    update_bn([images], _Heatmaps(model))
     model.eval()
 
 
-class _Maps(nn.Module):
+class _Heatmaps(nn.Module):
     """A pose estimator that is called with images alone."""
 
     def __init__(self, model: TopdownPoseEstimator) -> None:
@@ -93,23 +87,23 @@ def encode_for_torch(model: TopdownPoseEstimator, crops: Iterable[np.ndarray]) -
     return images
 
 
+def count_flops(model: TopdownPoseEstimator) -> int:
+    """Count what a folded network computes for one crop without upsampling: two FLOPs a multiply-add."""
+    network = deploy(model, ExportOptions())
+    width, height = network.input_size
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network(torch.zeros(1, 3, height, width))
+    return int(counter.get_total_flops())
+
+
 def export_for_engines(
     loaded: LoadedModel, variant: Variant, *, engines: Sequence[str], crops: Crops, folder: Path
 ) -> dict[str, Path]:
-    """Export a network for engines, and check what the files compute.
-
-    Args:
-        loaded: The network.
-        variant: What it is.
-        engines: Of :data:`~efficientpose.benchmark.cases.ENGINES`.
-        crops: To check with.
-        folder: Where to.
-
-    Returns:
-        Engine → file, without PyTorch.
+    """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch.
 
     Raises:
-        ValueError: If a file does not compute what the model does: its speed would say nothing.
+        ValueError: If a file's output differs from the model's: its speed would say nothing.
     """
     formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
     files: dict[str, Path] = {}
@@ -129,17 +123,10 @@ def export_for_engines(
 
 
 def find_model_file(variant: str, engine: str, precision: str, *, plan: Plan, exported: Mapping[str, Path]) -> Path:
-    """Return the file that an engine runs.
-
-    Args:
-        variant: Its name.
-        engine: Of :data:`~efficientpose.benchmark.cases.ENGINES`, not PyTorch.
-        precision: int8 files have a name of their own.
-        plan: Says where files are.
-        exported: Those that were exported.
+    """Return the file that an engine runs, of those that were exported or in the folder that the plan names.
 
     Raises:
-        FileNotFoundError: If it is not in the folder that the plan names.
+        FileNotFoundError: If it is not in this folder.
     """
     if plan.models is None:
         return exported[engine]
@@ -148,13 +135,3 @@ def find_model_file(variant: str, engine: str, precision: str, *, plan: Plan, ex
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; efficientpose export writes it, or leave --models-dir out")
     return path
-
-
-def count_flops(model: TopdownPoseEstimator) -> int:
-    """Count what a folded network computes for one crop without upsampling: two FLOPs a multiply-add."""
-    network = deploy(model, ExportOptions())
-    width, height = network.input_size
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        network(torch.zeros(1, 3, height, width))
-    return int(counter.get_total_flops())

@@ -1,6 +1,6 @@
-"""The pipeline that the authors released: scikit-image, their TFLite model, a blur and the highest pixel of each map.
+"""The authors' pipeline: scikit-image, their TFLite model, a blur and the highest pixel of each heatmap.
 
-It follows their ``track.py`` for a picture, step by step, with LiteRT in the place of TensorFlow Lite.
+It follows their ``track.py`` for an image, step by step, with LiteRT in the place of TensorFlow Lite.
 """
 
 import importlib.util
@@ -36,7 +36,7 @@ def find_released_model(folder: Path, variant: Variant) -> Path:
 
 
 def check_packages() -> None:
-    """Check that what the pipeline needs is installed.
+    """Check that the pipeline's packages are installed.
 
     Raises:
         ValueError: If not; it says what to install.
@@ -47,13 +47,7 @@ def check_packages() -> None:
 
 
 class ReleasedPipeline:
-    """A released model and what the authors do before and behind it.
-
-    Args:
-        file: The .tflite file.
-        variant: What it is of.
-        threads: Of the network.
-    """
+    """A variant's released .tflite file, and the authors' steps before and after it."""
 
     def __init__(self, file: Path, variant: Variant, *, threads: int) -> None:
         check_packages()
@@ -75,17 +69,17 @@ class ReleasedPipeline:
         self._input, self._output = taken["index"], given[0]["index"]
 
     def predict(self, file: Path) -> np.ndarray:
-        """Return the keypoints in a picture, (16, 2) in our order, in its pixel-centre indices."""
+        """Return the keypoints in an image, (16, 2) in our order, in its pixel-centre indices."""
         image = np.array(self._open(file))
         height, width = image.shape[:2]
         keypoints = self.decode(self.infer(self.normalise(self.cut(image))))
-        # from the padded square to the picture; theirs count from the pixel's corner
+        # from the padded square to the image; theirs count from the pixel's corner
         side = max(height, width)
         padding = np.array((side - width, side - height)) / 2
         return (keypoints + 0.5) / self._side * side - padding - 0.5
 
     def cut(self, image: np.ndarray) -> np.ndarray:
-        """Return a picture (H, W, 3) uint8 scaled down and padded to the network's square."""
+        """Return an image (H, W, 3) uint8 scaled down and padded to the network's square."""
         height, width = image.shape[:2]
         scaled = self._rescale(image, self._side / max(height, width), channel_axis=-1)
         rows, columns = (self._side - length for length in scaled.shape[:2])
@@ -98,15 +92,15 @@ class ReleasedPipeline:
         return pixels / np.float32(127.5) - 1 if self._is_lite else (pixels / 255 - _MEAN) / _STD
 
     def infer(self, batch: np.ndarray) -> np.ndarray:
-        """Return the maps at full resolution, (H, W, 16)."""
+        """Return the heatmaps at full resolution, (H, W, 16)."""
         self._interpreter.set_tensor(self._input, batch)
         self._interpreter.invoke()
-        maps: np.ndarray = self._interpreter.get_tensor(self._output)[0]
-        return maps
+        heatmaps: np.ndarray = self._interpreter.get_tensor(self._output)[0]
+        return heatmaps
 
-    def decode(self, maps: np.ndarray) -> np.ndarray:
+    def decode(self, heatmaps: np.ndarray) -> np.ndarray:
         """Return the keypoints (16, 2), our order, input pixels."""
-        return find_blurred_peaks(np.moveaxis(maps, -1, 0))[list(KEYPOINT_ORDER)]
+        return find_blurred_peaks(np.moveaxis(heatmaps, -1, 0))[list(KEYPOINT_ORDER)]
 
 
 def find_blurred_peaks(heatmaps: np.ndarray) -> np.ndarray:

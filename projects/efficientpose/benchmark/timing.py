@@ -2,25 +2,19 @@
 
 import time
 from collections.abc import Callable, Hashable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
 Key = TypeVar("Key", bound=Hashable)
 Clock = Callable[[], float]
 
-PAUSE = 0.005
+PAUSE: Final = 0.005
 """Seconds before each run: engines keep their threads spinning for a moment after they are done."""
 
 
 class Spread(NamedTuple):
-    """Of several runs, milliseconds.
-
-    Attributes:
-        median: Half of the runs took longer.
-        lower: First quartile.
-        upper: Third quartile.
-    """
+    """Median and quartiles of several runs, milliseconds."""
 
     median: float
     lower: float
@@ -28,11 +22,11 @@ class Spread(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """What one way takes.
+    """Time of one way.
 
     Attributes:
         wall: Time that passed.
-        cpu: Time that processors worked, the sum over all threads: less touched by what else the machine does.
+        cpu: Time that processors worked, the sum over all threads: less touched by other load.
     """
 
     wall: Spread
@@ -50,13 +44,7 @@ class Clocks(NamedTuple):
 def time_in_turn(
     ways: Mapping[Key, Callable[[], object]], *, rounds: int, warm_up: int = 2, clocks: Clocks | None = None
 ) -> dict[Key, Timing]:
-    """Run each way once a round, every round beginning with another one.
-
-    Args:
-        ways: What to run.
-        rounds: How often each runs and counts.
-        warm_up: How often each runs before, without counting.
-        clocks: None for the machine's.
+    """Run each way once a round, every round beginning with another one; rounds of warm-up do not count.
 
     Raises:
         ValueError: If there is no round.
@@ -68,7 +56,7 @@ def time_in_turn(
     wall: dict[Key, list[float]] = {key: [] for key in keys}
     cpu: dict[Key, list[float]] = {key: [] for key in keys}
     for number in range(-warm_up, rounds):
-        start = number % len(keys) if keys else 0
+        start = number % len(keys)
         for key in keys[start:] + keys[:start]:
             now.sleep(PAUSE)
             wall_start, cpu_start = now.wall(), now.cpu()

@@ -1,11 +1,11 @@
-"""Measure what it costs where targets are drawn: in the head, on the device, or in the data loader, as MMPose does.
+"""Compare targets drawn in the head, on the device, with targets drawn in the data loader, as MMPose does.
 
-Both ways give the same three maps to the loss: heatmaps at stride 8, heatmaps at full resolution, part affinity fields.
-The loader's way is MMPose's own ``GenerateTarget`` and ``PackPoseInputs``, with a codec whose ``encode`` draws all
-three, separably: the fastest that we know (MMPose's ``MSRAHeatmap`` takes longer). Maps are float32, as MMPose's are.
+Both give the same targets to the loss: heatmaps at stride 8, heatmaps at full resolution, part affinity fields, in
+float32. The loader's way is MMPose's own ``GenerateTarget`` and ``PackPoseInputs``, with a codec whose ``encode`` draws
+all three separably: the fastest that we know (MMPose's ``MSRAHeatmap`` takes longer).
 
-A training step has what comes with each way: on maps from the loader, the loss at full resolution needs them and the
-predictions upsampled; where the head draws the targets, it finds that loss from their columns and rows.
+A training step includes what each way needs: with targets from the loader, the loss at full resolution needs them and
+the predictions upsampled; where the head draws the targets, it computes that loss from their columns and rows.
 """
 
 import copy
@@ -37,13 +37,7 @@ from efficientpose.engine.lookup import find_hook
 
 
 class Comparison(NamedTuple):
-    """Two ways, measured in turn.
-
-    Attributes:
-        device: Samples per second with targets drawn on the device; median.
-        loader: With targets drawn in the loader; median.
-        ratio: The first over the second; median of the repetitions' ratios.
-    """
+    """Median samples per second with targets drawn on the device and in the loader, and the median of their ratios."""
 
     device: float
     loader: float
@@ -51,14 +45,7 @@ class Comparison(NamedTuple):
 
 
 class PipelineComparison(NamedTuple):
-    """Two data loaders.
-
-    Attributes:
-        speed: Samples per second.
-        device_memory: MiB, the sum of the workers' largest resident sets, with targets drawn on the device; None where
-            the system does not tell.
-        loader_memory: With targets drawn in the loader.
-    """
+    """Speed of both data loaders, and the sum of their workers' largest resident sets, MiB; None without ``/proc``."""
 
     speed: Comparison
     device_memory: float | None
@@ -66,12 +53,12 @@ class PipelineComparison(NamedTuple):
 
 
 class TargetsInLoader(FullResolutionHeatmap):
-    """The codec as MMPose would use it: ``encode`` draws all maps of a sample, one level of ``heatmaps`` each."""
+    """The codec as MMPose would use it: ``encode`` draws all targets of a sample, one level of ``heatmaps`` each."""
 
     label_mapping_table = dict(keypoint_weights="keypoint_weights", limb_weights="limb_weights")
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, Any]:
-        """Draw one person's maps: ``heatmaps`` (coarse, full, PAFs), ``keypoint_weights`` and ``limb_weights``."""
+        """Draw a person's targets: ``heatmaps`` (coarse, full, PAFs), ``keypoint_weights`` and ``limb_weights``."""
         labelled = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
         targets = self.render(torch.from_numpy(keypoints.astype(np.float32)), torch.from_numpy(labelled))
         levels = (targets.heatmaps, targets.full_heatmaps, targets.pafs)
@@ -83,11 +70,7 @@ class TargetsInLoader(FullResolutionHeatmap):
 
 
 class TargetsFromLoader:
-    """Stands in for the head's codec: gives a batch the maps that came with its samples, stacked as MMPose's heads do.
-
-    Args:
-        codec: The codec it stands in for.
-    """
+    """Stands in for the head's codec: stacks the targets that came with a batch's samples, as MMPose's heads do."""
 
     def __init__(self, codec: FullResolutionHeatmap) -> None:
         self.input_size = codec.input_size
@@ -100,9 +83,9 @@ class TargetsFromLoader:
         *_: torch.Tensor,
         with_pafs: bool,
         with_full_heatmaps: bool,
-        separably: bool = False,  # noqa: ARG002 - they came drawn
+        separably: bool = False,  # noqa: ARG002 - they are drawn
     ) -> Targets:
-        """Return the samples' maps as they came; the keypoints are not looked at."""
+        """Return the samples' targets as they came; the keypoints are not used."""
         fields = [sample.gt_fields for sample in self.samples]
         coarse, full, pafs = (torch.stack([levels.heatmaps for levels in level]) for level in zip(*fields, strict=True))
         labels = [sample.gt_instance_labels for sample in self.samples]
@@ -117,31 +100,26 @@ class TargetsFromLoader:
         )
 
 
-def enlarge_pictures(root: Path, *, width: int) -> None:
-    """Enlarge a training set's pictures, and its annotations with them, for decoding costs what it costs in training.
-
-    Args:
-        root: Folder in MPII's layout, drawn by :mod:`synthetic_people`; overwritten.
-        width: Of every picture, in pixels.
-    """
+def enlarge_images(root: Path, *, width: int) -> None:
+    """Enlarge a training set in MPII's layout, in place, to images as wide as in training: decoding takes as long."""
     path = root / "annotations" / "mpii_train.json"
     people = json.loads(path.read_text(encoding="utf-8"))
-    for person in people:
+    for person in people:  # each has an image of its own, as synthetic_people draws them
         file = str(root / "images" / person["image"])
-        picture = cv2.imread(file)
-        factor = width / picture.shape[1]
-        cv2.imwrite(file, cv2.resize(picture, (width, round(factor * picture.shape[0]))))
+        image = cv2.imread(file)
+        factor = width / image.shape[1]
+        cv2.imwrite(file, cv2.resize(image, (width, round(factor * image.shape[0]))))
         person["scale"] *= factor
         person["center"] = [factor * value for value in person["center"]]
         person["joints"] = [[factor * value for value in joint] for joint in person["joints"]]
     path.write_text(json.dumps(people), encoding="utf-8")
 
 
-def _loader_settings(config: Config, *, data_root: Path, num_samples: int, with_maps: bool) -> dict[str, Any]:
+def _loader_settings(config: Config, *, data_root: Path, num_samples: int, with_targets: bool) -> dict[str, Any]:
     settings = copy.deepcopy(config.train_dataloader.to_dict())
     dataset = settings["dataset"]
     dataset.update(data_root=f"{data_root}/", indices=num_samples)
-    if with_maps:
+    if with_targets:
         encoder = config.model.head.decoder.to_dict() | dict(type=TargetsInLoader)
         dataset["pipeline"].insert(-1, dict(type="GenerateTarget", encoder=encoder))
     return settings
@@ -150,14 +128,7 @@ def _loader_settings(config: Config, *, data_root: Path, num_samples: int, with_
 def compare(
     device: Callable[[], int], loader: Callable[[], int], *, repetitions: int, clock: Callable[[], float]
 ) -> Comparison:
-    """Time two ways in turn, after one run of each that does not count.
-
-    Args:
-        device: The one way: handles samples and returns how many.
-        loader: The other.
-        repetitions: Of each.
-        clock: Returns seconds.
-    """
+    """Time two ways in turn, after one run of each that does not count; each returns its number of samples."""
     speeds: tuple[list[float], list[float]] = ([], [])
     for repetition in range(repetitions + 1):
         for way, found in zip((device, loader), speeds, strict=True):
@@ -173,19 +144,12 @@ def compare(
 
 
 def compare_pipelines(config: Config, *, data_root: Path, num_samples: int, repetitions: int) -> PipelineComparison:
-    """Read a training set through the config's data loader, workers included, with and without maps.
-
-    Args:
-        config: Of a variant.
-        data_root: Folder in MPII's layout.
-        num_samples: Read in each repetition.
-        repetitions: Of each way.
-    """
+    """Read a training set in MPII's layout through the config's data loader, workers included, in both ways."""
     init_default_scope("mmpose")
     set_multi_processing(**config.env_cfg.mp_cfg)
     loaders, workers = [], []
-    for with_maps in (False, True):
-        settings = _loader_settings(config, data_root=data_root, num_samples=num_samples, with_maps=with_maps)
+    for with_targets in (False, True):
+        settings = _loader_settings(config, data_root=data_root, num_samples=num_samples, with_targets=with_targets)
         before = set(multiprocessing.active_children())
         loaders.append(Runner.build_dataloader(settings))
         _read_all(loaders[-1])
@@ -202,7 +166,6 @@ def _read_all(loader: DataLoader) -> int:
 
 
 def _sum_largest_resident_sets(process_ids: Sequence[int]) -> float | None:
-    """Return the sum of the processes' largest resident sets in MiB; None where there is no /proc."""
     total = 0
     for process_id in process_ids:
         status = Path(f"/proc/{process_id}/status")
@@ -214,15 +177,7 @@ def _sum_largest_resident_sets(process_ids: Sequence[int]) -> float | None:
 
 
 def compare_steps(config: Config, *, data_root: Path, batch_size: int, repetitions: int) -> Comparison:
-    """Time a training step: batch to the device, forward, loss, backward, with targets drawn there and with given ones.
-
-    The loss has the same value, but where the head draws, it is found without maps of full resolution.
-
-    Args:
-        config: Of a variant.
-        data_root: Folder in MPII's layout.
-        batch_size: Samples of a step.
-        repetitions: Of each way.
+    """Time a training step in both ways: batch to the device, forward, loss, backward.
 
     Raises:
         RuntimeError: If the two ways differ in their loss, so that they were not the same step.
@@ -233,22 +188,22 @@ def compare_steps(config: Config, *, data_root: Path, batch_size: int, repetitio
         network.to(memory_format=torch.channels_last)
     codec, given = network.head.decoder, TargetsFromLoader(network.head.decoder)
     batches = []
-    for with_maps in (False, True):
-        settings = _loader_settings(config, data_root=data_root, num_samples=batch_size, with_maps=with_maps)
+    for with_targets in (False, True):
+        settings = _loader_settings(config, data_root=data_root, num_samples=batch_size, with_targets=with_targets)
         dataset = DATASETS.build(settings["dataset"])
         np.random.seed(0)  # the same augmentation both times
         batches.append(pseudo_collate([dataset[index] for index in range(batch_size)]))
     losses: dict[bool, float] = {}
 
-    def step(with_maps: bool) -> int:
+    def step(with_targets: bool) -> int:
         torch.manual_seed(0)  # for stochastic depth
-        data = network.data_preprocessor(batches[with_maps], training=True)
+        data = network.data_preprocessor(batches[with_targets], training=True)
         given.samples = data["data_samples"]
-        network.head.decoder = given if with_maps else codec
+        network.head.decoder = given if with_targets else codec
         loss, _ = network.parse_losses(network.loss(**data))
         network.zero_grad()
         loss.backward()
-        losses[with_maps] = loss.item()  # waits for the device
+        losses[with_targets] = loss.item()  # waits for the device
         return batch_size
 
     compared = compare(lambda: step(False), lambda: step(True), repetitions=repetitions, clock=time.perf_counter)

@@ -18,7 +18,7 @@ from efficientpose.video.reading import open_video
 CLIP_SIZE: Final = (1280, 720)
 CLIP_RATE: Final = 30.0
 _STEP: Final = 4
-"""Pixels that the picture moves in each frame of a drawn clip, so that the video codec has work."""
+"""Pixels that the image moves in each frame of a drawn clip, so that the video codec has work."""
 
 
 class VideoRate(NamedTuple):
@@ -26,10 +26,10 @@ class VideoRate(NamedTuple):
 
     Attributes:
         network: Of the network on a crop that is ready, one after the other.
-        beside_encoder: The same while another thread writes a video and nothing else: what a second busy core costs
+        beside_encoder: Likewise, while another thread writes a video and nothing else: what a second busy core costs
             the first by the hardware that they share.
         with_overlay: From the video file to overlay, JSON lines and CSV.
-        numbers_only: The same without overlay.
+        numbers_only: Without overlay.
     """
 
     network: float
@@ -38,65 +38,8 @@ class VideoRate(NamedTuple):
     numbers_only: float
 
 
-def draw_clip(picture: np.ndarray, path: Path, *, num_frames: int) -> None:
-    """Write a video of 1280 × 720 pixels in which a picture moves sideways and back.
-
-    Args:
-        picture: (H, W, 3) uint8, BGR.
-        path: ``.mp4``.
-        num_frames: Its length.
-
-    Raises:
-        ValueError: If there is no frame.
-        OSError: If it cannot be written.
-    """
-    if num_frames < 1:
-        raise ValueError(f"a clip has 1 frame or more, not {num_frames}")
-    width, height = CLIP_SIZE
-    whole = cv2.resize(picture, (max(2, round(picture.shape[1] * height / picture.shape[0])), height))[:, :width]
-    room = width - whole.shape[1]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, CLIP_SIZE)
-    if not writer.isOpened():
-        raise OSError(f"{path}: OpenCV cannot write a video there")
-    for number in range(num_frames):
-        x = abs((number * _STEP + room) % (2 * room) - room) if room else 0
-        frame = np.zeros((height, width, 3), np.uint8)
-        frame[:, x : x + whole.shape[1]] = whole
-        writer.write(frame)
-    writer.release()
-
-
-@contextmanager
-def _encoding(images: Sequence[np.ndarray]) -> Iterator[None]:
-    """Write a video over and over in another thread."""
-    stop = threading.Event()
-
-    def encode(path: Path) -> None:
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, images[0].shape[1::-1])
-        while not stop.is_set():
-            for image in images:
-                writer.write(image)
-                if stop.is_set():
-                    break
-        writer.release()
-
-    with tempfile.TemporaryDirectory() as folder:
-        thread = threading.Thread(target=encode, args=(Path(folder) / "beside.mp4",))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-
 def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> VideoRate:
-    """Measure the four in turn.
-
-    Args:
-        estimator: The network; each frame is taken as one person.
-        clip: The video.
-        rounds: How often each is measured.
+    """Measure the four in turn; each frame is taken as one person.
 
     Raises:
         ValueError: If there is no round, or the video cannot be read.
@@ -132,3 +75,55 @@ def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> 
     estimator.infer(prepared)
     times = time_in_turn(ways, rounds=rounds, warm_up=0)
     return VideoRate(**{name: 1000 * len(images) / timing.wall.median for name, timing in times.items()})
+
+
+@contextmanager
+def _encoding(images: Sequence[np.ndarray]) -> Iterator[None]:
+    """Write a video over and over in another thread."""
+    stop = threading.Event()
+
+    def encode(path: Path) -> None:
+        writer = _open_writer(path, images[0].shape[1::-1])
+        while not stop.is_set():
+            for image in images:
+                writer.write(image)
+                if stop.is_set():
+                    break
+        writer.release()
+
+    with tempfile.TemporaryDirectory() as folder:
+        thread = threading.Thread(target=encode, args=(Path(folder) / "beside.mp4",))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _open_writer(path: Path, size: Sequence[int]) -> cv2.VideoWriter:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_RATE, size)
+    if not writer.isOpened():
+        raise OSError(f"{path}: OpenCV cannot write a video there")
+    return writer
+
+
+def draw_clip(image: np.ndarray, path: Path, *, num_frames: int) -> None:
+    """Write a video (``.mp4``) of 1280 × 720 pixels in which an image (H, W, 3) uint8, BGR, moves sideways and back.
+
+    Raises:
+        ValueError: If there is no frame.
+        OSError: If it cannot be written.
+    """
+    if num_frames < 1:
+        raise ValueError(f"a clip has 1 frame or more, not {num_frames}")
+    width, height = CLIP_SIZE
+    moving = cv2.resize(image, (max(2, round(image.shape[1] * height / image.shape[0])), height))[:, :width]
+    room = width - moving.shape[1]
+    writer = _open_writer(path, CLIP_SIZE)
+    for number in range(num_frames):
+        x = abs((number * _STEP + room) % (2 * room) - room) if room else 0
+        frame = np.zeros((height, width, 3), np.uint8)
+        frame[:, x : x + moving.shape[1]] = moving
+        writer.write(frame)
+    writer.release()

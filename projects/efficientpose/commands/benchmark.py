@@ -56,10 +56,10 @@ def benchmark(options: argparse.Namespace) -> int:
         raise UsageError(f"--json takes a file to write, and {options.json} is a folder")
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
-        from efficientpose.benchmark.cases import Plan
         from efficientpose.benchmark.gpu import NO_GPU, measure_gpu
+        from efficientpose.benchmark.plan import Plan
+        from efficientpose.benchmark.report import print_report
         from efficientpose.benchmark.run import run_benchmark
-        from efficientpose.benchmark.table import print_report
 
     plan = Plan(
         variants=names,

@@ -15,6 +15,7 @@ from efficientpose.commands.network import (
     estimator_for_video,
     load_estimator,
     load_person_detector,
+    people_mode,
     read_box_option,
 )
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 TALLEST: Final = 3.0
 """Metres; a height above it is in another unit."""
+
+NUM_PEAKS: Final = 3
+"""Peaks of each heatmap among which decoding over the clip chooses."""
 
 
 class Found(NamedTuple):
@@ -46,40 +50,61 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     person = parser.add_mutually_exclusive_group()
     person.add_argument("--person", type=int, metavar="N", help="measure this person alone, by number")
     person.add_argument("--largest", action="store_true", help="measure the person with the largest bounding box alone")
-    here = "measure the person at this place in this frame alone"
-    person.add_argument("--click", type=_parse_click, metavar="X,Y,FRAME", help=here)
+    person.add_argument(
+        "--click",
+        type=_option("X,Y,FRAME: pixels, and a frame's number", _parse_click),
+        metavar="X,Y,FRAME",
+        help="measure the person at this place in this frame alone",
+    )
     scale = parser.add_mutually_exclusive_group()
-    metres = _number_from(math.ulp(0), TALLEST, f"metres, above 0 and at most {TALLEST:g}")
-    scale.add_argument("--height", type=metres, metavar="METRES", help="the person's height: gives files in metres")
-    length = "a length between two keypoints, likewise"
-    scale.add_argument("--length", type=_parse_length, metavar="ONE,OTHER,METRES", help=length)
+    scale.add_argument(
+        "--height",
+        type=_option(f"metres, above 0 and at most {TALLEST:g}", _number_from(math.ulp(0), TALLEST)),
+        metavar="METRES",
+        help="the person's height: gives files in metres",
+    )
+    scale.add_argument(
+        "--length",
+        type=_option("ONE,OTHER,METRES: two keypoints, and above 0", _parse_length),
+        metavar="ONE,OTHER,METRES",
+        help="a length between two keypoints, likewise",
+    )
     add(
         "--image-size",
-        type=_parse_size,
+        type=_option("WIDTH,HEIGHT: whole pixels", _parse_size),
         metavar="WIDTH,HEIGHT",
         help="of the video, for trc and c3d of a file that does not say it (default: as read)",
     )
     add("--smoothing", choices=("butterworth", "one_euro", "none"), default="butterworth")
-    hertz = _number_from(math.ulp(0), math.inf, "Hz, above 0")
+    hertz = _option("Hz, above 0", _number_from(math.ulp(0), math.inf))
     add("--cutoff", type=hertz, default=6.0, metavar="HZ", help="of the Butterworth filter (default: 6)")
-    seconds = _number_from(0, math.inf, "seconds, 0 or more")
+    seconds = _option("seconds, 0 or more", _number_from(0, math.inf))
     add("--max-gap", type=seconds, default=0.2, metavar="SECONDS", help="longest gap filled; 0 for none")
-    score = _number_from(0, 1, "a score, from 0 to 1")
+    score = _option("a score, from 0 to 1", _number_from(0, 1))
     add("--min-score", type=score, metavar="SCORE", help="take out keypoints that score lower")
-    add(
-        "--repair-sides",
-        action="store_true",
-        help="put exchanged left and right back; look at the result: fast movement seen from the front can mislead it",
-    )
+    decoding = "choose sides and peaks over the whole clip (default), or take each frame's highest peaks"
+    add("--decoding", choices=("clip", "frame"), default="clip", help=decoding)
     add("--keep-outliers", action="store_true", help="do not take out keypoints that jump away")
     add_network_options(parser)
     parser.set_defaults(run=measure)
 
 
-def _number_from(least: float, most: float, form: str) -> Callable[[str], float]:
+def _option(form: str, parse: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a parser of an option for argparse, which says what would be right where ``parse`` fails."""
+
+    def parse_or_explain(text: str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"takes {form}, not {text!r}") from error
+
+    return parse_or_explain
+
+
+def _number_from(least: float, most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         if not least <= float(text) <= most:
-            raise argparse.ArgumentTypeError(f"takes {form}, not {text}")
+            raise ValueError(text)
         return float(text)
 
     return parse
@@ -95,33 +120,23 @@ def _parse_formats(text: str) -> list[str]:
 
 
 def _parse_click(text: str) -> tuple[float, float, int]:
-    try:
-        x, y, frame = text.split(",")
-        click = float(x), float(y), int(frame)
-        if not (math.isfinite(click[0]) and math.isfinite(click[1])):
-            raise ValueError(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"takes X,Y,FRAME, not {text!r}: pixels, and a frame's number") from error
-    return click
+    x, y, frame = text.split(",")
+    if not (math.isfinite(float(x)) and math.isfinite(float(y))):
+        raise ValueError(text)
+    return float(x), float(y), int(frame)
 
 
 def _parse_length(text: str) -> tuple[str, str, float]:
-    try:
-        one, other, metres = text.split(",")
-        if not 0 < float(metres) < math.inf:
-            raise ValueError(metres)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"takes ONE,OTHER,METRES, not {text!r}: two keypoints, and above 0") from error
+    one, other, metres = text.split(",")
+    if not 0 < float(metres) < math.inf:
+        raise ValueError(metres)
     return one, other, float(metres)
 
 
 def _parse_size(text: str) -> tuple[int, int]:
-    try:
-        width, height = (int(part) for part in text.split(","))
-        if min(width, height) < 1:
-            raise ValueError(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"takes WIDTH,HEIGHT, not {text!r}: whole pixels") from error
+    width, height = (int(part) for part in text.split(","))
+    if min(width, height) < 1:
+        raise ValueError(text)
     return width, height
 
 
@@ -178,7 +193,8 @@ def _find_poses(options: argparse.Namespace) -> Found:
     check_network_options(options, has_videos=True)
     prepare_folder(options.out)
     boxes = find_boxes(options.source, read_box_option(options, [options.source]))
-    estimator = load_estimator(options)
+    options.subpixel = people_mode(options) != "paf"  # people from part affinity fields are between pixels in any case
+    estimator = load_estimator(options, num_peaks=NUM_PEAKS if options.decoding == "clip" else 1)
     finder, boxes = estimator_for_video(options, estimator, load_person_detector(options, estimator), boxes)
     video = open_video(options.source)
     frames: list[PeopleFrame] = []
@@ -226,7 +242,7 @@ def _measure_poses(found: Found, options: argparse.Namespace) -> int:
     result = filter_recording(
         recording,
         min_score=options.min_score,
-        sides=options.repair_sides,
+        decode=options.decoding == "clip",
         outliers=not options.keep_outliers,
         max_gap=options.max_gap or None,
         smoothing=None if options.smoothing == "none" else options.smoothing,

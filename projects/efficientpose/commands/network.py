@@ -183,7 +183,7 @@ def read_box_option(options: argparse.Namespace, sources: Sequence[Path]) -> "Ma
     return boxes
 
 
-def load_estimator(options: argparse.Namespace) -> "Estimator":
+def load_estimator(options: argparse.Namespace, *, num_peaks: int = 1) -> "Estimator":
     """Load what the options of :func:`add_network_options` name; an exported file without PyTorch.
 
     Raises:
@@ -199,7 +199,7 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
             return PafEstimator.load(options.model, **settings)
         from efficientpose.runtime.estimator import PoseEstimator
 
-        return PoseEstimator(options.model, subpixel=options.subpixel, **settings)
+        return PoseEstimator(options.model, subpixel=options.subpixel, num_peaks=num_peaks, **settings)
     with quiet_imports():
         import torch
 
@@ -211,7 +211,11 @@ def load_estimator(options: argparse.Namespace) -> "Estimator":
     if is_paf:
         return TorchPafEstimator.load(options.model, flip_test=options.flip_test, **settings)
     return TorchPoseEstimator.load(
-        options.model, flip_test=options.flip_test or None, subpixel=options.subpixel or None, **settings
+        options.model,
+        flip_test=options.flip_test or None,
+        subpixel=options.subpixel or None,
+        num_peaks=num_peaks,
+        **settings,
     )
 
 

@@ -1,6 +1,7 @@
-"""Who belongs to whom: the one-to-one matching with the highest total score.
+"""One-to-one matching with the highest total score.
 
-Shortest augmenting paths with potentials (Jonker and Volgenant 1987; Crouse 2016), so that NumPy alone is needed.
+Shortest augmenting paths with potentials (Jonker and Volgenant 1987; Crouse 2016). SciPy has the same, but the runtime
+needs NumPy alone.
 """
 
 import numpy as np
@@ -8,13 +9,13 @@ from numpy.typing import NDArray
 
 
 def match_best(scores: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the pairs of the best matching; no greedy choice can beat its total.
+    """Return the pairs of the matching with the highest total.
 
     Args:
-        scores: (N, M); a pair counts if its score is positive, the others (NaN too) are never matched.
+        scores: (N, M); pairs count if their score is positive, others (NaN too) are never matched.
 
     Returns:
-        (P, 2) row and column of each pair, by row. Several matchings may be equally good; one of them is taken.
+        (P, 2) row and column of each pair, by row. Of several equally good matchings one is taken.
 
     Raises:
         ValueError: If a score is infinite.
@@ -23,14 +24,13 @@ def match_best(scores: NDArray[np.floating]) -> NDArray[np.intp]:
         raise ValueError(f"scores must be finite and of shape (N, M), got {scores.shape} with {scores.max(initial=0)}")
     # A pair of score 0 adds nothing, so a best complete matching holds a best partial one.
     gains = np.where(scores > 0, scores, 0.0).astype(np.float64)
-    rows = np.flatnonzero(gains.any(axis=1))
-    columns = np.flatnonzero(gains.any(axis=0))
+    rows, columns = np.flatnonzero(gains.any(axis=1)), np.flatnonzero(gains.any(axis=0))
     if not len(rows):
         return np.empty((0, 2), np.intp)
     gains = gains[np.ix_(rows, columns)]
-    favourites = gains.argmax(axis=1)
-    if len(np.unique(favourites)) == len(rows):
-        pairs = np.stack((np.arange(len(rows)), favourites), axis=1)
+    highest = gains.argmax(axis=1)
+    if len(np.unique(highest)) == len(rows):  # no two rows want one column
+        pairs = np.stack((np.arange(len(rows)), highest), axis=1)
     elif len(rows) <= len(columns):
         pairs = np.stack((np.arange(len(rows)), _assign_rows(-gains)), axis=1)
     else:
@@ -41,7 +41,7 @@ def match_best(scores: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def _assign_rows(costs: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return for each row of costs (N, M), N <= M, its column, so that the sum is least."""
+    """Return for each row of costs (N, M), N <= M, its column, so that the sum is lowest."""
     num_rows, num_columns = costs.shape
     row_potentials, column_potentials = np.zeros(num_rows), np.zeros(num_columns)
     column_of = np.full(num_rows, -1, np.intp)
@@ -68,23 +68,10 @@ def _assign_rows(costs: NDArray[np.float64]) -> NDArray[np.intp]:
         row_potentials[others] += length - distances[column_of[others]]
         closed = ~is_open
         column_potentials[closed] -= length - distances[closed]
-        _augment(column, start, reached_from, row_of, column_of)
+        while True:  # hand columns on along the path that ends in the free one
+            row = int(reached_from[column])
+            row_of[column] = row
+            column, column_of[row] = int(column_of[row]), column
+            if row == start:
+                break
     return column_of
-
-
-def _augment(
-    column: int,
-    start: int,
-    reached_from: NDArray[np.intp],
-    row_of: NDArray[np.intp],
-    column_of: NDArray[np.intp],
-) -> None:
-    """Hand columns on along the path that ends in a free one; changes ``row_of`` and ``column_of``."""
-    while True:
-        row = int(reached_from[column])
-        row_of[column] = row
-        next_column = int(column_of[row])
-        column_of[row] = column
-        if row == start:
-            return
-        column = next_column

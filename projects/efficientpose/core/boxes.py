@@ -1,4 +1,4 @@
-"""The box to look for a person in, from keypoints that were found before."""
+"""Bounding boxes: checks, margins, and the box in which to look for a person next, from keypoints."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ Boxes = Sequence[Sequence[float]] | np.ndarray
 
 
 def check_boxes(boxes: Boxes | None, image: np.ndarray) -> np.ndarray:
-    """Return (N, 4) float32 boxes, or the whole image's.
+    """Return boxes as (N, 4) float32; without boxes, one of the whole image.
 
     Raises:
         ValueError: If there is no box, or one is empty, not finite or outside the image.
@@ -42,10 +42,10 @@ def check_boxes(boxes: Boxes | None, image: np.ndarray) -> np.ndarray:
 
 
 BOX_MARGIN: Final = 0.15
-"""What is added on every side of the keypoints' box, per its longer side: head, hands and feet go beyond the joints."""
+"""Added on every side of the keypoints' box, per its longer side: head, hands and feet go beyond the keypoints."""
 
 MIN_MEAN_SCORE: Final = 0.25
-"""Below it, a person counts as lost: sure poses score about 0.5, what is seen of no person less than 0.2."""
+"""Below it, a person counts as lost: clear poses score about 0.5, background less than 0.2."""
 
 MIN_KEYPOINT_SCORE: Final = 0.1
 MIN_KEYPOINTS: Final = 4
@@ -61,15 +61,14 @@ def pad_boxes(boxes: np.ndarray, *, margin: float = BOX_MARGIN) -> np.ndarray:
 def box_around_pose(
     keypoints: np.ndarray, *, image_size: tuple[int, int], margin: float = BOX_MARGIN
 ) -> NDArray[np.float32] | None:
-    """Return the box around the keypoints that are sure, with a margin, cut at the picture's edge.
+    """Return the box (4,) around the confident keypoints, with a margin, clipped to the image.
+
+    None if fewer than four keypoints are confident or the box is less than a pixel wide or high.
 
     Args:
         keypoints: (K, 3) x, y, score in image pixels.
         image_size: (width, height).
-        margin: What is added on every side, per the longer side.
-
-    Returns:
-        (4,) x1, y1, x2, y2; None if fewer than four keypoints are sure or the box is less than a pixel wide or high.
+        margin: As for :func:`pad_boxes`.
     """
     sure = keypoints[keypoints[:, 2] >= MIN_KEYPOINT_SCORE, :2]
     if len(sure) < MIN_KEYPOINTS:
@@ -87,7 +86,7 @@ def box_to_follow(
     margin: float = BOX_MARGIN,
     min_mean_score: float = MIN_MEAN_SCORE,
 ) -> NDArray[np.float32] | None:
-    """Return where to look for a person in the next frame, as :func:`box_around_pose`; None if the person is lost."""
+    """Return :func:`box_around_pose`, in which to look for a person in the next frame; None if the person is lost."""
     if not keypoints[:, 2].mean() >= min_mean_score:  # NaN is lost
         return None
     return box_around_pose(keypoints, image_size=image_size, margin=margin)

@@ -42,6 +42,12 @@ NINE: Final = np.ones((3, 3), np.uint8)
 MAX_CANDIDATES: Final = 256
 """Of one keypoint in one scene; the highest are kept."""
 
+PEAK_RADIUS: Final = 0.03
+"""Share of a crop's side below which two peaks of a heatmap are one."""
+
+MIN_PEAK_SCORE: Final = 0.04
+"""Lower peaks of a crop are noise."""
+
 
 class Peaks(NamedTuple):
     """The peaks of a batch of heatmaps.
@@ -425,6 +431,44 @@ def find_top(patch: Floats) -> NDArray[np.float64]:
     if not (determinant > 0 and curve_x < 0):
         return np.full(2, np.nan)
     return np.array((twist * slope_y - curve_y * slope_x, twist * slope_x - curve_x * slope_y)) / determinant
+
+
+class SeveralPeaksFinder:
+    """Finds the next highest peaks of a crop's heatmaps beside the highest; made once for one shape.
+
+    Args:
+        heatmap_shape: (h, w) of the heatmaps, cells.
+        stride: Pixels per cell, a power of 2.
+        blur_sigma: Standard deviation of the blur in pixels; 0 for none.
+        num_peaks: M, the peaks of each heatmap, the highest included.
+    """
+
+    def __init__(
+        self, heatmap_shape: tuple[int, int], *, stride: int = STRIDE, blur_sigma: float, num_peaks: int
+    ) -> None:
+        self._radius = PEAK_RADIUS * stride * max(heatmap_shape)
+        self._num_peaks = num_peaks
+        self._finder = ScenePeakFinder(
+            heatmap_shape, stride=stride, blur_sigma=blur_sigma, radius=self._radius, min_score=MIN_PEAK_SCORE
+        )
+
+    def find(self, heatmaps: Floats, highest: Floats) -> Floats:
+        """Find the peaks of one crop.
+
+        Args:
+            heatmaps: (K, h, w).
+            highest: (K, 3) x, y in input pixels and score of each heatmap's highest peak, which comes first.
+
+        Returns:
+            (K, M, 3) x, y in input pixels and score, highest first; NaN where a heatmap has fewer peaks.
+        """
+        peaks = np.full((len(heatmaps), self._num_peaks, 3), np.nan)
+        peaks[:, 0] = highest
+        for keypoint, candidates in zip(peaks, self._finder.find(heatmaps), strict=True):
+            is_other = np.linalg.norm(candidates.points - keypoint[0, :2], axis=1) >= self._radius
+            others = np.column_stack((candidates.points, candidates.scores))[is_other][: self._num_peaks - 1]
+            keypoint[1 : 1 + len(others)] = others
+        return peaks
 
 
 class ScenePeakFinder:

@@ -36,27 +36,24 @@ def draw_poses(
     min_score: float = MIN_DRAWN_SCORE,
     skeleton: Skeleton = MPII_SKELETON,
 ) -> np.ndarray:
-    """Draw skeletons over a picture.
+    """Draw skeletons over an image.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed.
-        poses: People, in the picture's pixel-centre indices.
-        min_score: Joints that score less, and their limbs, are left out.
+        poses: People, in the image's pixel-centre indices.
+        min_score: Keypoints that score less, and their limbs, are left out.
         skeleton: Of the poses.
-
-    Returns:
-        A new picture of the same size.
     """
     canvas = image.copy()
     for pose in poses:
         width = _line_width(pose, max(canvas.shape[:2]), min_score=min_score)
         _draw_limbs(canvas, pose.keypoints, skeleton, width=width, min_score=min_score)
-        _draw_joints(canvas, pose.keypoints, skeleton, width=width, min_score=min_score)
+        _draw_keypoints(canvas, pose.keypoints, skeleton, width=width, min_score=min_score)
     return canvas
 
 
 def _line_width(pose: Pose, image_side: int, *, min_score: float) -> int:
-    """About 1.5% of the person's size, and never less than 0.25% of the picture's."""
+    """About 1.5% of the person's size, and at least 0.25% of the image's."""
     seen = pose.keypoints[pose.keypoints[:, 2] >= min_score, :2]
     extent = float(np.ptp(seen, axis=0).max()) if len(seen) > 1 else 0.0
     return max(2, round(0.015 * extent), round(0.0025 * image_side))
@@ -77,7 +74,7 @@ def _draw_limbs(canvas: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *
             cv2.line(canvas, start, end, colour, thickness, cv2.LINE_AA, shift=_SUBPIXEL_BITS)
 
 
-def _draw_joints(
+def _draw_keypoints(
     canvas: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, width: int, min_score: float
 ) -> None:
     radius = round(0.9 * width) + 1
@@ -94,12 +91,12 @@ def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray, *, skeleton: Skeleton 
     """Draw every keypoint's heatmap over the crop, as captioned tiles.
 
     Args:
-        crop: (H, W, 3) uint8, BGR: what the network saw.
+        crop: (H, W, 3) uint8, BGR: the network's input.
         heatmaps: (K, h, w), drawn from 0 to 1.
         skeleton: Of the heatmaps.
 
     Returns:
-        Tiles of H × W pixels, four a row; the last row is filled up with black.
+        Tiles of H × W pixels, four a row; the last row is padded with black.
     """
     height, width = crop.shape[:2]
     tiles = []
@@ -123,11 +120,8 @@ def draw_pafs(crop: np.ndarray, pafs: np.ndarray) -> np.ndarray:
     """Draw all part affinity fields over the crop: hue is the direction, brightness the strength.
 
     Args:
-        crop: (H, W, 3) uint8, BGR: what the network saw.
+        crop: (H, W, 3) uint8, BGR: the network's input.
         pafs: (2L, h, w), limb k with x in channel 2k and y in channel 2k + 1.
-
-    Returns:
-        A picture of the crop's size.
     """
     height, width = crop.shape[:2]
     vectors = pafs.reshape(-1, 2, *pafs.shape[1:])

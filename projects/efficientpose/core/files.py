@@ -1,4 +1,4 @@
-"""Write files so that a reader never finds half of one, into folders that are known to take them."""
+"""Write files atomically, into folders that were checked to be writable."""
 
 import secrets
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well and is removed if not.
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block succeeds and is removed if not.
 
     Args:
         path: The file to write or replace; its folder must exist.
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_writable_folder(folder: Path) -> None:
-    """Make a folder, and those above it, and write to it as a trial.
+    """Make a folder, and those above it, and check that it can be written.
 
     Raises:
         OSError: If either is impossible.

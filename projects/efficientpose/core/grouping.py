@@ -1,8 +1,8 @@
-"""From all candidates of joints in a scene to people, along part affinity fields (Cao et al. 2017).
+"""Grouping: from the candidates of each keypoint in a scene to people, along part affinity fields (Cao et al. 2017).
 
-Limbs form a tree. On each limb candidates of its two joints are matched one to one so that the sum of the scores is the
-highest; as no two limbs of a tree decide the same thing, this is the best solution for all limbs together, and a person
-never gets two candidates of one joint. Following the limbs from the root outward then gives the people.
+Limbs form a tree. On each limb the candidates of its two keypoints are matched one to one so that the sum of scores is
+the highest. No two limbs of a tree decide the same thing, so this is the best solution for all limbs together, and no
+person gets two candidates of one keypoint. Following the limbs from the root outward then gives the people.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,24 @@ from efficientpose.core.similarity import box_areas, boxes_around, keep_distinct
 from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
 Floats = NDArray[np.floating]
+Indices = NDArray[np.intp]
+
+MIN_COMMON_KEYPOINTS: Final = 3
+"""Two people with fewer common keypoints are never duplicates."""
+
+
+class GroupedPerson(NamedTuple):
+    """One person of a scene.
+
+    Attributes:
+        keypoints: (K, 2) x and y in input pixels; NaN for a keypoint that was not found.
+        scores: (K,), each keypoint's heatmap peak, about 0 to 1; 0 for one that was not found.
+        score: Mean score of the found keypoints, times the mean score of the limbs between them.
+    """
+
+    keypoints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,83 +64,17 @@ class LimbRule:
             )
 
 
-def sample_field(field: Floats, points: Floats, *, stride: int) -> Floats:
-    """Read a field between its cells, bilinearly; beyond the outermost centres it goes on as it is there.
-
-    Args:
-        field: (C, h, w), finite.
-        points: (N, 2).
-        stride: Input pixels per cell.
-
-    Returns:
-        (C, N).
-    """
-    num_channels, height, width = field.shape
-    last = np.array((width - 1, height - 1))
-    cells = np.clip((points - (stride - 1) / 2) / stride, 0, last)
-    low = np.minimum(cells.astype(np.intp), np.maximum(last - 1, 0))
-    x_share, y_share = (cells - low).T
-    right, below = (np.minimum(low + 1, last) - low).T
-    flat = field.reshape(num_channels, -1)
-    corner = low[:, 1] * width + low[:, 0]
-    above = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
-    corner = corner + below * width
-    under = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
-    read: Floats = above * (1 - y_share) + under * y_share
-    return read
-
-
-def score_limbs(field: Floats, starts: Floats, ends: Floats, *, stride: int, rule: LimbRule) -> Floats:
-    """Score every pair of a proximal and a distal joint.
-
-    Args:
-        field: (2, h, w), the limb's x and y components; finite.
-        starts: (A, 2), candidates of the proximal joint.
-        ends: (B, 2), candidates of the distal joint.
-        stride: Input pixels per cell.
-        rule: When a limb counts.
-
-    Returns:
-        (A, B), the mean of the field's component along the limb, about 0 to 1; 0 where too few points support it or
-        the two joints lie on one point.
-    """
-    vectors = ends[None] - starts[:, None]
-    lengths = np.linalg.norm(vectors, axis=2)
-    units = vectors / np.maximum(lengths, 1e-9)[..., None]
-    shares = (np.arange(rule.num_samples) + 0.5) / rule.num_samples
-    points = starts[:, None, None] + vectors[:, :, None] * shares[:, None]
-    values = sample_field(field, points.reshape(-1, 2), stride=stride).reshape(2, *points.shape[:3])
-    along = values[0] * units[:, :, None, 0] + values[1] * units[:, :, None, 1]
-    means: Floats = along.mean(axis=2)
-    is_supported = (along > rule.min_agreement).mean(axis=2) >= rule.min_supported
-    return np.where(is_supported & (lengths > 1e-9), np.maximum(means, 0), 0)
-
-
-class GroupedPerson(NamedTuple):
-    """Somebody in a scene.
-
-    Attributes:
-        keypoints: (K, 2) x and y in the frame of the candidates; NaN for a joint that was not found.
-        scores: (K,), of each joint the heatmap's peak, about 0 to 1; 0 for one that was not found.
-        score: Mean of the scores of the joints that were found, times the mean of the limbs' between them.
-    """
-
-    keypoints: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    score: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class GroupingRule:
     """Which people are kept.
 
     Attributes:
         limb: When a limb counts.
-        min_joints: A person has this many joints or more; the rest is dropped as noise.
-        min_score: A person's score is at least this.
-        max_pelvis_distance: The pelvis lies this close to the middle of the hips, in torsos (thorax to middle of hips).
-        max_similarity: A person more alike than this to a better one, by OKS over three common joints or more, is the
-            same.
+        min_joints: People with fewer keypoints are dropped as noise.
+        min_score: People with a lower score are dropped.
+        max_pelvis_distance: Largest distance of the pelvis from the middle of the hips, in torsos (thorax to middle of
+            hips).
+        max_similarity: OKS with a better person above which a person is a duplicate.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -142,14 +94,54 @@ class GroupingRule:
             )
 
 
-MIN_COMMON_JOINTS: Final = 3
+def sample_field(field: Floats, points: Floats, *, stride: int) -> Floats:
+    """Sample a field (C, h, w) bilinearly at points (N, 2) in input pixels, (C, N); the border is replicated."""
+    num_channels, height, width = field.shape
+    last = np.array((width - 1, height - 1))
+    cells = np.clip((points - (stride - 1) / 2) / stride, 0, last)
+    low = np.minimum(cells.astype(np.intp), np.maximum(last - 1, 0))
+    x_share, y_share = (cells - low).T
+    right, below = (np.minimum(low + 1, last) - low).T
+    flat = field.reshape(num_channels, -1)
+    corner = low[:, 1] * width + low[:, 0]
+    upper = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
+    corner = corner + below * width
+    lower = flat[:, corner] * (1 - x_share) + flat[:, corner + right] * x_share
+    values: Floats = upper * (1 - y_share) + lower * y_share
+    return values
+
+
+def score_limbs(field: Floats, starts: Floats, ends: Floats, *, stride: int, rule: LimbRule) -> Floats:
+    """Score every pair of a proximal and a distal candidate.
+
+    Args:
+        field: (2, h, w), the limb's x and y components; finite.
+        starts: (A, 2), proximal candidates in input pixels.
+        ends: (B, 2), distal candidates.
+        stride: Input pixels per cell.
+        rule: When a limb counts.
+
+    Returns:
+        (A, B), the mean of the field's component along the limb, about 0 to 1; 0 where too few points support it or
+        the two candidates coincide.
+    """
+    vectors = ends[None] - starts[:, None]  # (A, B, 2)
+    lengths = np.linalg.norm(vectors, axis=2)
+    units = vectors / np.maximum(lengths, 1e-9)[..., None]
+    shares = (np.arange(rule.num_samples) + 0.5) / rule.num_samples
+    points = starts[:, None, None] + vectors[:, :, None] * shares[:, None]  # (A, B, samples, 2)
+    values = sample_field(field, points.reshape(-1, 2), stride=stride).reshape(2, *points.shape[:3])
+    along = values[0] * units[:, :, None, 0] + values[1] * units[:, :, None, 1]
+    means: Floats = along.mean(axis=2)
+    is_supported = (along > rule.min_agreement).mean(axis=2) >= rule.min_supported
+    return np.where(is_supported & (lengths > 1e-9), np.maximum(means, 0), 0)
 
 
 def order_limbs(limbs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Return the order in which limbs are followed: breadth first from the joint that most limbs meet in.
+    """Return the order in which limbs are followed: breadth first from the keypoint of most limbs.
 
     Raises:
-        ValueError: If limbs form a cycle, or one joins a joint to itself.
+        ValueError: If limbs form a cycle, or one joins a keypoint to itself.
     """
     joints = [joint for limb in limbs for joint in limb]
     waiting, order, reached = list(range(len(limbs))), [], set[int]()
@@ -169,12 +161,12 @@ def order_limbs(limbs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 
 class PeopleGrouper:
-    """Joins candidates into people.
+    """Groups candidates into people.
 
     Args:
         limbs: L pairs (proximal, distal) of keypoint indices, in the order of the fields; a tree or several.
-        keypoint_names: K names; "pelvis" between "right_hip" and "left_hip" is attached if it is on no limb, other
-            keypoints without limb are never found.
+        keypoint_names: K names; a "pelvis" on no limb is attached between the hips; other keypoints on no limb are
+            never found.
         rule: Which people are kept.
 
     Raises:
@@ -216,36 +208,34 @@ class PeopleGrouper:
             )
         matches = self.match_limbs(candidates, pafs, stride=stride)
         members, limb_scores = self._follow(matches, candidates)
-        members = self._attach_pelvis(members, candidates)
         people = []
-        for row, scores_of_limbs in zip(members, limb_scores, strict=True):
-            person = _assemble(row, candidates, scores_of_limbs)
-            if (row >= 0).sum() >= self.rule.min_joints and person.score >= self.rule.min_score:
-                people.append(person)
+        for row, scores_of_limbs in zip(self._attach_pelvis(members, candidates), limb_scores, strict=True):
+            points, scores = _pick(row, candidates)
+            score = float(scores[row >= 0].mean() * np.mean(scores_of_limbs))
+            if (row >= 0).sum() >= self.rule.min_joints and score >= self.rule.min_score:
+                people.append(GroupedPerson(keypoints=points, scores=scores, score=score))
         people.sort(key=lambda person: -person.score * np.count_nonzero(person.scores))
         return self._suppress_duplicates(people)
 
     def match_limbs(
         self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int
-    ) -> list[tuple[NDArray[np.intp], Floats]]:
-        """Return for each limb the pairs (P, 2) of candidates of its two joints, and the pairs' scores (P,)."""
+    ) -> list[tuple[Indices, Floats]]:
+        """Return each limb's matched pairs (P, 2) of candidates, and their scores (P,)."""
         finite = np.where(np.isfinite(pafs), pafs, 0).astype(np.float32)
         matches = []
-        for number, (proximal, distal) in enumerate(self.limbs):
-            starts, ends = candidates[proximal], candidates[distal]
-            scores = score_limbs(
-                finite[2 * number : 2 * number + 2], starts.points, ends.points, stride=stride, rule=self.rule.limb
-            )
+        for field_of_limb, (proximal, distal) in zip(finite.reshape(-1, 2, *pafs.shape[1:]), self.limbs, strict=True):
+            starts, ends = candidates[proximal].points, candidates[distal].points
+            scores = score_limbs(field_of_limb, starts, ends, stride=stride, rule=self.rule.limb)
             pairs = match_best(scores)
             matches.append((pairs, scores[pairs[:, 0], pairs[:, 1]]))
         return matches
 
     def _follow(
-        self, matches: list[tuple[NDArray[np.intp], Floats]], candidates: Sequence[Candidates]
-    ) -> tuple[NDArray[np.intp], list[list[float]]]:
-        """Return for each person the index of each joint's candidate, −1 for none, (N, K), and its limbs' scores."""
+        self, matches: list[tuple[Indices, Floats]], candidates: Sequence[Candidates]
+    ) -> tuple[Indices, list[list[float]]]:
+        """Return for each person the index of each keypoint's candidate, −1 for none, (N, K), and its limbs' scores."""
         owner = [np.full(len(each.scores), -1, np.intp) for each in candidates]
-        members: list[NDArray[np.intp]] = []
+        members: list[Indices] = []
         limb_scores: list[list[float]] = []
         for number in self._order:
             joints = self.limbs[number]
@@ -262,8 +252,8 @@ class PeopleGrouper:
                 limb_scores[people[0]].append(float(score))
         return np.array(members, np.intp).reshape(-1, len(candidates)), limb_scores
 
-    def _attach_pelvis(self, members: NDArray[np.intp], candidates: Sequence[Candidates]) -> NDArray[np.intp]:
-        """Give each person the candidate nearest the middle of its hips, where one is near; none goes to two."""
+    def _attach_pelvis(self, members: Indices, candidates: Sequence[Candidates]) -> Indices:
+        """Match each person with a pelvis near the middle of its hips."""
         if self._pelvis is None or not len(members):
             return members
         pelvis, hips, thorax = self._pelvis
@@ -288,7 +278,7 @@ class PeopleGrouper:
             keypoints,
             areas=np.maximum(areas[:, None], areas[None]),
             spreads=self._spreads,
-            min_common=MIN_COMMON_JOINTS,
+            min_common=MIN_COMMON_KEYPOINTS,
         )
         return tuple(people[index] for index in keep_distinct(alike > self.rule.max_similarity))
 
@@ -302,16 +292,10 @@ def _find_pelvis(limbs: Sequence[tuple[int, int]], names: list[str]) -> tuple[in
     return None if any(pelvis in limb for limb in limbs) else (pelvis, [right_hip, left_hip], thorax)
 
 
-def _pick(row: NDArray[np.intp], candidates: Sequence[Candidates]) -> tuple[Floats, Floats]:
+def _pick(row: Indices, candidates: Sequence[Candidates]) -> tuple[Floats, Floats]:
     """Return the points (K, 2) and scores (K,) of one person's candidates."""
     points, scores = np.full((len(row), 2), np.nan), np.zeros(len(row))
     for joint, index in enumerate(row):
         if index >= 0:
             points[joint], scores[joint] = candidates[joint].points[index], candidates[joint].scores[index]
     return points, scores
-
-
-def _assemble(row: NDArray[np.intp], candidates: Sequence[Candidates], limb_scores: list[float]) -> GroupedPerson:
-    points, scores = _pick(row, candidates)
-    score = float(scores[row >= 0].mean() * np.mean(limb_scores))
-    return GroupedPerson(keypoints=points, scores=scores, score=score)

@@ -1,4 +1,4 @@
-"""Find and read pictures, with errors that say what is wrong with which file."""
+"""Find, read, check and write images, with errors that name the file and the reason."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jpe", ".png", ".tif", ".t
 MIN_SIDE = 8
 
 MAX_SIDE = 32_766
-"""OpenCV warps pictures of up to this many pixels a side."""
+"""OpenCV warps images of up to this many pixels a side."""
 
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_SCAN = 0xDA
@@ -23,24 +23,23 @@ _PNG_END = b"IEND"
 
 
 class ImageError(ValueError):
-    """A picture cannot be used; the message names the file and the reason."""
+    """An image cannot be used; the message names the file and the reason."""
 
 
 def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[ImageError]]:
-    """List the pictures that files and folders stand for.
+    """List the images that files and folders stand for.
 
     Args:
-        sources: Files, taken whatever they are called, and folders, of which the pictures directly inside are taken in
-            alphabetical order.
+        sources: Files, with any ending, and folders, whose images are taken in alphabetical order, not recursively.
 
     Returns:
-        The pictures, each once, and an error for every source that is not there or has no picture.
+        The images, each once, and an error for every source that does not exist or has no image.
     """
     found: dict[Path, None] = {}
     errors = []
     for source in sources:
         try:
-            inside = _list_pictures(source) if source.is_dir() else [source]
+            inside = _list_images(source) if source.is_dir() else [source]
             if not source.exists():
                 raise FileNotFoundError(2, "no such file or folder")
         except OSError as error:
@@ -48,28 +47,22 @@ def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[ImageError]]:
             continue
         if not inside:
             kinds = " ".join(sorted(IMAGE_SUFFIXES))
-            errors.append(ImageError(f"{source}: no pictures in this folder (looked for {kinds})"))
+            errors.append(ImageError(f"{source}: no images in this folder (looked for {kinds})"))
         found.update(dict.fromkeys(inside))
     return list(found), errors
 
 
-def _list_pictures(folder: Path) -> list[Path]:
+def _list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read a picture as a person sees it.
+    """Read an image, (H, W, 3) uint8 BGR.
 
-    Grey pictures become colour, 16 bits become 8, transparency is dropped and an EXIF rotation is applied.
-
-    Args:
-        path: The file.
-
-    Returns:
-        (height, width, 3) uint8, BGR.
+    Grey images become colour, 16 bits become 8, transparency is dropped and an EXIF rotation is applied.
 
     Raises:
-        ImageError: If the file cannot be read, is empty, truncated or no picture, or has a side of fewer than 8 or more
+        ImageError: If the file cannot be read, is empty, truncated or no image, or has a side of fewer than 8 or more
             than 32,766 pixels.
     """
     try:
@@ -87,21 +80,19 @@ def read_image(path: Path) -> np.ndarray:
     except cv2.error as error:
         raise ImageError(f"{path}: OpenCV cannot decode it ({error.err})") from error
     if image is None:
-        raise ImageError(f"{path}: not a picture that OpenCV can decode, whatever its name says")
+        raise ImageError(f"{path}: not an image that OpenCV can decode, whatever its name says")
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
-        raise ImageError(
-            f"{path}: {width} x {height} pixels are too few to show a person; each side needs at least {MIN_SIDE}"
-        )
+        raise ImageError(f"{path}: {width} x {height} pixels are too few; each side needs at least {MIN_SIDE}")
     if max(height, width) > MAX_SIDE:
         raise ImageError(f"{path}: {width} x {height} pixels are too many; scale it down to {MAX_SIDE} on a side")
     return image
 
 
 def _is_truncated(data: bytes) -> bool:
-    """Whether a JPEG or PNG ends before its end mark; decoders would fill up the rest with grey and not say so.
+    """Whether a JPEG or PNG ends before its end mark; decoders would fill the rest with grey without an error.
 
-    Whatever stands behind the end mark is ignored: cameras append thumbnails and videos there.
+    Bytes after the end mark are ignored: cameras append thumbnails and videos there.
     """
     if data.startswith(_JPEG_START):
         return _is_truncated_jpeg(data)
@@ -126,7 +117,7 @@ def _is_truncated_jpeg(data: bytes) -> bool:
 
 
 def _end_of_scan(data: bytes, position: int) -> int:
-    """Return where the next marker starts behind entropy-coded data; in it, 0xFF is followed by 0 or a restart mark."""
+    """Return where the marker after entropy-coded data starts; in the data, 0xFF is followed by 0 or a restart mark."""
     while (position := data.find(b"\xff", position)) >= 0 and position + 1 < len(data):
         if data[position + 1] != 0 and not 0xD0 <= data[position + 1] <= 0xD7:
             return position
@@ -144,38 +135,34 @@ def _is_truncated_png(data: bytes) -> bool:
 
 
 def load_image(image: str | Path | np.ndarray) -> np.ndarray:
-    """Return a picture, (H, W, 3) uint8 BGR, from a file or as it is.
+    """Return an image, (H, W, 3) uint8 BGR, from a file or, checked, as it is.
 
     Raises:
-        ImageError: If the file is no usable picture.
-        ValueError: If the array is no such picture.
+        ImageError: If the file is no usable image.
+        ValueError: If the array is no such image.
     """
     return read_image(Path(image)) if isinstance(image, str | Path) else check_image(image)
 
 
 def check_image(image: object) -> np.ndarray:
-    """Return a picture as it is.
-
-    Raises:
-        ValueError: If it is not (H, W, 3) uint8.
-    """
+    """Return an image as it is; raises ValueError if it is not (H, W, 3) uint8."""
     if not isinstance(image, np.ndarray):
         hint = "; cv2.imread gives None for a file that it cannot read" if image is None else ""
-        raise ValueError(f"a picture is a file's path, or (height, width, 3) uint8, BGR; got {image!r:.80}{hint}")
+        raise ValueError(f"an image is a file's path, or (height, width, 3) uint8, BGR; got {image!r:.80}{hint}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(f"a picture is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
+        raise ValueError(f"an image is (height, width, 3) uint8, BGR; got {image.shape} {image.dtype}")
     return image
 
 
-def write_image(picture: np.ndarray, path: Path) -> Path:
-    """Write a picture, in the format that its name ends in, so that it is never half a file; return its path.
+def write_image(image: np.ndarray, path: Path) -> Path:
+    """Write an image atomically, in the format that its name ends in, and return its path.
 
     Raises:
         OSError: If it cannot be written.
     """
-    encoded, data = cv2.imencode(path.suffix, picture)
+    encoded, data = cv2.imencode(path.suffix, image)
     if not encoded:
-        raise OSError(f"{path}: OpenCV could not encode a picture of shape {picture.shape}")
+        raise OSError(f"{path}: OpenCV could not encode an image of shape {image.shape}")
     with replacing(path) as partial:
         partial.write_bytes(data.tobytes())
     return path

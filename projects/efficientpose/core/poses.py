@@ -1,4 +1,4 @@
-"""What inference gives back, and ``predictions.json``."""
+"""Poses, the protocols of their estimators, and ``predictions.json``."""
 
 import json
 from collections.abc import Sequence
@@ -15,20 +15,22 @@ from efficientpose.core.skeleton import MPII_SKELETON, Skeleton
 
 @dataclass(frozen=True)
 class Pose:
-    """One person in a picture, in pixel-centre indices of that picture.
+    """One person in an image, in pixel-centre indices of that image.
 
     Attributes:
-        bbox: (4,) the region taken as the person, as x1, y1, x2, y2.
-        keypoints: (K, 3) x, y and score in the skeleton's order: MPII's, but for networks of one's own. The score is
-            the heatmap's peak, about 0 to 1.
+        bbox: (4,) the person's bounding box x1, y1, x2, y2.
+        keypoints: (K, 3) x, y and score in the skeleton's order. The score is the heatmap's peak, about 0 to 1.
+        peaks: (K, M, 3) x, y and score of up to M peaks of each heatmap, highest first, the keypoint itself included;
+            NaN where there are fewer. None where the estimator was not asked for them.
     """
 
     bbox: np.ndarray
     keypoints: np.ndarray
+    peaks: np.ndarray | None = None
 
 
 class CropMaps(NamedTuple):
-    """What the network sees of one person and what it answers.
+    """One person's crop and the network's output.
 
     Attributes:
         crop: (H, W, 3) uint8, BGR: the network's input.
@@ -42,7 +44,7 @@ class CropMaps(NamedTuple):
 
 
 class Estimator(Protocol):
-    """Whatever finds poses: the MMPose model, or an exported file.
+    """Finds poses: the MMPose model, or an exported file.
 
     Attributes:
         name: What to call it in results.
@@ -51,7 +53,7 @@ class Estimator(Protocol):
     name: str
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find the pose of each person; None takes the whole image as one.
+        """Find the pose of each person; without boxes the whole image is one.
 
         Args:
             image: (H, W, 3) uint8, BGR.
@@ -63,7 +65,7 @@ class Estimator(Protocol):
         ...
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return what the network sees of one person, and its maps.
+        """Return one person's crop and the network's output.
 
         Raises:
             ValueError: If image or box is unusable.
@@ -73,29 +75,29 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class StagedEstimator(Protocol):
-    """An estimator whose work on a picture comes in three steps, which may run in three threads."""
+    """An estimator that works in three steps, which may run in three threads."""
 
     def prepare(self, image: np.ndarray, boxes: Boxes | None = None) -> Any:
-        """Do what comes before the network; raises ValueError if image or boxes are unusable."""
+        """Cut the crops; raises ValueError if image or boxes are unusable."""
         ...
 
     def infer(self, prepared: Any) -> Any:
         """Run the network."""
         ...
 
-    def finish(self, prepared: Any, answer: Any) -> tuple[Pose, ...]:
-        """Read the poses off the network's answer."""
+    def finish(self, prepared: Any, outputs: Any) -> tuple[Pose, ...]:
+        """Decode the poses from the network's output."""
         ...
 
 
 def skeleton_of(estimator: Estimator) -> Skeleton:
-    """Return what an estimator's poses consist of: its ``skeleton``, or MPII's where it has none."""
+    """Return the skeleton of an estimator's poses, MPII's if it names none."""
     return getattr(estimator, "skeleton", MPII_SKELETON)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePoses:
-    """The people in one picture of ``width`` × ``height`` pixels."""
+    """The people in one image of ``width`` × ``height`` pixels."""
 
     file: str
     width: int
@@ -104,7 +106,12 @@ class ImagePoses:
 
 
 def as_document(images: Sequence[ImagePoses], *, model: str, skeleton: Skeleton = MPII_SKELETON) -> dict[str, Any]:
-    """Return what ``predictions.json`` holds."""
+    """Return the content of ``predictions.json``; ``model`` is the variant's name."""
+
+    def describe(pose: Pose) -> dict[str, Any]:
+        keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
+        return {"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints}
+
     return {
         "model": model,
         "keypoint_names": list(skeleton.keypoint_names),
@@ -114,13 +121,7 @@ def as_document(images: Sequence[ImagePoses], *, model: str, skeleton: Skeleton 
                 "file": image.file,
                 "width": image.width,
                 "height": image.height,
-                "instances": [
-                    {
-                        "bbox": [round(float(value), 3) for value in pose.bbox],
-                        "keypoints": [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints],
-                    }
-                    for pose in image.instances
-                ],
+                "instances": [describe(pose) for pose in image.instances],
             }
             for image in images
         ],
@@ -130,13 +131,7 @@ def as_document(images: Sequence[ImagePoses], *, model: str, skeleton: Skeleton 
 def write_predictions(
     images: Sequence[ImagePoses], path: Path, *, model: str, skeleton: Skeleton = MPII_SKELETON
 ) -> None:
-    """Write ``predictions.json`` so that it is never half a file.
-
-    Args:
-        images: What was found.
-        path: The file to write.
-        model: Name of the variant.
-        skeleton: Of the poses.
+    """Write ``predictions.json`` atomically; ``model`` is the variant's name.
 
     Raises:
         OSError: If it cannot be written.

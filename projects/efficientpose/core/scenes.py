@@ -5,7 +5,7 @@ centre, and the rest is black. An image that is scaled down is antialiased first
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -23,10 +23,10 @@ from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
 
 class SceneFrame(NamedTuple):
-    """How a picture lies in the network's input.
+    """How an image lies in the network's input.
 
     Attributes:
-        image_size: (width, height) of the picture, pixels.
+        image_size: (width, height) of the image, pixels.
         input_size: (width, height) of the input, pixels.
         zoom: Input pixels per image pixel.
     """
@@ -36,14 +36,14 @@ class SceneFrame(NamedTuple):
     zoom: float
 
     def to_image(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return points (..., 2) of the input in the picture's pixel-centre indices."""
+        """Return points (..., 2) of the input in the image's pixel-centre indices."""
         moved: NDArray[np.floating] = (points - np.array(self.input_size) / 2) / self.zoom + np.array(
             self.image_size
         ) / 2
         return moved
 
     def cut(self, image: np.ndarray) -> np.ndarray:
-        """Return the input, (input height, input width, 3) uint8, of a picture (H, W, 3) uint8, without aliases."""
+        """Return the input, (input height, input width, 3) uint8, of an image (H, W, 3) uint8, antialiased."""
         smoothed = smooth(image, corners=np.array([(0, 0), self.image_size]), factor=1 / self.zoom)
         zoom = self.zoom * smoothed.block
         matrix = np.array([[zoom, 0.0, 0.0], [0.0, zoom, 0.0]])
@@ -52,13 +52,13 @@ class SceneFrame(NamedTuple):
 
 
 def fit_into(image_size: tuple[int, int], input_size: tuple[int, int]) -> SceneFrame:
-    """Return how a picture lies in an input of a fixed size: as large as fits."""
+    """Return the largest frame of an image in an input of a fixed size."""
     zoom = min(inner / outer for inner, outer in zip(input_size, image_size, strict=True))
     return SceneFrame(image_size=image_size, input_size=input_size, zoom=zoom)
 
 
 def with_shorter_side(image_size: tuple[int, int], *, shorter_side: int) -> SceneFrame:
-    """Return how a picture lies in an input made for it: its shorter side as given, rounded up to multiples of 8.
+    """Return the frame of an image in an input of its own shape: the shorter side as given, both multiples of 8.
 
     Raises:
         ValueError: If the side is below 8.
@@ -71,30 +71,29 @@ def with_shorter_side(image_size: tuple[int, int], *, shorter_side: int) -> Scen
 
 
 KEPT_SHAPES: Final = 4
-"""Sizes of maps whose tables are kept."""
+"""Heatmap sizes whose peak finders are kept."""
 
 
 @dataclass(frozen=True)
 class ScenePose(Pose):
-    """Somebody among others; a joint that was not found has x, y and score 0, as in COCO.
+    """One person of a scene; a keypoint that was not found has x, y and score 0, as in COCO.
 
     Attributes:
-        score: Of the whole person, see :class:`~efficientpose.core.grouping.GroupedPerson`.
+        score: Of the person, see :class:`~efficientpose.core.grouping.GroupedPerson`.
     """
 
-    score: float
+    score: float = field(kw_only=True)
 
 
 class PeopleDecoder:
-    """Finds people in a scene's maps of any size.
+    """Decodes people from a scene's heatmaps and part affinity fields of any size.
 
     Args:
         limbs: Pairs (proximal, distal) of keypoint indices, in the order of the fields.
         keypoint_names: In the order of the heatmaps.
-        blur_sigma: Blur before peaks are looked for, pixels.
-        radius: Distance in input pixels below which two peaks of one keypoint are one.
+        blur_sigma: As for :class:`~efficientpose.core.decoding.ScenePeakFinder`, as is ``radius``.
         min_peak: Peaks below it are left out.
-        rule: How people are put together and which are kept.
+        rule: How candidates are grouped and which people are kept.
 
     Raises:
         ValueError: If limbs form a cycle or a number is out of its range.
@@ -115,7 +114,7 @@ class PeopleDecoder:
         def make_finder(map_shape: tuple[int, int]) -> ScenePeakFinder:
             return ScenePeakFinder(map_shape, blur_sigma=blur_sigma, radius=radius, min_score=min_peak)
 
-        make_finder((1, 1))  # so that a number out of its range is told at once
+        make_finder((1, 1))  # a number out of its range fails at once
         self._finder_for = lru_cache(maxsize=KEPT_SHAPES)(make_finder)
 
     def group(self, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[GroupedPerson, ...]:
@@ -135,9 +134,9 @@ class PeopleDecoder:
         return self._grouper.group(candidates, pafs, stride=STRIDE)
 
     def decode(self, heatmaps: np.ndarray, pafs: np.ndarray, frame: SceneFrame) -> tuple[ScenePose, ...]:
-        """Find the people in the picture, best first; arguments as for :meth:`group`.
+        """Find the people in the image, best first; arguments as for :meth:`group`.
 
-        Joints in the black margin that the picture does not reach are left out.
+        Keypoints in the black margin beside the image are left out.
         """
         people = self.group(heatmaps, pafs)
         poses = (_to_pose(person, frame) for person in people)

@@ -1,4 +1,4 @@
-"""Where configs and starter checkpoint lie: inside an installed package, or beside the sources of an editable one."""
+"""Configs and the starter checkpoint: inside an installed package, or beside the sources of an editable one."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def mpii_config_path(variant: str) -> Path:
 
 
 def starter_checkpoint() -> Path:
-    """Return the starter checkpoint of RT, which comes along: our recipe from random weights, see its config.
+    """Return the starter checkpoint of RT: our recipe from random weights, see its config.
 
     Raises:
         FileNotFoundError: If it is missing.

@@ -1,4 +1,4 @@
-"""How alike two poses or two boxes are."""
+"""Similarity of poses (OKS) and of bounding boxes (IoU)."""
 
 from typing import Final
 
@@ -10,27 +10,17 @@ from efficientpose.core.skeleton import KEYPOINT_NAMES
 Floats = NDArray[np.floating]
 
 _SPREADS: Final = {
-    "ankle": 0.089,
-    "knee": 0.087,
-    "hip": 0.107,
-    "wrist": 0.062,
-    "elbow": 0.072,
-    "shoulder": 0.079,
-    "pelvis": 0.107,
-    "thorax": 0.079,
-    "upper_neck": 0.079,
-    "head_top": 0.079,
-    "nose": 0.026,
-    "eye": 0.025,
-    "ear": 0.035,
+    **{"ankle": 0.089, "knee": 0.087, "hip": 0.107, "wrist": 0.062, "elbow": 0.072, "shoulder": 0.079},
+    **{"pelvis": 0.107, "thorax": 0.079, "upper_neck": 0.079, "head_top": 0.079},
+    **{"nose": 0.026, "eye": 0.025, "ear": 0.035},
 }
-"""COCO's, per square root of the person's area; joints that COCO lacks have those of hips or shoulders."""
+"""COCO's, per square root of the person's area; keypoints that COCO lacks have those of hips or shoulders."""
 
 UNKNOWN_SPREAD: Final = 0.079
 
 
 def keypoint_spreads(names: tuple[str, ...] = KEYPOINT_NAMES) -> NDArray[np.float64]:
-    """Return how far annotators scatter each keypoint, per square root of the person's area, (K,)."""
+    """Return the annotators' standard deviation of each keypoint, per square root of the person's area, (K,)."""
     bare = (name.removeprefix("left_").removeprefix("right_") for name in names)
     return np.array([_SPREADS.get(name, UNKNOWN_SPREAD) for name in bare])
 
@@ -84,7 +74,7 @@ def box_overlaps(first: Floats, second: Floats) -> NDArray[np.float64]:
 
 
 def box_shares_inside(first: Floats, second: Floats) -> NDArray[np.float64]:
-    """Return how much of each box (A, 4) lies inside each of (B, 4), (A, B); 0 where one is NaN or the first empty."""
+    """Return the share of each box (A, 4) inside each of (B, 4), (A, B); 0 where one is NaN or the first empty."""
     intersection = _intersections(first, second)
     return _shares(intersection, np.broadcast_to(box_areas(first)[:, None], intersection.shape))
 
@@ -100,14 +90,14 @@ def _shares(parts: Floats, wholes: Floats) -> NDArray[np.float64]:
     return np.where(is_usable, parts / np.where(is_usable, wholes, 1), 0)
 
 
-def keep_distinct(is_double: NDArray[np.bool_]) -> list[int]:
-    """Return which of several stay, best first, if each goes that is a double of a better one that stays.
+def keep_distinct(is_duplicate: NDArray[np.bool_]) -> list[int]:
+    """Return the indices that greedy suppression keeps: each that duplicates no better one that is kept.
 
     Args:
-        is_double: (N, N), whether one is a double of another; both sorted best first.
+        is_duplicate: (N, N), for each pair; rows and columns sorted best first.
     """
     kept: list[int] = []
-    for index, doubles in enumerate(is_double):
-        if not doubles[kept].any():
+    for index, duplicates in enumerate(is_duplicate):
+        if not duplicates[kept].any():
             kept.append(index)
     return kept

@@ -1,7 +1,7 @@
 """The MPII body: keypoints, limbs and left/right pairs, in the order this package uses everywhere.
 
 Keypoints come in MMPose's MPII order. Limbs are the 14 part affinity fields of Groos et al. (2020); each is named by
-its distal joint and they are sorted by that joint's index, so a limb is found from the joint it leads to. The pelvis is
+its distal joint and they are sorted by that joint's index, so a limb is found from its distal joint. The pelvis is
 on no limb. Released models use other orders; ``efficientpose.weights`` converts them once.
 """
 
@@ -72,16 +72,16 @@ def mirror_name(name: str) -> str:
 
 
 FLIP_INDICES: Final = tuple(KEYPOINT_NAMES.index(mirror_name(name)) for name in KEYPOINT_NAMES)
-"""Keypoint ``i`` of a mirrored picture is keypoint ``FLIP_INDICES[i]`` of the picture."""
+"""Keypoint ``i`` of a mirrored image is keypoint ``FLIP_INDICES[i]`` of the image."""
 
 LIMB_FLIP_INDICES: Final = tuple(
     LIMBS.index(Limb(FLIP_INDICES[limb.proximal], FLIP_INDICES[limb.distal])) for limb in LIMBS
 )
-"""Limb ``k`` of a mirrored picture is limb ``LIMB_FLIP_INDICES[k]`` of the picture (its x component changes sign)."""
+"""Limb ``k`` of a mirrored image is limb ``LIMB_FLIP_INDICES[k]`` of the image (its x component changes sign)."""
 
 
 def keypoint_names_of(dataset_meta: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return the names of a data set's keypoints in their order; MPII's where it says nothing."""
+    """Return the names of a dataset's keypoints in their order, MPII's by default."""
     numbered = (dataset_meta or {}).get("keypoint_id2name") or dict(enumerate(KEYPOINT_NAMES))
     return tuple(numbered[index] for index in sorted(numbered))
 
@@ -92,7 +92,7 @@ class Skeleton(NamedTuple):
     Attributes:
         keypoint_names: K names, in the order of the heatmaps.
         limbs: L pairs (proximal, distal) of keypoint indices, in the order of the part affinity fields.
-        flip_indices: K, keypoint ``i`` of a mirrored picture is keypoint ``flip_indices[i]`` of the picture.
+        flip_indices: K, keypoint ``i`` of a mirrored image is keypoint ``flip_indices[i]`` of the image.
     """
 
     keypoint_names: tuple[str, ...]
@@ -106,4 +106,4 @@ class Skeleton(NamedTuple):
 
 
 MPII_SKELETON: Final = Skeleton(KEYPOINT_NAMES, LIMBS, FLIP_INDICES)
-"""Of the published networks."""
+"""The published networks' skeleton."""

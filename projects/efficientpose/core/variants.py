@@ -1,21 +1,21 @@
-"""The published networks as typed data: the paper's five (Groos et al. 2020, Table 2) and the Lite ones released later.
-
-Figures are the authors'; ``deployed_parameters`` and ``measured_flops`` were read off the released networks and count
-the graph that runs at inference: without the prediction convolutions of the earlier passes, with dense transposed
-convolutions.
-"""
+"""The published networks: the paper's five (Groos et al. 2020, Table 2) and the Lite ones released later."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ReportedFigures:
     """What the authors report for a variant.
 
-    ``parameters`` and ``flops`` are counts (one multiply-add is two FLOPs); ``pckh50`` and ``pckh10`` are percentages
-    on MPII validation. The paper's are of its own split, with multi-scale testing. The repository's FLOPs are those of
-    convolutions alone; the paper's and ours count batch norms as well, 1.5% more.
+    The paper's scores are of its own split, with multi-scale testing. The repository's FLOPs are those of convolutions
+    alone; the paper's and ours count batch norms as well, 1.5% more.
+
+    Attributes:
+        parameters: Number of parameters.
+        flops: Two per multiply-add.
+        pckh50: PCKh@50 on MPII validation, percent.
+        pckh10: PCKh@10, percent.
     """
 
     parameters: float
@@ -36,7 +36,8 @@ class Variant:
         low_arch: EfficientNet of the branch on the halved input; None where there is none.
         channels: C, output channels of the high-resolution branch and of every convolution block in the head.
         num_blocks: D, Mobile DenseNets in each detection pass.
-        deployed_parameters: Parameters and batch-norm statistics of the released inference graph.
+        deployed_parameters: Parameters and batch-norm statistics of the released inference graph: without the earlier
+            passes' prediction convolutions, with dense transposed convolutions.
         measured_flops: Counted on the released inference graph.
         paper: Figures from the paper's Table 2; None for the Lite variants, which it does not have.
         repository: Figures from the authors' repository, of the Lite variants; None where the paper has them.
@@ -68,112 +69,34 @@ class Variant:
     def reported(self) -> ReportedFigures:
         """The paper's figures, or the repository's where the paper has none."""
         figures = self.paper or self.repository
-        if figures is None:
-            raise ValueError(f"{self.name} has no reported figures: give its paper's or its repository's")
+        assert figures is not None, self.name  # noqa: S101 - every variant has one
         return figures
 
 
-VARIANTS: Final = {
-    variant.name: variant
-    for variant in (
-        Variant(
-            name="rt",
-            title="EfficientPose RT",
-            resolution=224,
-            high_arch="b0",
-            low_arch=None,
-            channels=40,
-            num_blocks=1,
-            deployed_parameters=460_284,
-            measured_flops=0.873e9,
-            paper=ReportedFigures(parameters=0.46e6, flops=0.87e9, pckh50=82.88, pckh10=23.56),
-        ),
-        Variant(
-            name="i",
-            title="EfficientPose I",
-            resolution=256,
-            high_arch="b2",
-            low_arch="b0",
-            channels=48,
-            num_blocks=1,
-            deployed_parameters=719_736,
-            measured_flops=1.672e9,
-            paper=ReportedFigures(parameters=0.72e6, flops=1.67e9, pckh50=85.18, pckh10=26.49),
-        ),
-        Variant(
-            name="ii",
-            title="EfficientPose II",
-            resolution=368,
-            high_arch="b4",
-            low_arch="b0",
-            channels=56,
-            num_blocks=2,
-            deployed_parameters=1_732_944,
-            measured_flops=7.688e9,
-            paper=ReportedFigures(parameters=1.73e6, flops=7.70e9, pckh50=88.18, pckh10=30.17),
-        ),
-        Variant(
-            name="iii",
-            title="EfficientPose III",
-            resolution=480,
-            high_arch="b5",
-            low_arch="b1",
-            channels=64,
-            num_blocks=3,
-            deployed_parameters=3_229_772,
-            measured_flops=23.30e9,
-            paper=ReportedFigures(parameters=3.23e6, flops=23.35e9, pckh50=89.51, pckh10=30.90),
-        ),
-        Variant(
-            name="iv",
-            title="EfficientPose IV",
-            resolution=600,
-            high_arch="b7",
-            low_arch="b3",
-            channels=80,
-            num_blocks=4,
-            deployed_parameters=6_560_938,
-            measured_flops=72.75e9,
-            paper=ReportedFigures(parameters=6.56e6, flops=72.89e9, pckh50=89.75, pckh10=35.63),
-        ),
-        Variant(
-            name="rt_lite",
-            title="EfficientPose RT Lite",
-            resolution=224,
-            high_arch="lite0",
-            low_arch=None,
-            channels=40,
-            num_blocks=1,
-            deployed_parameters=404_608,
-            measured_flops=0.873e9,
-            repository=ReportedFigures(parameters=0.40e6, flops=0.86e9, pckh50=80.6, pckh10=23.1),
-        ),
-        Variant(
-            name="i_lite",
-            title="EfficientPose I Lite",
-            resolution=256,
-            high_arch="lite2",
-            low_arch=None,
-            channels=48,
-            num_blocks=1,
-            deployed_parameters=591_632,
-            measured_flops=1.563e9,
-            repository=ReportedFigures(parameters=0.59e6, flops=1.54e9, pckh50=83.7, pckh10=27.7),
-        ),
-        Variant(
-            name="ii_lite",
-            title="EfficientPose II Lite",
-            resolution=368,
-            high_arch="lite4",
-            low_arch=None,
-            channels=56,
-            num_blocks=2,
-            deployed_parameters=1_464_960,
-            measured_flops=7.354e9,
-            repository=ReportedFigures(parameters=1.46e6, flops=7.25e9, pckh50=87.1, pckh10=30.8),
-        ),
-    )
-}
+_FIELDS = (
+    *("name", "resolution", "high_arch", "low_arch", "channels", "num_blocks"),
+    *("deployed_parameters", "measured_flops"),
+)
+_ROWS = (
+    ("paper", ("rt", 224, "b0", None, 40, 1, 460_284, 0.873e9), (0.46e6, 0.87e9, 82.88, 23.56)),
+    ("paper", ("i", 256, "b2", "b0", 48, 1, 719_736, 1.672e9), (0.72e6, 1.67e9, 85.18, 26.49)),
+    ("paper", ("ii", 368, "b4", "b0", 56, 2, 1_732_944, 7.688e9), (1.73e6, 7.70e9, 88.18, 30.17)),
+    ("paper", ("iii", 480, "b5", "b1", 64, 3, 3_229_772, 23.30e9), (3.23e6, 23.35e9, 89.51, 30.90)),
+    ("paper", ("iv", 600, "b7", "b3", 80, 4, 6_560_938, 72.75e9), (6.56e6, 72.89e9, 89.75, 35.63)),
+    ("repository", ("rt_lite", 224, "lite0", None, 40, 1, 404_608, 0.873e9), (0.40e6, 0.86e9, 80.6, 23.1)),
+    ("repository", ("i_lite", 256, "lite2", None, 48, 1, 591_632, 1.563e9), (0.59e6, 1.54e9, 83.7, 27.7)),
+    ("repository", ("ii_lite", 368, "lite4", None, 56, 2, 1_464_960, 7.354e9), (1.46e6, 7.25e9, 87.1, 30.8)),
+)
+
+
+def _make(source: str, row: tuple, figures: tuple[float, float, float, float]) -> Variant:
+    fields: dict[str, Any] = {**dict(zip(_FIELDS, row, strict=True)), source: ReportedFigures(*figures)}
+    numeral, *lite = row[0].split("_")
+    title = " ".join(("EfficientPose", numeral.upper(), *(word.title() for word in lite)))
+    return Variant(title=title, **fields)
+
+
+VARIANTS: Final = {variant.name: variant for variant in (_make(*row) for row in _ROWS)}
 
 
 def get_variant(name: str) -> Variant:

@@ -1,4 +1,4 @@
-"""From a person's box to the region that the network sees."""
+"""MMPose's transforms from a person's bounding box to the crop; the geometry is :mod:`efficientpose.core.crops`'s."""
 
 import math
 
@@ -8,14 +8,14 @@ from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import bbox_xyxy2cs
 
-from efficientpose.core.crops import PERSON_PADDING, Region, smooth
+from efficientpose.core.crops import PERSON_PADDING, Region, antialias, find_padding
 
 
 @TRANSFORMS.register_module()
 class PersonCenterScale(BaseTransform):
-    """Turn a person's box into the centre and size of the region to crop, with context around it.
+    """Turn a person's bounding box into the centre and size of the region to crop, with padding around it.
 
-    A box that is the whole image gets none: the picture is letterboxed (longer side to the input's side, centred, black
+    A box that is the whole image gets none: the image is letterboxed (longer side to the input's side, centred, black
     border), as the released code does it. MMPose's ``GetBBoxCenterScale`` would pad it as well.
 
     Required keys: ``bbox`` (1, 4) as x1, y1, x2, y2 in image pixels; ``img_shape`` (height, width). A ``bbox_center``
@@ -47,8 +47,7 @@ class PersonCenterScale(BaseTransform):
             results["bbox_scale"] = results["bbox_scale"] * (self.padding / self.scale)
             return results
         height, width = results["img_shape"]
-        is_whole_image = np.array_equal(results["bbox"], [[0, 0, width, height]])
-        padding = 1.0 if is_whole_image else self.padding
+        padding = find_padding(results["bbox"][0], image_size=(width, height), padding=self.padding)
         results["bbox_center"], results["bbox_scale"] = bbox_xyxy2cs(results["bbox"], padding=padding / self.scale)
         return results
 
@@ -58,7 +57,7 @@ class PersonCenterScale(BaseTransform):
 
 @TRANSFORMS.register_module()
 class AntialiasedAffine(TopdownAffine):
-    """MMPose's ``TopdownAffine``, without aliases where a crop shrinks the picture.
+    """MMPose's ``TopdownAffine``, antialiased where a crop shrinks the image.
 
     It cuts what :func:`efficientpose.core.crops.cut_crop` cuts, so that a network sees the same in training, in
     MMPose's inferencers and exported. A crop that does not shrink is ``TopdownAffine``'s to the bit. One that shrinks
@@ -78,19 +77,13 @@ class AntialiasedAffine(TopdownAffine):
         width, height = map(int, self.input_size)
         size = self._fix_aspect_ratio(results["bbox_scale"], aspect_ratio=width / height)[0]
         region = Region(results["bbox_center"][0], size)
-        factor = region.factor((width, height))
-        if factor <= 1:
+        if region.factor((width, height)) <= 1:
             return super().transform(results)
         region = region.aligned((width, height))
-        angle = np.deg2rad(np.ravel(results.get("bbox_rotation", 0.0))[0])
-        along, across = np.abs((np.cos(angle), np.sin(angle)))
-        reach = np.array(((along, across), (across, along))) @ size / 2  # of the turned rectangle, right and down
-        smoothed = smooth(
-            results["img"], corners=np.stack((region.centre - reach, region.centre + reach)), factor=factor
-        )
+        degrees = float(np.ravel(results.get("bbox_rotation", 0.0))[0])
+        smoothed, inside = antialias(results["img"], region, input_size=(width, height), degrees=degrees)
         kept = dict(bbox_center=region.centre[None], bbox_scale=size[None])
-        moved = dict(results, img=smoothed.image, bbox_scale=kept["bbox_scale"] / np.float32(smoothed.block))
-        moved["bbox_center"] = smoothed.locate(kept["bbox_center"]).astype(np.float32)
+        moved = dict(results, img=smoothed.image, bbox_center=inside.centre[None], bbox_scale=inside.size[None])
         if results.get("keypoints") is not None:
             kept["keypoints"] = results["keypoints"]
             moved["keypoints"] = kept["keypoints"].copy()

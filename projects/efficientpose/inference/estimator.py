@@ -10,8 +10,10 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import inference_topdown, init_model
 from mmpose.models.pose_estimators import BottomupPoseEstimator, TopdownPoseEstimator
+from mmpose.structures import PoseDataSample
 
 from efficientpose.core.boxes import Boxes, check_boxes
+from efficientpose.core.decoding import SeveralPeaksFinder
 from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps, Pose
 from efficientpose.core.shipped_files import mpii_config_path
@@ -29,6 +31,7 @@ class TorchPoseEstimator:
     Args:
         model: A pose estimator as MMPose's ``init_model`` returns it, with weights.
         name: What to call it in results.
+        num_peaks: Peaks of each heatmap that a pose carries; 1 for the keypoint alone.
 
     Attributes:
         skeleton: What the poses consist of.
@@ -37,9 +40,12 @@ class TorchPoseEstimator:
         ValueError: If the config's data set does not have the network's keypoints.
     """
 
-    def __init__(self, model: TopdownPoseEstimator, *, name: str) -> None:
+    def __init__(self, model: TopdownPoseEstimator, *, name: str, num_peaks: int = 1) -> None:
         self.model = model
         self.name = name
+        self._num_peaks = num_peaks
+        if num_peaks > 1:
+            model.test_cfg["output_heatmaps"] = "coarse"
         self.skeleton = trained_skeleton(model)
 
     @classmethod
@@ -52,6 +58,7 @@ class TorchPoseEstimator:
         device: str = "cpu",
         flip_test: bool | None = None,
         subpixel: bool | None = None,
+        num_peaks: int = 1,
     ) -> "TorchPoseEstimator":
         """Load a variant.
 
@@ -65,6 +72,7 @@ class TorchPoseEstimator:
             flip_test: Average with the mirrored image: more accurate, twice the time; None leaves it to the config.
             subpixel: Read keypoints between the pixels of the crop, not on whole ones as released; None leaves it to
                 the config.
+            num_peaks: Peaks of each heatmap that a pose carries; 1 for the keypoint alone.
 
         Raises:
             ValueError: If the variant or device is unknown, ``config`` is unusable or comes without ``weights``, the
@@ -80,7 +88,7 @@ class TorchPoseEstimator:
         model, name, _ = load_network(variant, weights=weights, config=config, device=device, change=set_decoder)
         if flip_test is not None:
             model.test_cfg["flip_test"] = flip_test
-        return cls(model, name=name)
+        return cls(model, name=name, num_peaks=num_peaks)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
         """Find the pose of each person.
@@ -107,8 +115,25 @@ class TorchPoseEstimator:
         for sample in samples:
             people = sample.pred_instances
             keypoints = np.concatenate((people.keypoints[0], people.keypoint_scores[0][:, None]), axis=1)
-            poses.append(Pose(bbox=np.asarray(people.bboxes[0]), keypoints=keypoints))
+            poses.append(Pose(np.asarray(people.bboxes[0]), keypoints, self._find_several_peaks(sample, keypoints)))
         return tuple(poses)
+
+    def _find_several_peaks(self, sample: PoseDataSample, keypoints: np.ndarray) -> np.ndarray | None:
+        """Return (K, M, 3) peaks in image pixels; None for one peak."""
+        if self._num_peaks == 1:
+            return None
+        heatmaps = sample.pred_fields.heatmaps.float().cpu().numpy()  # (K, h, w)
+        (size,) = {tuple(np.ravel(sample.metainfo["input_size"]).tolist())}
+        centre, scale = (np.ravel(sample.metainfo[f"input_{name}"]) for name in ("center", "scale"))  # image pixels
+        stride = round(size[0] / heatmaps.shape[2])
+        zoom = scale / np.array(size)
+        corner = centre - 0.5 * scale
+        highest = np.column_stack(((keypoints[:, :2] - corner) / zoom, keypoints[:, 2]))
+        blur_sigma = getattr(self.model.head.decoder, "blur_sigma", 0.0)
+        finder = SeveralPeaksFinder(heatmaps.shape[1:], stride=stride, blur_sigma=blur_sigma, num_peaks=self._num_peaks)
+        peaks = finder.find(heatmaps, highest)
+        peaks[..., :2] = peaks[..., :2] * zoom + corner
+        return peaks
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
         """Return the network's input for one person and its maps, without flip test.

@@ -14,12 +14,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+import numpy as np
 import torch
 from mmpose.models.losses import KeypointMSELoss
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from efficientpose.codecs.targets import SeparableMaps, Targets
 from efficientpose.core.decoding import make_axis_matrices
@@ -137,25 +137,16 @@ class PoseCriterion(nn.Module):
         return losses
 
 
-class People(NamedTuple):
-    """The annotated people of B samples, at most P of them each; empty places hold zeros.
-
-    Attributes:
-        keypoints: (B, P, K, 2) in the input frame.
-        labelled: (B, P, K), nonzero where labelled.
-    """
-
-    keypoints: Tensor
-    labelled: Tensor
-
-
-def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> People:
-    """Stack the people of a batch on a device.
+def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Stack the annotated people of a batch on a device.
 
     Args:
-        samples: With ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input frame and ``keypoints_visible``
-            (P, K), or (P, K, 2) with MMPose's column of weights.
+        samples: B of them, with up to P people in ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input
+            frame and ``keypoints_visible`` (P, K), or (P, K, 2) with MMPose's column of weights.
         device: Of the result.
+
+    Returns:
+        Keypoints (B, P, K, 2), and (B, P, K) that is nonzero where they are labelled. Empty places hold zeros.
 
     Raises:
         ValueError: If the keypoints are not in the input frame.
@@ -169,12 +160,15 @@ def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> 
     keypoints = [each.transformed_keypoints[..., :2] for each in people]
     visible = [each.keypoints_visible for each in people]
     labelled = [each[..., 0] if each.ndim == 3 else each for each in visible]
-    return People(stack_padded(keypoints, device), stack_padded(labelled, device))
+    return stack_padded(keypoints, device), stack_padded(labelled, device)
 
 
-def stack_padded(arrays: Sequence[object], device: torch.device) -> Tensor:
+def stack_padded(arrays: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """Stack B arrays (P_i, ...) as float32 (B, max P_i, ...) on a device, filled up with zeros."""
-    return pad_sequence([torch.as_tensor(each, dtype=torch.float32) for each in arrays], batch_first=True).to(device)
+    stacked = np.zeros((len(arrays), max(map(len, arrays)), *np.shape(arrays[0])[1:]), np.float32)
+    for place, array in zip(stacked, arrays, strict=True):
+        place[: len(array)] = array
+    return torch.from_numpy(stacked).to(device)
 
 
 class _Axis(NamedTuple):

@@ -172,7 +172,8 @@ class EfficientPoseHead(BaseHead):
         Args:
             feats: The neck's features; with ``flip_test`` a list of those of the images and of the mirrored images.
             batch_data_samples: One a crop; flip test reads ``flip_indices`` from them.
-            test_cfg: ``flip_test`` averages with the mirrored crop; ``output_heatmaps`` returns the heatmaps as well.
+            test_cfg: ``flip_test`` averages with the mirrored crop; ``output_heatmaps`` returns them too, at the
+                input's resolution, or with "coarse" as the decoder reads them.
 
         Returns:
             Per crop: keypoints (1, K, 2) in the input frame and scores (1, K); with ``output_heatmaps``, the pair of
@@ -193,8 +194,9 @@ class EfficientPoseHead(BaseHead):
         readable = heatmaps.detach().float()  # NumPy, which decodes, has no bfloat16
         predictions = self._decode_sparsely(readable) if sparsely else self.decode(readable)
         if test_cfg.get("output_heatmaps", False):
-            full = self.upsampler(heatmaps) if sparsely and self.upsampler is not None else heatmaps
-            return predictions, [PixelData(heatmaps=each) for each in full.detach()]
+            if sparsely and self.upsampler is not None and test_cfg["output_heatmaps"] != "coarse":
+                heatmaps = self.upsampler(heatmaps)
+            return predictions, [PixelData(heatmaps=each) for each in heatmaps.detach()]
         return predictions
 
     def _decode_sparsely(self, heatmaps: Tensor) -> list[InstanceData]:

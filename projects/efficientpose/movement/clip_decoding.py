@@ -2,9 +2,9 @@
 
 A heatmap often has more than one peak, and in a side view the network exchanges left and right several times a minute.
 A single frame cannot tell which peak is right; the frames around it can. For each pair of limb chains (both legs, both
-arms) a frame has many *states*: each keypoint of the left and of the right chain is at one of the peaks, or not visible.
-The states of the clip are chosen by dynamic programming (Viterbi's algorithm over a beam) so that the sum of these costs,
-all dimensionless, is smallest:
+arms) a frame has many *states*: each keypoint of the left and of the right chain is at one of the peaks, or not
+visible. The states of the clip are chosen by dynamic programming (Viterbi's algorithm over a beam) so that the sum of
+these costs, all dimensionless, is smallest:
 
 - peaks: 1 − score of the chosen peak, and a cost for each keypoint that is left out;
 - sides: the score in the own side's heatmap against the score in the other side's;
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from efficientpose.movement.recording import Floats, stretches
 
 CHAINS: Final = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 """Keypoints of a limb chain from the trunk outwards; each exists with ``left_`` and ``right_``."""
@@ -59,8 +59,8 @@ class DecodingRule:
     acceleration: float = 8.0
     largest_jump: float = 6.0
     merged: float = 0.03
-    num_limbs: int = 24
-    num_states: int = 48
+    num_limbs: int = 16
+    num_states: int = 32
 
 
 class DecodedClip(NamedTuple):
@@ -99,7 +99,7 @@ def decode_clip(
     keypoints, scores = peaks[:, :, 0, :2].copy(), np.nan_to_num(peaks[:, :, 0, 2])
     evidence = []
     size = person_sizes(keypoints, seconds)
-    if not np.isfinite(size).all():  # nobody is seen in the whole clip
+    if not len(seconds) or not np.isfinite(size).all():  # nobody is seen in the whole clip
         return DecodedClip(keypoints, scores, np.zeros((len(seconds), 0)))
     for chain in CHAINS:
         sides = [[f"{side}_{name}" for name in chain if f"{side}_{name}" in names] for side in ("left", "right")]
@@ -134,7 +134,8 @@ class _Frames(NamedTuple):
     """Peaks that either side may take, P for each of the J keypoints of a chain.
 
     Attributes:
-        points: (T, J, P, 2); NaN where there are fewer peaks.
+        points: (T, 2, J, P, 2) as the left and as the right chain takes them: where both heatmaps have a peak, each its
+            own; NaN where there are fewer peaks.
         scores: (T, J, P, 2) in the left and in the right heatmap; 0 where that heatmap has no peak there.
     """
 
@@ -151,10 +152,14 @@ def _pool_peaks(peaks: Floats, size: Floats, *, rule: DecodingRule) -> _Frames:
     is_paired = np.isfinite(distance.min(axis=-1))
     taken = (is_paired[..., None] & (partner[..., None] == np.arange(right.shape[2]))).any(axis=-2)  # (T, J, M)
     paired = np.take_along_axis(right, partner[..., None], axis=2)
-    is_right_higher = is_paired & (paired[..., 2] > left[..., 2])
-    left_points = np.where(is_right_higher[..., None], paired[..., :2], left[..., :2])
-    right_points = np.where(taken[..., None], np.nan, right[..., :2])
-    points = np.concatenate((left_points, right_points), axis=2)  # (T, J, 2M, 2)
+    rest = np.where(taken[..., None], np.nan, right[..., :2])
+    points = np.stack(  # (T, 2, J, 2M, 2)
+        (
+            np.concatenate((left[..., :2], rest), axis=2),
+            np.concatenate((np.where(is_paired[..., None], paired[..., :2], left[..., :2]), rest), axis=2),
+        ),
+        axis=1,
+    )
     zeros = np.zeros_like(left[..., 2])
     scores = np.stack(
         (
@@ -163,63 +168,82 @@ def _pool_peaks(peaks: Floats, size: Floats, *, rule: DecodingRule) -> _Frames:
         ),
         axis=-1,
     )
-    return _Frames(points, np.where(np.isfinite(points[..., :1]), np.nan_to_num(scores), 0))
+    return _Frames(points, np.where(np.isfinite(points[:, 0, ..., :1]), np.nan_to_num(scores), 0))
 
 
-def _limb_states(frames: _Frames, size: Floats, *, side: int, rule: DecodingRule) -> tuple[NDArray[np.intp], Floats]:
-    """Return the cheapest states of one chain in each frame: peak indices (T, N, J), and their costs (T, N).
+class _States(NamedTuple):
+    """States of each frame that are looked at, S of them.
 
-    Index P, the last, says that the keypoint is not visible.
+    They are selected without the side costs: a state and its mirror image stay or go together.
+
+    Attributes:
+        peaks: (T, S, J) peak indices of one chain, or (T, S, 2, J) of both; P, the last, says not visible.
+        costs: (T, S) without side costs.
+        side_costs: (T, S).
     """
-    num_frames, num_joints, num_peaks, _ = frames.points.shape
-    is_there = np.isfinite(frames.points[..., 0])  # (T, J, P)
-    own, other = frames.scores[..., side], frames.scores[..., 1 - side]
-    cost = 1 - np.minimum(np.maximum(own, other), 1) - rule.side * (own - other)
-    cost = np.where(is_there, cost, np.inf)
+
+    peaks: NDArray[np.intp]
+    costs: Floats
+    side_costs: Floats
+
+
+def _limb_states(frames: _Frames, size: Floats, *, side: int, rule: DecodingRule) -> _States:
+    """Return the cheapest states of one chain."""
+    points = frames.points[:, side]  # (T, J, P, 2)
+    num_frames, num_joints, num_peaks, _ = points.shape
+    own, other = frames.scores[..., side], frames.scores[..., 1 - side]  # (T, J, P)
+    cost = np.where(np.isfinite(points[..., 0]), 1 - np.minimum(np.maximum(own, other), 1), np.inf)
     cost = np.concatenate((cost, np.full((num_frames, num_joints, 1), rule.missing)), axis=2)  # (T, J, P + 1)
     total = cost[:, 0]  # (T, P + 1), one more axis for each keypoint
     for joint in range(1, num_joints):
-        limb = np.linalg.norm(frames.points[:, joint - 1, :, None] - frames.points[:, joint, None], axis=-1)
+        limb = np.linalg.norm(points[:, joint - 1, :, None] - points[:, joint, None], axis=-1)
         ratio = limb / size[:, None, None]  # (T, P, P)
         highest = ratio[:, 0, 0]
         usual = np.nanpercentile(highest, 75) if np.isfinite(highest).any() else np.nan
         relative = ratio / usual
         penalty = np.maximum(relative - 1.08, 0) ** 2 / 0.12**2 + np.maximum(0.75 - relative, 0) ** 2 / 0.3**2
-        penalty = rule.length * np.minimum(np.nan_to_num(penalty), 3)
         padded = np.zeros((num_frames, num_peaks + 1, num_peaks + 1))  # nothing is known of a limb with a missing end
-        padded[:, :-1, :-1] = penalty
+        padded[:, :-1, :-1] = rule.length * np.minimum(np.nan_to_num(penalty), 3)
         padded = padded.reshape(num_frames, *(1,) * (joint - 1), num_peaks + 1, num_peaks + 1)
         total = total[..., None] + padded + cost[:, joint].reshape(num_frames, *(1,) * joint, num_peaks + 1)
-    shape = total.shape[1:]
-    flat = total.reshape(num_frames, -1)
-    count = min(rule.num_limbs, flat.shape[1])
-    best = np.argpartition(flat, count - 1, axis=1)[:, :count]
-    return np.stack(np.unravel_index(best, shape), axis=-1), np.take_along_axis(flat, best, axis=1)
+    best, costs = _cheapest(total.reshape(num_frames, -1), rule.num_limbs)
+    peaks = np.stack(np.unravel_index(best, total.shape[1:]), axis=-1)  # (T, N, J)
+    opinion = np.concatenate((rule.side * (other - own), np.zeros((num_frames, num_joints, 1))), axis=2)
+    side_costs = np.take_along_axis(opinion.swapaxes(1, 2), peaks, axis=1).sum(axis=2)
+    return _States(peaks, costs, side_costs)
 
 
-def _joint_states(frames: _Frames, size: Floats, *, rule: DecodingRule) -> tuple[NDArray[np.intp], Floats]:
-    """Return the cheapest states of both chains: peak indices (T, S, 2, J), and their costs (T, S)."""
-    (left, left_cost), (right, right_cost) = (_limb_states(frames, size, side=side, rule=rule) for side in (0, 1))
-    num_peaks = frames.points.shape[2]
-    is_shared = (left[:, :, None, 1:] == right[:, None, :, 1:]) & (left[:, :, None, 1:] < num_peaks)  # not the trunk's
-    heights = np.concatenate((frames.scores.max(axis=3), np.zeros((*frames.points.shape[:2], 1))), axis=2)
-    chosen = np.take_along_axis(heights.swapaxes(1, 2), left, axis=1)[:, :, None, 1:]  # (T, N, 1, J - 1)
+def _joint_states(frames: _Frames, size: Floats, *, rule: DecodingRule) -> _States:
+    """Return the cheapest states of both chains."""
+    left, right = (_limb_states(frames, size, side=side, rule=rule) for side in (0, 1))
+    num_peaks = frames.points.shape[3]
+    heights = np.concatenate((frames.scores.max(axis=3), np.zeros((*frames.scores.shape[:2], 1))), axis=2)
+    chosen = np.take_along_axis(heights.swapaxes(1, 2), left.peaks, axis=1)[:, :, None, 1:]  # (T, N, 1, J - 1)
+    one, other = left.peaks[:, :, None, 1:], right.peaks[:, None, :, 1:]  # without the trunk's keypoints
+    is_shared = (one == other) & (one < num_peaks)
     shared = np.where(is_shared, rule.shared + np.minimum(chosen, 1), 0)  # a peak counts in favour of a state once
-    cost = left_cost[:, :, None] + right_cost[:, None] + shared.sum(axis=-1)  # (T, N, N)
-    flat = cost.reshape(len(cost), -1)
-    count = min(rule.num_states, flat.shape[1])
-    best = np.argpartition(flat, count - 1, axis=1)[:, :count]
+    cost = left.costs[:, :, None] + right.costs[:, None] + shared.sum(axis=-1)  # (T, N, N)
+    best, costs = _cheapest(cost.reshape(len(cost), -1), rule.num_states)
     first, second = np.unravel_index(best, cost.shape[1:])
     rows = np.arange(len(cost))[:, None]
-    return np.stack((left[rows, first], right[rows, second]), axis=2), np.take_along_axis(flat, best, axis=1)
+    peaks = np.stack((left.peaks[rows, first], right.peaks[rows, second]), axis=2)  # (T, S, 2, J)
+    return _States(peaks, costs, left.side_costs[rows, first] + right.side_costs[rows, second])
+
+
+def _cheapest(costs: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return indices and costs of the cheapest entries of each row, in any order."""
+    count = min(count, costs.shape[1])
+    best = np.argpartition(costs, count - 1, axis=1)[:, :count]
+    return best, np.take_along_axis(costs, best, axis=1)
 
 
 def _choose(frames: _Frames, seconds: Floats, size: Floats, *, rule: DecodingRule) -> tuple[Floats, Floats, Floats]:
     """Return points (T, 2, J, 2), scores (T, 2, J) and side evidence (T,) of the best path."""
-    states, costs = _joint_states(frames, size, rule=rule)  # (T, S, 2, J), (T, S)
+    candidates = _joint_states(frames, size, rule=rule)
+    states, costs = candidates.peaks, candidates.costs + candidates.side_costs
     num_frames = len(states)
-    joints = np.arange(states.shape[3])
-    points = np.concatenate((frames.points, np.full((*frames.points.shape[:2], 1, 2), np.nan)), axis=2)
+    chains, joints = np.arange(2)[:, None], np.arange(states.shape[3])
+    points = np.concatenate((frames.points, np.full((*frames.points.shape[:3], 1, 2), np.nan)), axis=3)
     scores = np.concatenate((frames.scores, np.zeros((*frames.scores.shape[:2], 1, 2))), axis=2)
     came_from = _search(points, states, costs, seconds, size, rule=rule)
     state = came_from.last
@@ -231,7 +255,7 @@ def _choose(frames: _Frames, seconds: Floats, size: Floats, *, rule: DecodingRul
     both = scores[rows, joints, chosen]  # (T, 2, J, 2): score in the left and in the right heatmap
     own = np.stack((both[:, 0, :, 0], both[:, 1, :, 1]), axis=1)
     other = np.stack((both[:, 0, :, 1], both[:, 1, :, 0]), axis=1)
-    return points[rows, joints, chosen], both.max(axis=3), (own - other).mean(axis=(1, 2))
+    return points[rows, chains, joints, chosen], both.max(axis=3), (own - other).mean(axis=(1, 2))
 
 
 class _CameFrom(NamedTuple):
@@ -249,9 +273,9 @@ def _search(
     points: Floats, states: NDArray[np.intp], costs: Floats, seconds: Floats, size: Floats, *, rule: DecodingRule
 ) -> _CameFrom:
     num_frames, num_states, _, num_joints = states.shape
-    joints = np.arange(num_joints)
+    chains, joints = np.arange(2)[:, None], np.arange(num_joints)
     came_from = np.zeros((num_frames, num_states), dtype=np.intp)
-    position = points[0][joints, states[0]]  # (S, 2, J, 2)
+    position = points[0][chains, joints, states[0]]  # (S, 2, J, 2)
     velocity = np.zeros_like(position)  # pixels a second
     age = np.where(np.isnan(position[..., 0]), MAX_AGE + 1, 0)  # (S, 2, J) frames since the keypoint was seen
     since = np.zeros(age.shape)  # the same in seconds
@@ -262,7 +286,7 @@ def _search(
         is_fresh = age <= MAX_AGE
         expected = position + np.where(is_fresh, elapsed, 0)[..., None] * velocity
         spread = size[frame] * (rule.noise + rule.acceleration * step**2) * (1 + age)
-        now = points[frame][joints, states[frame]]  # (S', 2, J, 2)
+        now = points[frame][chains, joints, states[frame]]  # (S', 2, J, 2)
         deviation = np.square(now[None] - expected[:, None]).sum(axis=-1) / np.square(spread)[:, None]  # (S, S', 2, J)
         motion = np.where(np.isnan(deviation), 1.0, np.minimum(deviation, rule.largest_jump))
         path = total[:, None] + motion.sum(axis=(2, 3))  # (S, S')
@@ -296,3 +320,37 @@ def count_side_changes(left: Floats, right: Floats, size: float) -> int:
     exchanged = np.linalg.norm(left[1:] - right[:-1], axis=1) + np.linalg.norm(right[1:] - left[:-1], axis=1)
     is_apart = np.linalg.norm(left - right, axis=1) > 0.06 * size
     return int(np.count_nonzero((exchanged < 0.6 * kept) & is_apart[1:] & is_apart[:-1]))
+
+
+UNSURE_WINDOW: Final = 0.5
+"""Seconds over which the network's opinion on left and right is averaged."""
+
+UNSURE_BELOW: Final = 0.05
+"""Mean side evidence below which left and right are unsure."""
+
+
+def find_unsure(decoded: DecodedClip, seconds: Floats) -> NDArray[np.bool_]:
+    """Return the (T,) frames in which the network does not support the chosen sides, on average over a moment.
+
+    These are frames where it sees a limb chain the other way round, or cannot tell left from right.
+    """
+    if not decoded.side_evidence.shape[1] or len(seconds) < 2:
+        return np.zeros(len(seconds), dtype=np.bool_)
+    window = max(1, round(UNSURE_WINDOW / float(np.median(np.diff(seconds)))))
+    mean = pd.DataFrame(decoded.side_evidence).rolling(window, center=True, min_periods=1).mean()
+    unsure: NDArray[np.bool_] = (mean.to_numpy() < UNSURE_BELOW).any(axis=1)
+    return unsure
+
+
+def describe_sides(decoded: DecodedClip, seconds: Floats) -> str:
+    """Return a sentence such as "left and right are unsure in 12 % of frames: 3.1 to 4.0 s"."""
+    unsure = find_unsure(decoded, seconds)
+    if not unsure.any():
+        return "left and right are sure in all frames" if decoded.side_evidence.shape[1] else ""
+    spans = [f"{seconds[run.start]:.1f} to {seconds[run.stop - 1]:.1f} s" for run in stretches(unsure)]
+    more = f" and {len(spans) - MAX_SPANS} more" if len(spans) > MAX_SPANS else ""
+    return f"left and right are unsure in {unsure.mean():.0%} of frames: {', '.join(spans[:MAX_SPANS])}{more}"
+
+
+MAX_SPANS: Final = 8
+"""Spans of unsure frames that are named."""

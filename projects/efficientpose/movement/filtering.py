@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efficientpose.movement.butterworth import butterworth
+from efficientpose.movement.clip_decoding import decode_clip, describe_sides
 from efficientpose.movement.gaps import Interpolation, fill_gaps
 from efficientpose.movement.one_euro import one_euro
 from efficientpose.movement.outliers import find_outliers
 from efficientpose.movement.recording import Floats, Recording, Track
-from efficientpose.movement.side_swaps import repair_sides
 
 Smoothing = Literal["butterworth", "one_euro"]
 
@@ -22,24 +22,27 @@ class TrackReport(NamedTuple):
     Attributes:
         person: The track's number.
         is_doubtful: Taken out for a low score.
-        is_exchanged: Left and right exchanged.
+        is_decoded: At another peak than the highest, at the other side's, or at none: chosen over the clip.
         is_outlier: Taken out as an outlier; it may have been filled in afterwards.
         is_filled: Filled in between seen ones.
         is_unsmoothed: In a stretch too short for the Butterworth filter.
+        sides: A sentence about left and right; empty where nothing was decoded over the clip.
     """
 
     person: int
     is_doubtful: NDArray[np.bool_]
-    is_exchanged: NDArray[np.bool_]
+    is_decoded: NDArray[np.bool_]
     is_outlier: NDArray[np.bool_]
     is_filled: NDArray[np.bool_]
     is_unsmoothed: NDArray[np.bool_]
+    sides: str = ""
 
     def __str__(self) -> str:
         return (
             f"person {self.person}: {self.is_doubtful.sum()} keypoints taken out for low scores, "
-            f"{self.is_exchanged.sum()} with sides exchanged, {self.is_outlier.sum()} outliers taken out, "
+            f"{self.is_decoded.sum()} chosen otherwise over the clip, {self.is_outlier.sum()} outliers taken out, "
             f"{self.is_filled.sum()} filled in, {self.is_unsmoothed.sum()} in stretches too short to smooth"
+            f"{self.sides and f'; {self.sides}'}"
         )
 
 
@@ -54,7 +57,7 @@ def filter_recording(
     recording: Recording,
     *,
     min_score: float | None = None,
-    sides: bool = True,
+    decode: bool = True,
     outliers: bool = True,
     max_gap: float | None = 0.2,
     interpolation: Interpolation = "pchip",
@@ -72,7 +75,7 @@ def filter_recording(
     Args:
         recording: What was found.
         min_score: Take out keypoints that score lower; None keeps all.
-        sides: Whether to put exchanged left and right back (``side_swaps``).
+        decode: Whether to choose sides and peaks over the whole clip (``clip_decoding``).
         outliers: Whether to take out keypoints that jump away for a moment (``outliers``).
         max_gap: Fill gaps of up to so many seconds (``gaps``); None fills none.
         interpolation: The curve that fills them.
@@ -91,7 +94,7 @@ def filter_recording(
     seconds = recording.seconds
     tracks, reports = [], []
     for raw in recording.tracks:
-        track, report = _repair(raw, recording, min_score=min_score, sides=sides, outliers=outliers)
+        track, report = _repair(raw, recording, min_score=min_score, decode=decode, outliers=outliers)
         keypoints = track.keypoints
         if max_gap is not None:
             keypoints, is_filled = fill_gaps(keypoints, seconds, max_gap=max_gap, interpolation=interpolation)
@@ -107,19 +110,24 @@ def filter_recording(
 
 
 def _repair(
-    track: Track, recording: Recording, *, min_score: float | None, sides: bool, outliers: bool
+    track: Track, recording: Recording, *, min_score: float | None, decode: bool, outliers: bool
 ) -> tuple[Track, TrackReport]:
-    """Take out and exchange keypoints; those that stay keep their values."""
+    """Choose keypoints over the clip and take out others; those that stay keep their values."""
     keypoints, scores = track.keypoints.copy(), track.scores.copy()
     is_found = np.isfinite(keypoints).all(axis=2)
     _take_out(keypoints, scores, ~is_found)
     report = TrackReport(track.person, *np.zeros((5, *scores.shape), dtype=np.bool_))
+    if decode:
+        found = keypoints
+        peaks = track.peaks
+        peaks[~is_found] = np.nan
+        decoded = decode_clip(peaks, recording.seconds, recording.keypoint_names)
+        keypoints, scores = decoded.keypoints, decoded.scores
+        is_decoded = ((keypoints != found) & ~(np.isnan(keypoints) & np.isnan(found))).any(axis=2)
+        report = report._replace(is_decoded=is_decoded, sides=describe_sides(decoded, recording.seconds))
     if min_score is not None:
-        report = report._replace(is_doubtful=is_found & (scores < min_score))
+        report = report._replace(is_doubtful=np.isfinite(keypoints).all(axis=2) & (scores < min_score))
         _take_out(keypoints, scores, report.is_doubtful)
-    if sides:
-        keypoints, scores, is_exchanged = repair_sides(keypoints, scores, recording.seconds, recording.keypoint_names)
-        report = report._replace(is_exchanged=is_exchanged)
     if outliers:
         report = report._replace(is_outlier=find_outliers(keypoints, recording.seconds))
         _take_out(keypoints, scores, report.is_outlier)

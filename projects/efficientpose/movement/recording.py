@@ -34,6 +34,8 @@ class Track:
         keypoints: (T, K, 2) float64 x, y in the image's pixel-centre indices, y downwards; NaN where there are none.
         scores: (T, K) float64, the heatmap's peak, about 0 to 1; 0 where there is no keypoint.
         boxes: (T, 4) float64 x1, y1, x2, y2 in pixels; NaN where the person was not seen.
+        other_peaks: (T, K, M, 3) float64 x, y and score of further peaks of each heatmap, highest first; NaN where
+            there are fewer. M is 0 where the recording has none.
 
     Raises:
         ValueError: If the shapes do not fit together.
@@ -43,14 +45,23 @@ class Track:
     keypoints: Floats
     scores: Floats
     boxes: Floats
+    other_peaks: Floats = field(default_factory=lambda: np.empty((0, 0, 0, 3)), repr=False)
 
     def __post_init__(self) -> None:
         num_frames, num_keypoints = self.scores.shape
+        if not self.other_peaks.size:
+            object.__setattr__(self, "other_peaks", np.empty((num_frames, num_keypoints, 0, 3)))
         if self.keypoints.shape != (num_frames, num_keypoints, 2) or self.boxes.shape != (num_frames, 4):
             raise ValueError(
                 f"person {self.person}: keypoints (T, K, 2), scores (T, K) and boxes (T, 4) do not fit together, got "
                 f"{self.keypoints.shape}, {self.scores.shape} and {self.boxes.shape}"
             )
+
+    @property
+    def peaks(self) -> Floats:
+        """(T, K, 1 + M, 3) x, y and score of every peak, the keypoints first."""
+        first = np.concatenate((self.keypoints, self.scores[..., None]), axis=2)
+        return np.concatenate((first[:, :, None], self.other_peaks), axis=2)
 
     @property
     def is_seen(self) -> NDArray[np.bool_]:
@@ -128,15 +139,28 @@ class Recording:
         num_people = max((len(frame.poses) for frame in listed), default=0)
         values = np.full((num_people, len(listed), len(keypoint_names), 3), np.nan)
         boxes = np.full((num_people, len(listed), 4), np.nan)
+        peaks = (pose.peaks for frame in listed for pose in frame.poses if pose.peaks is not None)
+        num_peaks = max((each.shape[1] for each in peaks), default=1)
+        other_peaks = np.full((num_people, len(listed), len(keypoint_names), num_peaks - 1, 3), np.nan)
         for index, frame in enumerate(listed):
             for person, pose in enumerate(frame.poses):
                 values[person, index], boxes[person, index] = pose.keypoints, pose.bbox
+                if pose.peaks is not None:
+                    other_peaks[person, index, :, : pose.peaks.shape[1] - 1] = pose.peaks[:, 1:]
         scores = np.nan_to_num(values[..., 2], posinf=0, neginf=0)
         tracks = []
         for person, keypoints in enumerate(values[..., :2]):
             has_box = np.isfinite(boxes[person]).all(axis=1, keepdims=True)
             known = np.where(has_box, boxes[person], boxes_around(keypoints))
-            tracks.append(Track(person=person, keypoints=keypoints, scores=scores[person], boxes=known))
+            tracks.append(
+                Track(
+                    person=person,
+                    keypoints=keypoints,
+                    scores=scores[person],
+                    boxes=known,
+                    other_peaks=other_peaks[person],
+                )
+            )
         return cls(
             seconds=np.array([frame.seconds for frame in listed], np.float64),
             frames=np.array([frame.number for frame in listed], np.int64),

@@ -176,6 +176,7 @@ def follow_people(recording: Recording, *, rule: TrackingRule | None = None) -> 
     is_seen = np.stack([track.is_seen for track in recording.tracks])  # (P, T)
     boxes = np.stack([track.boxes for track in recording.tracks])  # (P, T, 4)
     values = np.stack([np.dstack((track.keypoints, track.scores)) for track in recording.tracks])  # (P, T, K, 3)
+    other_peaks = np.stack([track.other_peaks for track in recording.tracks])  # (P, T, K, M, 3)
     sights: dict[int, list[tuple[int, int]]] = defaultdict(list)  # number: in which track in which frame
     for index, seconds in enumerate(recording.seconds.tolist()):
         found = np.flatnonzero(is_seen[:, index]).tolist()
@@ -190,7 +191,17 @@ def follow_people(recording: Recording, *, rule: TrackingRule | None = None) -> 
         places, indices = np.array(sight).T
         if recording.seconds[indices[-1]] - recording.seconds[indices[0]] >= rule.min_seconds:
             joined, joined_boxes = np.full_like(values[0], (np.nan, np.nan, 0)), np.full_like(boxes[0], np.nan)
+            joined_peaks = np.full_like(other_peaks[0], np.nan)
             joined[indices], joined_boxes[indices] = values[places, indices], boxes[places, indices]
+            joined_peaks[indices] = other_peaks[places, indices]
             keypoints, scores = joined[..., :2].copy(), joined[..., 2].copy()
-            tracks.append(Track(person=len(tracks), keypoints=keypoints, scores=scores, boxes=joined_boxes))
+            tracks.append(
+                Track(
+                    person=len(tracks),
+                    keypoints=keypoints,
+                    scores=scores,
+                    boxes=joined_boxes,
+                    other_peaks=joined_peaks,
+                )
+            )
     return replace(recording, tracks=tuple(tracks))

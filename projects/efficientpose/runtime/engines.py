@@ -1,4 +1,4 @@
-"""Run an exported network: one small protocol, an inference engine behind it, chosen by the file's ending."""
+"""Run an exported network: one small protocol, with an inference engine behind it that the file's ending chooses."""
 
 import importlib
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ import numpy as np
 
 from efficientpose.core.boxes import Boxes, check_boxes
 from efficientpose.core.crops import Region, cut_crop, find_region, to_image
-from efficientpose.core.decoding import DensePeakFinder, SparsePeakFinder
+from efficientpose.core.decoding import DensePeakFinder, SeveralPeaksFinder, SparsePeakFinder
 from efficientpose.core.flip_test import average_mirrored
 from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps, Pose
@@ -41,12 +41,13 @@ class PoseEstimator:
 
     Args:
         file: What ``efficientpose export`` wrote: ``.onnx``, ``.xml`` with its ``.bin``, or ``.tflite``.
-        engine: "onnxruntime", "openvino" or "litert"; None goes by the file's ending.
-        threads: Threads of the network; None for all cores.
+        engine: As for :func:`~efficientpose.runtime.engines.load_engine`, and so are threads, device and precision.
+        threads: Of the network; None for all cores.
         device: "cpu", or what the engine knows besides.
         precision: "float32" (None), or with OpenVINO "bf16" or "float16".
         flip_test: Average with the mirrored crop: more accurate, twice the time.
         subpixel: Read keypoints between the pixels of the crop; without, they lie on its whole pixels, as released.
+        num_peaks: Peaks of each heatmap that a pose carries; 1 for the keypoint alone.
 
     Attributes:
         name: The variant.
@@ -69,6 +70,7 @@ class PoseEstimator:
         precision: str | None = None,
         flip_test: bool = False,
         subpixel: bool = False,
+        num_peaks: int = 1,
     ) -> None:
         self._file = Path(file)
         self._engine = load_engine(self._file, engine=engine, threads=threads, device=device, precision=precision)
@@ -86,6 +88,11 @@ class PoseEstimator:
             DensePeakFinder(self._map_shape, blur_sigma=blur_sigma, subpixel=subpixel)
             if stride == 1
             else SparsePeakFinder(self._map_shape, stride=stride, blur_sigma=blur_sigma, subpixel=subpixel)
+        )
+        self._several_peaks = (
+            SeveralPeaksFinder(self._map_shape, stride=stride, blur_sigma=blur_sigma, num_peaks=num_peaks)
+            if num_peaks > 1
+            else None
         )
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
@@ -154,8 +161,21 @@ class PoseEstimator:
             peaks = self._peaks.find(batch)
             points = to_image(peaks.keypoints, cut.regions[here], input_size=self._input_size)  # (B, K, 2)
             keypoints = np.concatenate((points, peaks.scores[..., None]), axis=2, dtype=np.float32)
-            poses += [Pose(bbox=box, keypoints=found) for box, found in zip(cut.boxes[here], keypoints, strict=True)]
+            in_input = np.concatenate((peaks.keypoints, peaks.scores[..., None]), axis=2)  # (B, K, 3)
+            several = [
+                self._find_several(heatmaps_of_one, highest, region)
+                for heatmaps_of_one, highest, region in zip(batch, in_input, cut.regions[here], strict=True)
+            ]
+            people = zip(cut.boxes[here], keypoints, several, strict=True)
+            poses += [Pose(bbox=box, keypoints=found, peaks=others) for box, found, others in people]
         return tuple(poses)
+
+    def _find_several(self, heatmaps: np.ndarray, highest: np.ndarray, region: Region) -> np.ndarray | None:
+        if self._several_peaks is None:
+            return None
+        peaks = self._several_peaks.find(heatmaps, highest)  # (K, M, 3)
+        peaks[..., :2] = to_image(peaks[..., :2], [region], input_size=self._input_size)
+        return peaks
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
         """Return the network's input for one person and its maps, without flip test.

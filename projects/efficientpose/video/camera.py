@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Final, Protocol
+from typing import Final
 
 import cv2
 import numpy as np
@@ -15,14 +14,6 @@ PATIENCE: Final = 1.0
 
 PAUSE: Final = 0.02
 """Seconds before a camera that gave no image is asked again."""
-
-
-class Capture(Protocol):
-    """What of ``cv2.VideoCapture`` is used."""
-
-    def read(self) -> tuple[bool, np.ndarray]: ...  # noqa: D102
-    def get(self, propId: int) -> float: ...  # noqa: D102, N803
-    def release(self) -> None: ...  # noqa: D102
 
 
 class Camera:
@@ -41,22 +32,19 @@ class Camera:
     is_camera = True
     num_frames = None
 
-    def __init__(self, capture: Capture, *, number: int) -> None:
+    def __init__(self, capture: cv2.VideoCapture, *, number: int) -> None:
         self.name = f"camera{number}"
         self.problems: list[str] = []
         self._title = f"camera {number}"
         self._capture = capture
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate < 1000 else DEFAULT_RATE
-        self._num_pauses = 0
-        self._seconds_paused = 0.0
+        self._pauses: list[float] = []
 
     def __enter__(self) -> "Camera":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._capture.release()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -80,21 +68,17 @@ class Camera:
         is_read, image = self._capture.read()
         if is_read:
             return image
-        start = time.monotonic()
-        while time.monotonic() - start < PATIENCE:
+        start = now = time.monotonic()
+        while not is_read and now - start < PATIENCE:
             time.sleep(PAUSE)
             is_read, image = self._capture.read()
-            if is_read:
-                self._report_pause(time.monotonic() - start)
-                return image
-        return None
-
-    def _report_pause(self, seconds: float) -> None:
-        """Say all pauses in one message: a camera may run for days."""
-        self._num_pauses += 1
-        self._seconds_paused += seconds
-        times = "once" if self._num_pauses == 1 else f"{self._num_pauses} times"
-        self.problems[:] = [f"{self._title}: it paused {times}, {self._seconds_paused:.1f} s in all, and went on"]
+            now = time.monotonic()
+        if not is_read:
+            return None
+        self._pauses.append(now - start)
+        times = "once" if len(self._pauses) == 1 else f"{len(self._pauses)} times"
+        self.problems[:] = [f"{self._title}: it paused {times}, {sum(self._pauses):.1f} s in all, and went on"]
+        return image
 
 
 def open_camera(number: int) -> Camera:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import cv2
 
@@ -27,22 +27,13 @@ NICENESS: Final = 10
 """By how much reading and writing give way. On two cores RT's videos ran at 0.78 of its own rate without, 0.87 with."""
 
 
-class FrameSink(Protocol):
-    """Where frames and their poses go."""
-
-    def write(self, frame: Frame, poses: tuple[Pose, ...]) -> None:
-        """Take one frame."""
-        ...
-
-
 def run_pipeline(
     frames: Iterable[Frame],
     estimator: Estimator,
-    sink: FrameSink,
+    write: Callable[[Frame, tuple[Pose, ...]], None],
     *,
     boxes: Boxes | None = None,
     frames_between: int = FRAMES_BETWEEN,
-    on_frame_done: Callable[[Frame, tuple[Pose, ...]], None] = lambda _frame, _poses: None,
 ) -> int:
     """Find the poses in every frame; every frame that was read is written, once and in order.
 
@@ -52,10 +43,9 @@ def run_pipeline(
         frames: A video; read in a thread of its own.
         estimator: The network; it runs in the calling thread, and with it the whole estimator unless it is a
             :class:`~efficientpose.core.poses.StagedEstimator`.
-        sink: Where results go; written in a thread of its own.
+        write: Takes each frame and its poses, in a thread of its own.
         boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
         frames_between: Frames that wait for the network, and that wait to be written, at most.
-        on_frame_done: Called with each frame and its poses after they are written, from the writing thread.
 
     Returns:
         How many frames went through the network.
@@ -77,12 +67,10 @@ def run_pipeline(
     def infer(frame: Frame, prepared: Any) -> Any:
         return staged.infer(prepared) if staged else estimator.predict(frame.image, boxes)
 
-    def write(frame: Frame, prepared: Any, output: Any, *, before: Future | None) -> None:
+    def finish(frame: Frame, prepared: Any, output: Any, *, before: Future | None) -> None:
         if before is not None:
             before.result()  # it is done; after an error nothing more is written
-        poses = staged.finish(prepared, output) if staged else output
-        sink.write(frame, poses)
-        on_frame_done(frame, poses)
+        write(frame, staged.finish(prepared, output) if staged else output)
 
     num_frames = 0
     written: Future | None = None
@@ -93,7 +81,7 @@ def run_pipeline(
             while (item := reading.popleft().result()) is not None:
                 reading.append(reader.submit(read))
                 output = infer(*item)
-                written = writer.submit(write, *item, output, before=written)
+                written = writer.submit(finish, *item, output, before=written)
                 writing.append(written)
                 num_frames += 1
                 if len(writing) > frames_between:

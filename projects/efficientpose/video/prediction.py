@@ -62,9 +62,14 @@ def predict_video(
     errors = []
     skeleton = skeleton_of(estimator)
     results = VideoResults(folder, name or source.name, rate=source.rate, with_overlay=with_overlay, skeleton=skeleton)
+
+    def write(frame: Frame, poses: tuple[Pose, ...]) -> None:
+        results.write(frame, poses)
+        on_frame_done(frame, poses)
+
     with source, results:
         try:
-            run_pipeline(source, estimator, results, boxes=boxes, on_frame_done=on_frame_done)
+            run_pipeline(source, estimator, write, boxes=boxes)
         except VideoError as error:
             errors.append(str(error))
         except (ValueError, OSError) as error:

@@ -6,7 +6,6 @@ FFmpeg cannot decode, or decodes from damaged data, is skipped and reported.
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import cv2
@@ -20,17 +19,11 @@ VIDEO_SUFFIXES: Final = frozenset(
     | {".ts", ".webm", ".wmv"}
 )
 
-DEFAULT_RATE: Final = 30.0
-"""Frames per second where neither the file nor its codec says it."""
+DEFAULT_RATE: Final = 30.0  # where neither the file nor its codec says one
 
-MIN_STEPS: Final = 10
-"""Steps from frame to frame that must have been seen before a rate counts as constant."""
-
-EVEN_STEPS: Final = 0.95
-"""Share of the steps that are one frame long in a file of constant rate; damage may have changed the others."""
-
-WHOLE: Final = 0.1
-"""How far, in frames, a step may be from a whole number of frames, beyond the rounding of the file's times."""
+MIN_STEPS: Final = 10  # from frame to frame, before a rate counts as constant
+EVEN_STEPS: Final = 0.95  # share of them that are one frame long at a constant rate; damage may change the others
+WHOLE: Final = 0.1  # how far a step may be from whole frames, beyond the rounding of the file's times
 
 FORMATS_WITHOUT_TABLE: Final = frozenset({"matroska,webm", "mpegts", "mpeg"})
 """FFmpeg's names of containers that are read on after damage, past frames that leave no trace but their time."""
@@ -147,9 +140,7 @@ class VideoFile:
     def __enter__(self) -> "VideoFile":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._container.close()
         self._file.close()
 

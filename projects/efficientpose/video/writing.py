@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -27,16 +26,7 @@ BITS_PER_PIXEL: Final = 2
 
 
 class OverlayVideo:
-    """An MPEG-4 video in which each frame has its own time; it can be played once it is closed.
-
-    Args:
-        path: An ``.mp4`` file.
-        rate: About how many frames come in a second.
-        size: (width, height) of the frames, pixels.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
+    """An MPEG-4 video of about ``rate`` frames a second, each at its own time; it can be played once it is closed."""
 
     def __init__(self, path: Path, *, rate: float, size: tuple[int, int]) -> None:
         import av
@@ -90,7 +80,7 @@ class VideoResults:
     Args:
         folder: Where they go; it must exist.
         name: What they are called.
-        rate: Frames per second, about.
+        rate: Frames per second, which says how many bits the overlay gets.
         with_overlay: Whether the overlay is written.
         skeleton: Of the poses.
 
@@ -103,13 +93,7 @@ class VideoResults:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        name: str,
-        *,
-        rate: float,
-        with_overlay: bool = True,
-        skeleton: Skeleton = MPII_SKELETON,
+        self, folder: Path, name: str, *, rate: float, with_overlay: bool = True, skeleton: Skeleton = MPII_SKELETON
     ) -> None:
         self.num_frames = 0
         self.problems: list[str] = []
@@ -121,21 +105,15 @@ class VideoResults:
         self.overlay_path = folder / f"{name}_pose.mp4" if with_overlay else None
         self.lines_path = folder / f"{name}_pose.jsonl"
         self.table_path = folder / f"{name}_pose.csv"
+        self._table = self.table_path.open("w", encoding="utf-8", newline="")
         self._lines = self.lines_path.open("w", encoding="utf-8")
-        try:
-            self._table = self.table_path.open("w", encoding="utf-8", newline="")
-        except OSError:
-            self._lines.close()
-            raise
         self._rows = csv.writer(self._table, lineterminator="\n")
         self._rows.writerow(CSV_HEADER)
 
     def __enter__(self) -> "VideoResults":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._lock:
             if self._overlay is not None:
                 with self._overlay_or_none():
@@ -150,8 +128,7 @@ class VideoResults:
     @property
     def files(self) -> tuple[Path, ...]:
         """What is written."""
-        overlay = () if self.overlay_path is None else (self.overlay_path,)
-        return (*overlay, self.lines_path, self.table_path)
+        return tuple(path for path in (self.overlay_path, self.lines_path, self.table_path) if path is not None)
 
     @property
     def mean_rate(self) -> float:
@@ -180,7 +157,13 @@ class VideoResults:
         rows: list[tuple[object, ...]] = []
         for person, pose in enumerate(poses):
             keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
-            instances.append({"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints})
+            instance = {"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints}
+            if pose.peaks is not None:
+                instance["other_peaks"] = [
+                    [peak.round(4).tolist() for peak in others if np.isfinite(peak).all()]
+                    for others in pose.peaks[:, 1:]
+                ]
+            instances.append(instance)
             rows.extend(
                 (frame.number, seconds, person, name, *keypoint)
                 for name, keypoint in zip(self._skeleton.keypoint_names, keypoints, strict=True)

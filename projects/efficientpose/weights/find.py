@@ -194,8 +194,7 @@ def _download_into(folder: Path, file: ReleasedFile, *, base_url: str) -> Path:
         with FileLock(folder / f"{file.name}.lock"):  # one process downloads, the others wait
             source.fetch(file.name, downloader=downloader)
     except requests.HTTPError as error:
-        assert error.response is not None  # noqa: S101 - it is raised for a response's status
-        status = error.response.status_code
+        status = None if error.response is None else error.response.status_code
         reason = "there is no such file (404); it may have moved" if status == 404 else f"the server answered {status}"
         raise DownloadError(f"{url}: {reason}") from error
     except requests.RequestException as error:

@@ -80,6 +80,11 @@ def test_csv(predicted):
     np.testing.assert_allclose(recording.tracks[1].boxes[0, :2], [left, top], atol=6e-5)
 
 
+def test_json_lines_say_the_size_where_there_is_no_overlay(predicted):
+    predicted[0].overlay_path.unlink()
+    assert read(predicted[0].lines_path).image_size == (64, 48)
+
+
 def test_a_given_size_wins(predicted):
     assert read(predicted[0].lines_path, image_size=(1920, 1080)).image_size == (1920, 1080)
 

@@ -116,7 +116,7 @@ def read(path: Path | str, *, image_size: tuple[int, int] | None = None) -> Reco
         path: The file. The JSON lines have boxes and frames without people; of a CSV, boxes are the tight ones around
             the keypoints and such frames are missing.
         image_size: (width, height) of the video, pixels; None takes it from the overlay video beside the file,
-            ``<name>_pose.mp4``, and is (0, 0) without one, which formats with y upwards refuse.
+            ``<name>_pose.mp4``, or the JSON lines; without both it is (0, 0), which formats with y upwards refuse.
 
     Raises:
         ValueError: If the file is none of these, or not as they are; the message names the line or column.

@@ -20,7 +20,7 @@ def read_json_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Re
     Args:
         path: Where the text is from, for messages.
         text: The file's lines.
-        image_size: (width, height) of the video.
+        image_size: (width, height) of the video; (0, 0) takes what the lines say.
 
     Raises:
         ValueError: If a line is not as ``predict`` writes it, or there is none.
@@ -35,6 +35,9 @@ def read_json_lines(path: Path, text: str, *, image_size: tuple[int, int]) -> Re
         content = _parse(where, line)
         if not frames and "keypoint_names" in content:
             names, limbs = _skeleton(where, content)
+        width, height = content.get("width"), content.get("height")
+        if image_size == (0, 0) and isinstance(width, int) and isinstance(height, int):
+            image_size = (width, height)
         frame = _frame(where, content, num_keypoints=len(names))
         if frames and (frame.number <= frames[-1].number or frame.seconds <= frames[-1].seconds):
             raise ValueError(
@@ -87,9 +90,22 @@ def _frame(where: str, content: dict[str, Any], *, num_keypoints: int) -> People
     try:
         keypoints = [np.array(one["keypoints"], np.float64).reshape(num_keypoints, 3) for one in instances]
         boxes = [np.array(one["bbox"], np.float64).reshape(4) for one in instances]
+        peaks = [
+            _peaks(points, one["other_peaks"]) if "other_peaks" in one else None
+            for one, points in zip(instances, keypoints, strict=True)
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{where}: every instance has a bbox of 4 numbers and {num_keypoints} keypoints [x, y, score]; {error!r}"
         ) from error
-    poses = tuple(Pose(bbox=box, keypoints=points) for box, points in zip(boxes, keypoints, strict=True))
+    poses = tuple(Pose(*one) for one in zip(boxes, keypoints, peaks, strict=True))
     return PeopleFrame(int(number), float(seconds), poses)
+
+
+def _peaks(keypoints: np.ndarray, others: list[list[list[float]]]) -> np.ndarray:
+    """Return (K, M, 3) peaks: a keypoint (K, 3) and the others of its heatmap, of which there may be different many."""
+    peaks = np.full((len(keypoints), 1 + max(map(len, others), default=0), 3), np.nan)
+    peaks[:, 0] = keypoints
+    for place, further in zip(peaks, others, strict=True):
+        place[1 : 1 + len(further)] = np.array(further, np.float64).reshape(-1, 3)
+    return peaks

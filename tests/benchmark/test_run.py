@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from efficientpose.benchmark.cases import RELEASED, Case
 from efficientpose.benchmark.contenders import Contender
-from efficientpose.benchmark.matrix_peak import Rate, find_rate, make_products
-from efficientpose.benchmark.rows import Shifts, find_shifts, make_rows
+from efficientpose.benchmark.plan import RELEASED, Case
+from efficientpose.benchmark.run import Rate, Shifts, find_rate, find_shifts, make_products, make_rows
 from efficientpose.benchmark.timing import Spread, Timing
 from efficientpose.core.variants import get_variant
 from efficientpose.inference.sample_crops import Crops
@@ -26,7 +25,7 @@ def contender(offset):
         network=print,
         end_to_end=print,
         find_in_crop=lambda crop: np.zeros((16, 2)) + crop[0, 0, 0] + offset,
-        find_in_picture=lambda: np.zeros((16, 2)) + 10 * offset,
+        find_in_image=lambda: np.zeros((16, 2)) + 10 * offset,
     )
 
 
@@ -64,7 +63,7 @@ def test_ratios_and_shares():
 
 def test_shifts_are_to_the_first_one():
     crops = Crops(np.full((2, 224, 224, 3), 7, np.uint8), "grey")
-    shifts = find_shifts({BASE: contender(0), OURS: contender(3)}, crops, side=224, picture_size=(448, 300))
+    shifts = find_shifts({BASE: contender(0), OURS: contender(3)}, crops, side=224, image_size=(448, 300))
     assert shifts[BASE] == (0, 0, 0)
     # 3 in x and y on the crop; 30 in x and y of a picture of 448 pixels, which are 15 of the network's 224
     np.testing.assert_allclose(shifts[OURS], (np.hypot(3, 3), np.hypot(15, 15), np.hypot(15, 15)))

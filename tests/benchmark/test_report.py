@@ -6,9 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from efficientpose.benchmark.cases import Case
-from efficientpose.benchmark.results import GpuRow, Report, Row
-from efficientpose.benchmark.table import print_report
+from efficientpose.benchmark.plan import Case
+from efficientpose.benchmark.report import GpuRow, Report, Row, print_report
 from efficientpose.benchmark.timing import Spread, Timing
 
 
@@ -84,6 +83,6 @@ def test_table(report):
     (gpu,) = [line for line in lines if "compile" in line]
     assert " ".join(gpu.split()) == "rt compile bf16 8 4 (3-5) 2000"
     footer = " ".join(text.getvalue().split())
-    assert "rt: in the picture itself keypoints are 0.50 (median) to 1.50 (largest) input px" in footer
+    assert "rt: in the image itself keypoints are 0.50 (median) to 1.50 (largest) input px" in footer
     assert "matrix product 250" in footer
     assert "rt: weights random." in footer

@@ -1,14 +1,15 @@
-"""What is measured: which engines, variants, precisions and numbers of threads there are, and go together."""
+"""What to measure: engines, variants, precisions and numbers of threads, and which of them go together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from efficientpose.core.variants import get_variant
 
 RELEASED: Final = "released"
-"""What the released TFLite model and pipeline are called among the engines."""
+"""Name of the released TFLite model and pipeline among the engines."""
 
 
 class EngineKind(NamedTuple):
@@ -16,8 +17,8 @@ class EngineKind(NamedTuple):
 
     Attributes:
         format: Of the file it runs, as ``efficientpose export`` calls it; None for PyTorch.
-        suffix: How this file ends.
-        precisions: What it can compute in; of int8 files, what they hold.
+        suffix: Of this file.
+        precisions: What it can compute in; for int8 files, what they hold.
     """
 
     format: str | None
@@ -38,13 +39,9 @@ PRECISIONS: Final = ("float32", "bf16", "float16", "int8")
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One row of the table.
+    """One row of the table: a variant on one of :data:`ENGINES`, or :data:`RELEASED`, in one of :data:`PRECISIONS`.
 
-    Attributes:
-        variant: Its name.
-        engine: Of :data:`ENGINES`, or :data:`RELEASED`.
-        precision: Of :data:`PRECISIONS`: what it computes in. The released models' weights are stored in float16.
-        threads: Of the network.
+    The released models compute in float32; their weights are stored in float16.
     """
 
     variant: str
@@ -58,17 +55,15 @@ class Plan:
     """What to measure.
 
     Attributes:
-        variants: Their names.
-        engines: Of :data:`ENGINES`.
         precisions: Of :data:`PRECISIONS`; those that an engine does not have are left out.
-        threads: Numbers of threads.
+        threads: Numbers of threads of the network.
         rounds: Runs of each.
-        batch: Crops that the network takes at once, and pictures from end to end.
+        batch: Crops that the network takes at once, and images from end to end.
         official: Folder of the released .tflite models; None to measure without them.
         models: Folder of exported files; None exports them.
-        random_weights: Whether weights do not matter, so that none are looked for.
-        picture: What to find the keypoints of; None for one that comes along.
-        matrix_peak: Whether to measure the largest rate of multiplications of this machine as well.
+        random_weights: Whether to look for no weights.
+        picture: Image of a person; None for one that comes along.
+        matrix_peak: Whether to measure the machine's highest rate of multiplications as well.
 
     Raises:
         ValueError: If a name is unknown, a number too small, or nothing goes together.
@@ -91,39 +86,33 @@ class Plan:
             get_variant(variant)
         _check_names("engine", self.engines, known=ENGINES)
         _check_names("precision", self.precisions, known=PRECISIONS)
-        for name, least in (("rounds", self.rounds), ("batch", self.batch), *(("threads", n) for n in self.threads)):
-            if least < 1:
-                raise ValueError(f"{name} must be 1 or more, got {least}")
+        for name, number in (("rounds", self.rounds), ("batch", self.batch), *(("threads", n) for n in self.threads)):
+            if number < 1:
+                raise ValueError(f"{name} must be 1 or more, got {number}")
         if self.random_weights and self.official is not None:
             raise ValueError("random weights find other keypoints than the released models: leave one of the two out")
         if "int8" in self.precisions and self.models is None:
             raise ValueError("int8 files are made with a calibration folder: make them first and name their folder")
         if not self.cases(self.variants[0], self.threads[0]):
-            raise ValueError(
-                f"none of {', '.join(self.engines)} computes in {', '.join(self.precisions)}: "
-                + "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in ENGINES.items())
-            )
+            known = "; ".join(f"{name}: {', '.join(kind.precisions)}" for name, kind in ENGINES.items())
+            raise ValueError(f"none of {', '.join(self.engines)} computes in {', '.join(self.precisions)}: {known}")
 
     def cases(self, variant: str, threads: int) -> list[Case]:
         """Return what is measured together, without the released pipeline."""
         return [
             Case(variant=variant, engine=engine, precision=precision, threads=threads)
-            for engine in self.engines
-            for precision in self.precisions
+            for engine, precision in product(self.engines, self.precisions)
             if precision in ENGINES[engine].precisions
         ]
 
     def left_out(self) -> list[str]:
         """Return, in words, what does not go together."""
-        return [
-            f"{engine} does not compute in {precision}"
-            for engine in self.engines
-            for precision in self.precisions
-            if precision not in ENGINES[engine].precisions
-        ]
+        pairs = product(self.engines, self.precisions)
+        missing = [(engine, each) for engine, each in pairs if each not in ENGINES[engine].precisions]
+        return [f"{engine} does not compute in {precision}" for engine, precision in missing]
 
 
-def _check_names(title: str, names: Sequence[str], *, known: Sequence[str] | dict[str, EngineKind]) -> None:
+def _check_names(title: str, names: Sequence[str], *, known: Collection[str]) -> None:
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"unknown {title} {', '.join(map(repr, unknown))}: choose from {', '.join(known)}")
     if not names:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from efficientpose.benchmark.cases import ENGINES, Plan
+from efficientpose.benchmark.plan import ENGINES, Plan
 from efficientpose.export.files import INT8_FORMATS
 
 
