@@ -123,7 +123,7 @@ def _download(options: argparse.Namespace) -> int:
     """Fetch released weights from the authors' repository, check and convert them, and keep them in the cache."""
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
-        from efficientpose.weights.download import download
+        from efficientpose.weights.find import download
 
     for name in options.models:
         print(f"EfficientPose {name.upper()}: {download(name)}")
