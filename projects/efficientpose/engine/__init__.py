@@ -3,6 +3,7 @@
 from efficientpose.engine.checkpoints import AtomicCheckpointHook
 from efficientpose.engine.cpu_memory import CpuMemoryHook
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.frozen_statistics import FrozenStatisticsHook
 from efficientpose.engine.memory_format import ChannelsLastHook
 from efficientpose.engine.nan_guard import NanGuardHook
 from efficientpose.engine.progressive_resizing import ProgressiveResizingHook
@@ -16,6 +17,7 @@ __all__ = [
     "CpuMemoryHook",
     "DecayingTriangularLR",
     "EpochSeedHook",
+    "FrozenStatisticsHook",
     "NanGuardHook",
     "ProgressiveResizingHook",
     "ShrinkingSigmaHook",
