@@ -159,13 +159,7 @@ class TorchPoseEstimator:
 
 
 class LoadedNetwork(NamedTuple):
-    """A pose estimator with weights.
-
-    Attributes:
-        model: The estimator.
-        name: Of the variant, or of the config.
-        checkpoint: Where the weights are from.
-    """
+    """A pose estimator with weights, the name of its variant or config, and where the weights are from."""
 
     model: TopdownPoseEstimator | BottomupPoseEstimator
     name: str

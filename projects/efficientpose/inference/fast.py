@@ -170,7 +170,7 @@ class PreparedHead(EfficientPoseHead):
 
     Args:
         head: Whose decoder it takes.
-        is_coarse: Whether maps come in at stride 8, and are upsampled only where somebody asks for full ones.
+        is_coarse: Whether maps come in at stride 8, and are upsampled only where full ones are asked for.
     """
 
     def __init__(self, head: EfficientPoseHead, *, is_coarse: bool) -> None:
