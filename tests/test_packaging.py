@@ -26,7 +26,7 @@ from scipy.io import savemat
 import efficientpose
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.core.variants import VARIANTS
-from efficientpose.weights.cache import MODELS_URL, released_file
+from efficientpose.weights.catalog import MODELS_URL, released_file
 
 REPOSITORY = Path(__file__).parents[1]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]

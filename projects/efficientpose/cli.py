@@ -5,6 +5,7 @@ Exit status: 0 if everything worked, 1 if some input could not be used, 2 if not
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 import threading
@@ -21,6 +22,8 @@ from efficientpose.core.variants import VARIANTS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     with _interruptible() as interrupts:
         try:
             return _run(arguments)
@@ -120,7 +123,7 @@ def _download(options: argparse.Namespace) -> int:
     """Fetch released weights from the authors' repository, check and convert them, and keep them in the cache."""
     with quiet_imports():
         import efficientpose.plugin  # noqa: F401
-        from efficientpose.weights.download import download
+        from efficientpose.weights.find import download
 
     for name in options.models:
         print(f"EfficientPose {name.upper()}: {download(name)}")

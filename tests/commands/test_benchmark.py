@@ -74,7 +74,7 @@ def test_int8_files_of_a_folder_with_the_default_engines(untrained_checkpoint, t
 def test_an_exported_file_that_computes_something_else_is_not_measured(capsys, monkeypatch):
     from efficientpose.export import files
 
-    monkeypatch.setattr(files, "feed", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
+    monkeypatch.setattr(files, "encode_crops", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
     status, _, error = run(capsys, "--random-weights", "--engines", "onnxruntime", "--rounds", 1)
     assert status == NOTHING_DONE
     assert "it is not measured" in error

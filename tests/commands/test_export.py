@@ -36,7 +36,7 @@ def test_several_networks_at_once(tmp_path, capsys, shared, monkeypatch):
 
 
 def test_a_bad_file_is_reported(tmp_path, capsys, untrained_checkpoint, monkeypatch):
-    monkeypatch.setattr(files, "feed", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
+    monkeypatch.setattr(files, "encode_crops", lambda network, crops, options: np.ones((3, 3, 224, 224), np.float32))
     arguments = ["export", "--to", "torchscript", "--weights", str(untrained_checkpoint), "--out", str(tmp_path)]
     assert main(arguments) == NOTHING_DONE
     assert "efficientpose_rt.torchscript.failed is not usable" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_both_formats_with_their_reports(export, tmp_path, capsys, pictures):
     # the maps are nearly flat, their peaks may be anywhere; the diagonal is 317 pixels
     assert export(tmp_path, "--to", "onnx,openvino", "--max-drift", "400", alone=True) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("calibrated on 15 people, compared with the MMPose model on 5 others, of 20 pictures")
+    assert printed.startswith("calibrated on 15 people, compared with the MMPose model on 5 others, of 20 images")
     endings = (".onnx", ".onnx.json", ".xml", ".bin", ".xml.json")
     assert {path.name for path in tmp_path.iterdir()} == {f"{NAME}{ending}" for ending in endings}
     scores = []
@@ -135,7 +135,7 @@ def test_annotations_are_read_before_the_work(export, tmp_path, capsys):
     assert "absent.json" in said.err
     assert "calibrated" not in said.out
     assert export(tmp_path / "out", words[0], words[1], "--score-images", tmp_path / "nowhere") == NOTHING_DONE
-    assert "nowhere: no such folder of pictures to score on" in capsys.readouterr().err
+    assert "nowhere: no such folder of images to score on" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -148,7 +148,7 @@ def test_annotations_are_read_before_the_work(export, tmp_path, capsys):
         (["--outputs", "full"], 'int8 is for our layout and the outputs "heatmaps"'),
         (["--max-drift", "-1"], "--max-drift takes 0 or more pixels, not -1.0"),
         (["--max-drift", "nan"], "--max-drift takes 0 or more pixels, not nan"),
-        (["--calibrate-images", "3"], "calibration needs 16 pictures or more, not 3"),
+        (["--calibrate-images", "3"], "calibration needs 16 images or more, not 3"),
     ],
 )
 def test_errors(export, tmp_path, capsys, arguments, message):
@@ -159,7 +159,7 @@ def test_errors(export, tmp_path, capsys, arguments, message):
 
 def test_bad_folders(export, tmp_path, capsys):
     assert export(tmp_path / "out", folder=tmp_path / "nowhere") == NOTHING_DONE
-    assert "no such folder of calibration pictures" in capsys.readouterr().err
+    assert "no such folder of calibration images" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert export(tmp_path / "out", folder=tmp_path / "empty") == NOTHING_DONE
     assert "no images in this folder" in capsys.readouterr().err
@@ -167,6 +167,6 @@ def test_bad_folders(export, tmp_path, capsys):
 
 def test_options_go_together(tmp_path, capsys):
     assert main(["export", "--precision", "int8", "--out", str(tmp_path / "out")]) == NOTHING_DONE
-    assert "--precision int8 needs photographs to calibrate on: --calibrate DIR" in capsys.readouterr().err
+    assert "--precision int8 needs images to calibrate on: --calibrate DIR" in capsys.readouterr().err
     assert main(["export", "--force", "--out", str(tmp_path / "out")]) == NOTHING_DONE
     assert "are for --precision int8" in capsys.readouterr().err

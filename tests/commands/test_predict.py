@@ -1,6 +1,7 @@
 """``efficientpose predict`` with an exported file, and on videos and cameras."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -156,6 +157,20 @@ def test_videos_of_one_name_do_not_overwrite_one_another(model, make_video, tmp_
     assert main(["predict", str(first), str(second), "--model", str(model), "--out", str(tmp_path / "out")]) == 0
     assert len(read_lines(tmp_path / "out" / "clip_pose.jsonl")) == 3
     assert len(read_lines(tmp_path / "out" / "clip-2_pose.jsonl")) == 4
+
+
+def test_names_that_are_not_utf8(model, make_video, tmp_path):
+    """In a process of its own: pytest's standard output takes anything."""
+    folder = tmp_path / os.fsdecode(b"ann\xe9e")
+    folder.mkdir()
+    video = make_video(num_frames=4).rename(folder / os.fsdecode(b"caf\xe9.mp4"))
+    arguments = ["predict", video, "--model", model, "--out", folder / "out"]
+    command = [sys.executable, "-m", "efficientpose.cli", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert b"4 frames: " in result.stdout
+    names = sorted(os.fsencode(path.name) for path in (folder / "out").iterdir())
+    assert names == [b"caf\xe9_pose.csv", b"caf\xe9_pose.jsonl", b"caf\xe9_pose.mp4"]
 
 
 def test_a_camera_that_is_not_there(model, tmp_path, capsys):

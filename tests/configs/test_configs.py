@@ -10,7 +10,7 @@ from mmpose.registry import DATASETS, MODELS
 
 from efficientpose.core.shipped_files import config_path, mpii_config_path
 from efficientpose.core.variants import VARIANTS, get_variant
-from efficientpose.weights.cache import released_file
+from efficientpose.weights.catalog import released_file
 
 # Groos et al. 2020, ablation study: PCKh@50, PCKh@10 and millions of parameters, of variants I and II.
 ABLATIONS = {

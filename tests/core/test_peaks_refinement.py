@@ -34,7 +34,7 @@ def test_the_top_of_a_paraboloid_is_found_exactly():
     "patch", [paraboloid(0.6, 0), -paraboloid(0.2, 0), np.ones((3, 3)), np.full((3, 3), np.nan)], ids=str
 )
 def test_no_top_within_half_a_step_is_no_offset(patch):
-    assert refine(patch).tolist() == [0, 0]
+    assert refine(patch) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_where_values_are_read_along_an_axis(side, spacing, blur_sigma, pixel, i
 
 def test_a_map_without_room_between_its_borders_keeps_the_pixel():
     refiner = PeakRefiner((30, 64), spacing=8, blur_sigma=0)
-    assert refiner.find_offset(15, 30, unread, unread).tolist() == [0, 0]
+    assert refiner.find_offset(15, 30, unread, unread) == (0, 0)
 
 
 def refine_near_border(gaussian, *, pixel):
@@ -83,13 +83,13 @@ def test_a_gaussian_is_found_from_values_that_lie_beside_it():
 def test_near_a_border_nothing_moves_out_of_the_map_or_further_than_a_cell_and_a_quarter():
     np.testing.assert_allclose(gaussian_near_border(-3, 66, pixel=(1, 60)), (-1.5, 3.5), atol=1e-9)
     assert gaussian_near_border(0, 30, pixel=(10, 30)) == pytest.approx((-10, 0), abs=1e-9)
-    assert gaussian_near_border(0, 30, pixel=(11, 30)).tolist() == [0, 0]
+    assert gaussian_near_border(0, 30, pixel=(11, 30)) == (0, 0)
 
 
 def test_values_that_are_not_positive_are_of_no_gaussian():
     np.testing.assert_allclose(gaussian_near_border(13, 30, pixel=(14, 30)), [-1, 0], atol=1e-9)
     hollow = lambda x, y: np.exp(-((x - 13) ** 2 + (y - 30) ** 2) / 150) * ((x < 23) | (y < 38))  # noqa: E731
-    assert refine_near_border(hollow, pixel=(14, 30)).tolist() == [0, 0]
+    assert refine_near_border(hollow, pixel=(14, 30)) == (0, 0)
 
 
 def draw_peaks(shape, *, num=80):

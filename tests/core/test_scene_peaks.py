@@ -92,8 +92,6 @@ def test_noise_does_not_grow_without_bound():
     assert 64 < len(found.scores) <= 256
 
 
-def test_wrong_shape_and_numbers():
-    with pytest.raises(ValueError, match=r"shape \(1, 5, 5\) do not fit a peak finder for \(keypoints, 6, 8\)"):
-        make_finder((6, 8)).find(np.zeros((1, 5, 5)))
+def test_numbers_out_of_range():
     with pytest.raises(ValueError, match="min_score positive"):
         make_finder((6, 8), min_score=0.0)

@@ -8,7 +8,7 @@ from mmpretrain.models.utils import InvertedResidual
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from efficientpose.export.check import compare, expect, feed
+from efficientpose.export.check import compare, encode_crops, run_model
 from efficientpose.export.deployed import ExportOptions, deploy
 from efficientpose.export.folding import fold_bottleneck, fold_conv, fold_upsampler, same_pads
 from efficientpose.export.layers import PaddedConv2d, Pads
@@ -105,7 +105,7 @@ VARIANTS = ["rt", "i", "ii", "rt_lite", "ii_lite", *SLOW]
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_networks(make_network, crops_for, break_stem, variant):
     network = make_network(variant)
-    images = torch.from_numpy(feed(network, crops_for(network)[:1], ExportOptions()))
+    images = torch.from_numpy(encode_crops(network, crops_for(network)[:1], ExportOptions()))
     with torch.no_grad():
         maps = network(images, None, mode="tensor")
         deployed = deploy(network, ExportOptions(pafs=True))
@@ -120,7 +120,7 @@ def test_networks(make_network, crops_for, break_stem, variant):
 @pytest.mark.parametrize("upsampling", ["bilinear", "transposed_conv"])
 def test_full_maps(make_network, crops_for, upsampling):
     network = make_network("rt", upsampling)
-    images = torch.from_numpy(feed(network, crops_for(network), ExportOptions()))
+    images = torch.from_numpy(encode_crops(network, crops_for(network), ExportOptions()))
     with torch.no_grad():
         close(deploy(network, ExportOptions(outputs="full"))(images)[0], network(images, None, mode="tensor").final)
 
@@ -134,8 +134,8 @@ def test_normalisation_inside(make_network, crops_for, variant, options):
     network = make_network(variant)
     crops = crops_for(network)
     with torch.no_grad():
-        (ours,) = deploy(network, options)(torch.from_numpy(feed(network, crops, options)))
-    close(ours, torch.from_numpy(expect(network, crops, options)[0]))
+        (ours,) = deploy(network, options)(torch.from_numpy(encode_crops(network, crops, options)))
+    close(ours, torch.from_numpy(run_model(network, crops, options)[0]))
 
 
 @pytest.mark.parametrize("fault", ["swapped", "negated", "not shifted"])
@@ -150,9 +150,9 @@ def test_wrong_normalisation_is_noticed(make_network, crops_for, break_stem, var
     else:
         break_stem(deployed, fault)
     with torch.no_grad():
-        given = deployed(torch.from_numpy(feed(network, crops, options)))
+        given = deployed(torch.from_numpy(encode_crops(network, crops, options)))
     agreement = compare(
-        expect(network, crops, options), [(given[0].numpy(),)], decoder=network.head.decoder, options=options
+        run_model(network, crops, options), [(given[0].numpy(),)], decoder=network.head.decoder, options=options
     )
     print(f"{variant}, {fault}: {agreement}")
     assert agreement.difference > 0.01

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from efficientpose.export.graph import Graph, Operation
 from efficientpose.export.layers import Pads
-from efficientpose.export.litert import find_fused, for_depth_to_space, write_litert
+from efficientpose.export.litert import find_fused, for_depth_to_space, serialise_litert
 
 CONVOLUTION = dict(weight=np.random.default_rng(0).normal(size=(6, 4, 3, 3)).astype(np.float32), bias=np.ones(6, "f4"))
 AROUND = Pads(1, 1, 1, 1)
@@ -28,7 +28,7 @@ def one_convolution(*followers, shape=(1, 6, 8, 8), pads=AROUND, **settings):
 
 
 def run(graph, path, images):
-    write_litert(graph, path, metadata={})
+    path.write_bytes(serialise_litert(graph, metadata={}))
     interpreter = Interpreter(str(path))
     index = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(index, [len(images), 8, 8, 4])
@@ -58,7 +58,7 @@ def test_padding(tmp_path, pads, stride, side):
     torch.testing.assert_close(run(graph, tmp_path / "a.tflite", images), convolve(images, pads, stride))
 
 
-def test_activation_is_built_in_only_where_nobody_reads_the_convolution(tmp_path):
+def test_activation_is_built_in_only_where_nothing_else_reads_the_convolution(tmp_path):
     relu = Operation(kind="relu6", name="heatmaps", inputs=("convolution",), shape=(1, 6, 8, 8))
     graph = one_convolution(relu)
     assert find_fused(graph) == {"convolution": relu}
@@ -84,10 +84,10 @@ def test_convolution_before_a_pixel_shuffle(groups):
     torch.testing.assert_close(ours, F.pixel_shuffle(layer(maps), 2).detach())
 
 
-def test_unknown_operation(tmp_path):
+def test_unknown_operation():
     graph = one_convolution(Operation(kind="resample", name="heatmaps", inputs=("convolution",), shape=(1, 6, 8, 8)))
     with pytest.raises(ValueError, match="'resample' cannot be written as LiteRT"):
-        write_litert(graph, tmp_path / "a.tflite", metadata={})
+        serialise_litert(graph, metadata={})
     graph = one_convolution(groups=2)
     with pytest.raises(ValueError, match="6 channels in 2 groups"):
-        write_litert(graph, tmp_path / "a.tflite", metadata={})
+        serialise_litert(graph, metadata={})

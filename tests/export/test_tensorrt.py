@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from efficientpose.export.check import compare, expect, feed
+from efficientpose.export.check import compare, encode_crops, run_model
 from efficientpose.export.deployed import ExportOptions
 from efficientpose.export.files import export_files
 
@@ -47,7 +47,7 @@ def test_engine_of_the_readme_gives_the_same_maps(repository, shared, checkpoint
     (exported,) = export_files(
         network, ExportOptions(), formats=["onnx"], folder=tmp_path, name="i", weights="released", crops=crops
     )
-    images = feed(network, crops, ExportOptions())
+    images = encode_crops(network, crops, ExportOptions())
     images.tofile(tmp_path / "images.bin")
     engine, outputs = tmp_path / "i.engine", tmp_path / "outputs.json"
     files = {"models/efficientpose_i.onnx": exported.path, "efficientpose_i.engine": engine}
@@ -59,6 +59,6 @@ def test_engine_of_the_readme_gives_the_same_maps(repository, shared, checkpoint
     heatmaps = np.array(found["values"], np.float32).reshape(num_crops, 16, 32, 32)
     half = ExportOptions(precision="float16")
     agreement = compare(
-        expect(network, crops, ExportOptions()), [(heatmaps,)], decoder=network.head.decoder, options=half
+        run_model(network, crops, ExportOptions()), [(heatmaps,)], decoder=network.head.decoder, options=half
     )
     assert agreement.is_good, agreement

@@ -96,9 +96,3 @@ def test_too_few_to_judge_and_nobody_at_all(standing):
     assert not find_outliers(standing(1), np.zeros(1)).any()
     assert not find_outliers(np.full((9, 16, 2), np.nan), np.arange(9) / 25).any()
     assert find_outliers(np.zeros((0, 16, 2)), np.zeros(0)).shape == (0, 16)
-
-
-@pytest.mark.parametrize("name", ["window", "max_deviations", "min_distance"])
-def test_unusable_settings(standing, name):
-    with pytest.raises(ValueError, match=f"{name} must be above 0, got -1"):
-        find_outliers(standing(3), np.arange(3.0), **{name: -1})

@@ -43,7 +43,8 @@ def test_frame_rate_where_it_is_not_even():
 
 
 def test_the_stream_s_rate_wins():
-    assert replace(make_recording(tracks=()), stream_rate=24 / 1.001).frame_rate == 24 / 1.001
+    assert replace(make_recording(tracks=()), stream_rate=25.1).frame_rate == 25.1
+    assert replace(make_recording(tracks=()), stream_rate=30.0).frame_rate == 25  # the times say otherwise
 
 
 def test_from_frames():

@@ -11,8 +11,8 @@ import pytest
 from torch import nn
 
 from efficientpose.models.build import build_network
-from efficientpose.weights import cache as catalog
-from efficientpose.weights.cache import _temporary_cache
+from efficientpose.weights import catalog, find
+from efficientpose.weights.catalog import ReleasedFile
 from efficientpose.weights.released import released_layer_names
 
 TAPS = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
@@ -111,20 +111,15 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("EFFICIENTPOSE_CACHE_DIR", str(folder))
     monkeypatch.delenv("EFFICIENTPOSE_WEIGHTS_DIR", raising=False)
-    _temporary_cache.cache_clear()
+    find._temporary_cache.cache_clear()
+    monkeypatch.setattr(find, "_RETRIES", 0)  # pooch waits a second before each
     return folder
 
 
 @pytest.fixture
 def set_released(monkeypatch):
     """Says that the authors released these files: (kind, variant, checksum)."""
-
-    def set_files(*files):
-        makers = {"keras": catalog._keras, "tflite": catalog._tflite}
-        released = tuple(makers[kind](variant, sha256) for kind, variant, sha256 in files)
-        monkeypatch.setattr(catalog, "RELEASED_FILES", released)
-
-    return set_files
+    return lambda *files: monkeypatch.setattr(catalog, "RELEASED_FILES", [ReleasedFile(*file) for file in files])
 
 
 @pytest.fixture
@@ -143,36 +138,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        asked = self.headers.get("Range")
-        server.requests.append((self.path, asked))
+        server.requests.append(self.path)
         body = server.files.get(self.path)
         if server.status is not None or body is None:
             self.send_error(server.status or 404)
             return
         server.gate.wait()
-        start = 0
-        if asked and server.has_ranges and self.headers.get("If-Range", server.etag) == server.etag:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(body):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(body)}")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            self.send_response(206)
-            first = start + server.range_error
-            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
-        else:
-            self.send_response(200)
-        if server.etag:
-            self.send_header("ETag", server.etag)
-        self.send_header("Content-Length", str(len(body) - start))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
         size = server.cuts.pop(0) if server.cuts else len(body)
         with contextlib.suppress(ConnectionError):  # a client that has gone
             self.end_headers()
-            self.wfile.write(body[start : start + size])
-        if server.after_answer:
-            server.after_answer()
+            self.wfile.write(body[:size])
 
     def log_message(self, *args):
         pass
@@ -180,15 +157,13 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    """A server: ``files`` by path, ``requests`` as (path, Range).
+    """A server: ``files`` and ``requests`` by path.
 
-    ``cuts``: bytes after which it hangs up, one an answer; ``has_ranges``: whether it can resume; ``status``: what it
-    answers instead; ``range_error``: how far a resumed piece is off; ``gate``: answers wait until it is set.
+    ``cuts``: bytes after which it hangs up, one an answer; ``status``: what it answers instead; ``gate``: answers wait
+    until it is set.
     """
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.files, httpd.requests, httpd.cuts = {}, [], []
-    httpd.has_ranges, httpd.status, httpd.etag, httpd.range_error = True, None, None, 0
-    httpd.after_answer = None
+    httpd.files, httpd.requests, httpd.cuts, httpd.status = {}, [], [], None
     httpd.gate = threading.Event()
     httpd.gate.set()
     httpd.url = f"http://127.0.0.1:{httpd.server_port}"

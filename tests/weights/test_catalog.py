@@ -4,7 +4,7 @@ import re
 import pytest
 
 from efficientpose.core.variants import VARIANTS
-from efficientpose.weights.cache import MODELS_URL, RELEASED_FILES, released_file, released_files
+from efficientpose.weights.catalog import MODELS_URL, RELEASED_FILES, released_file, released_files
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

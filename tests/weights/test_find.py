@@ -1,4 +1,6 @@
+import hashlib
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -9,11 +11,20 @@ import pytest
 import torch
 
 import efficientpose
-from efficientpose.weights.cache import cache_folder, convert_cached
+from efficientpose.weights import find
+from efficientpose.weights.catalog import released_file
 from efficientpose.weights.convert import ConversionError
-from efficientpose.weights.find import WeightsNotFoundError, find_weights
+from efficientpose.weights.find import (
+    DownloadError,
+    WeightsNotFoundError,
+    cache_folder,
+    convert_cached,
+    download,
+    find_weights,
+)
 
 NAME = "EfficientPoseRT.h5"
+PATH = f"/keras/{NAME}"
 
 
 @pytest.fixture
@@ -124,7 +135,7 @@ def test_a_damaged_file_in_the_folder_is_an_error(cache, rt_released, weights_fo
 
 
 def test_download_comes_last(cache, server, rt_released):
-    server.files[f"/keras/{NAME}"] = rt_released.read_bytes()
+    server.files[PATH] = rt_released.read_bytes()
     path = find_weights("rt", base_url=server.url)
     assert len(server.requests) == 1
     assert find_weights("rt", base_url=server.url) == path
@@ -154,7 +165,7 @@ def test_not_found_says_where_and_what_to_do(cache, server, rt_released, weights
 def test_without_a_writable_cache_weights_are_temporary(tmp_path, cache, server, rt_released, monkeypatch, caplog):
     (tmp_path / "file").touch()
     monkeypatch.setenv("EFFICIENTPOSE_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    server.files[f"/keras/{NAME}"] = rt_released.read_bytes()
+    server.files[PATH] = rt_released.read_bytes()
     with caplog.at_level(logging.WARNING):
         path = find_weights("rt", base_url=server.url)
         assert find_weights("rt", explicit=rt_released) == path
@@ -171,7 +182,7 @@ def test_a_read_only_cache_is_still_read(cache, rt_released, monkeypatch, caplog
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("efficientpose.weights.cache.tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("efficientpose.core.files.tempfile.TemporaryFile", refuse)
     assert find_weights("rt", explicit=rt_released) == path
     assert find_weights("rt", allow_download=False) == path
     assert caplog.records == []
@@ -192,25 +203,136 @@ def test_conversions_at_once(cache, rt_file):
     assert len(list((cache / "converted").iterdir())) == 1
 
 
+@pytest.fixture
+def models(server, rt_released):
+    """The address of a server that has EfficientPose RT."""
+    server.files[PATH] = rt_released.read_bytes()
+    return f"{server.url}/"
+
+
+def test_downloads_converts_and_keeps(cache, server, models, caplog):
+    path = download("RT", base_url=models)
+    assert path.parent == cache / "converted"
+    assert torch.load(path, weights_only=True)["meta"]["variant"] == "rt"
+    assert (cache / "released" / NAME).read_bytes() == server.files[PATH]
+    assert caplog.records == []
+    assert download("rt", base_url=models.rstrip("/")) == path
+    path.unlink()
+    assert download("rt", base_url=models) == path  # converted again
+    assert server.requests == [PATH]
+
+
+def test_says_that_there_is_no_checksum(cache, server, rt_file, set_released, caplog):
+    set_released(("keras", "rt", None))
+    server.files[PATH] = rt_file.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        assert download("rt", base_url=server.url).is_file()
+    assert f"no checksum of {NAME} is known, so the download cannot be checked" in caplog.text
+
+
+def test_rubbish_without_a_checksum(cache, server, set_released):
+    set_released(("keras", "rt", None))
+    server.files[PATH] = b"<html>Please log in</html>"
+    for _ in range(2):  # and what is in the cache says the same
+        with pytest.raises(ValueError, match=rf"not a readable HDF5 file(?s:.*)Delete .*{NAME} to download it"):
+            download("rt", base_url=server.url)
+    assert len(server.requests) == 1
+
+
+def test_wrong_checksum(cache, server, models):
+    server.files[PATH] += b"more"
+    with pytest.raises(DownloadError, match=r"EfficientPoseRT.h5\) does not match the known hash: expected .* but got"):
+        download("rt", base_url=models)
+    assert not list((cache / "converted").iterdir())
+    assert not (cache / "released" / NAME).exists()
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(cache, server, models, caplog):
+    path = download("rt", base_url=models)
+    path.unlink()
+    (cache / "released" / NAME).write_bytes(b"damaged")
+    with pytest.raises(WeightsNotFoundError):
+        find_weights("rt", allow_download=False)
+    assert f"{NAME} is damaged: its checksum is not that of the released file" in caplog.text
+    assert download("rt", base_url=models) == path
+    assert len(server.requests) == 2
+
+
+def test_file_of_another_variant(cache, server, rt_file, set_released):
+    set_released(("keras", "i", None))
+    server.files["/keras/EfficientPoseI.h5"] = rt_file.read_bytes()
+    with pytest.raises(ValueError, match="is of EfficientPose RT, not EfficientPose I"):
+        download("i", base_url=server.url)
+
+
+def test_a_kind_that_is_not_known(cache):
+    with pytest.raises(ValueError, match="no tflite file of EfficientPose IV is known: choose keras"):
+        download("iv", kind="tflite")
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, cache, server, models, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EFFICIENTPOSE_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(
+        OSError, match=r"the cache .* cannot be written \(Not a directory\): set EFFICIENTPOSE_CACHE_DIR to"
+    ):
+        download("rt", base_url=models)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("has_checksum", [True, False])
+def test_a_broken_connection_is_tried_again_and_leaves_nothing(
+    cache, server, rt_file, set_released, monkeypatch, has_checksum
+):
+    monkeypatch.setattr(find, "_RETRIES", 1)
+    set_released(("keras", "rt", hashlib.sha256(rt_file.read_bytes()).hexdigest() if has_checksum else None))
+    server.files[PATH] = rt_file.read_bytes()
+    server.cuts = [100_000, 0]
+    with pytest.raises(DownloadError, match=rf"{NAME} cannot be downloaded .* is there a network.*EFFICIENTPOSE_WEIG"):
+        download("rt", base_url=server.url)
+    assert [path.name for path in (cache / "released").iterdir()] == [f"{NAME}.lock"]
+    server.cuts = [100_000]
+    assert download("rt", base_url=server.url).is_file()
+
+
+def test_server_in_trouble(cache, server, models):
+    server.status = 503
+    with pytest.raises(DownloadError, match="the server answered 503"):
+        download("rt", base_url=models)
+
+
+def test_nothing_listens(cache, rt_released):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(DownloadError, match=rf"{url}/keras/{NAME} cannot be downloaded \(.*refused.*HTTPS_PROXY"):
+            download("rt", base_url=url)
+
+
+def test_full_disk(cache, models, monkeypatch):
+    def refuse(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.move", refuse)
+    with pytest.raises(DownloadError, match=r"cannot write .*RT.h5 \(No space left on device\); \d+ MiB are free"):
+        download("rt", base_url=models)
+
+
 PROCESS = """
 import sys
 import efficientpose.plugin
-from efficientpose.weights import catalog
-from efficientpose.weights.download import download
-catalog.RELEASED_FILES = (catalog._keras("rt", sys.argv[2]),)
-sys.stdout.write(str(download("rt", base_url=sys.argv[1])))
+from efficientpose.weights import catalog, find
+catalog.RELEASED_FILES = (catalog.ReleasedFile("keras", "rt", sys.argv[2]),)
+sys.stdout.write(str(find.download("rt", base_url=sys.argv[1])))
 """
 
 
-def test_processes_at_once_download_once(cache, server, rt_released):
-    from efficientpose.weights.cache import released_file
-
-    server.files[f"/keras/{NAME}"] = rt_released.read_bytes()
+def test_processes_at_once_download_once(cache, server, models):
     server.gate.clear()
-    command = [sys.executable, "-c", PROCESS, server.url, released_file("rt").sha256]
+    command = [sys.executable, "-c", PROCESS, models, released_file("rt").sha256]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     server.gate.set()
-    paths = {process.communicate(timeout=120)[0].splitlines()[-1] for process in processes}
+    paths = {process.communicate(timeout=300)[0].splitlines()[-1] for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
     (path,) = paths
     assert torch.load(Path(path), weights_only=True)["meta"]["variant"] == "rt"

@@ -71,7 +71,7 @@ def test_what_is_not_ours(path, name):
 
 
 def test_errors(cache, rt_released, write_keras, tmp_path, monkeypatch):
-    monkeypatch.setattr("efficientpose.weights.find.download_into", lambda *args, **kwargs: pytest.fail("downloaded"))
+    monkeypatch.setattr("efficientpose.weights.find._download_into", lambda *args, **kwargs: pytest.fail("downloaded"))
     with pytest.raises(ValueError, match="unknown variant 'v': choose one of rt, i, ii, iii, iv"):
         load_from_efficientpose("efficientpose://v")
     with pytest.raises(FileNotFoundError, match=r"none.h5: no such file"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES
 from efficientpose.core.variants import Variant
-from efficientpose.weights.cache import released_file
+from efficientpose.weights.catalog import released_file
 from efficientpose.weights.released import KEYPOINT_ORDER
 
 _PACKAGES = {"skimage": "scikit-image", "PIL": "pillow", "scipy": "scipy", "ai_edge_litert": "ai-edge-litert"}

@@ -1,4 +1,4 @@
-"""Codec between keypoints and the network's maps: one heatmap per keypoint, at full resolution or at a stride."""
+"""The codec between keypoints and the network's heatmaps and part affinity fields."""
 
 import copy
 import math
@@ -31,25 +31,23 @@ TYPICAL_LIMB = 0.2
 
 @KEYPOINT_CODECS.register_module()
 class FullResolutionHeatmap(BaseKeypointCodec):
-    """Gaussian heatmaps whose width is a fraction of the map, decoded by the highest peak after a light blur.
+    """Gaussian heatmaps whose width is a fraction of the input, decoded by the highest peak after a light blur.
 
     All coordinates are pixel-centre indices of the network input, without offset: a peak at full resolution lies on the
     keypoint. MMPose's (non-UDP) affine transform maps such indices linearly to and from the image.
 
     Args:
         input_size: (width, height) of the network input, multiples of 8.
-        heatmap_size: (width, height) of the maps that :meth:`encode` draws; None for ``input_size``.
-        sigma: Width of the Gaussian exp(-d² / sigma²) as a fraction of the map's longer side. The released networks'
+        heatmap_size: (width, height) of the heatmaps that :meth:`encode` draws; None for ``input_size``.
+        sigma: Width of the Gaussian exp(-d² / sigma²) as a fraction of the input's longer side. The released networks'
             peaks fit 0.05.
         limbs: Pairs (proximal, distal) of keypoint indices that have a part affinity field.
         limb_half_width: Half the width of a part affinity band, in cells at stride 8.
-        blur_sigma: Standard deviation, in cells, of the Gaussian blur before the peak is taken, as in the released
-            decoder; 0 for none.
-        sparse: Whether a head whose upsampling is bilinear should leave it out and call :meth:`decode_sparsely`: the
-            same keypoints in a fraction of the time.
-        subpixel: Whether to decode to places between pixels, as :class:`efficientpose.core.decoding.SparsePeakFinder`
-            does. On drawn peaks it brings the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03
-            px (II), and that of maps drawn at full resolution, up to the very border, below 0.12 px; the networks'
+        blur_sigma: Standard deviation in cells of the decoder's blur, as released; 0 for none.
+        sparse: Whether a head with bilinear upsampling should skip it and call :meth:`decode_sparsely`: the same
+            keypoints in a fraction of the time.
+        subpixel: Whether to refine peaks, see :class:`~efficientpose.core.decoding.PeakRefiner`. On drawn peaks it
+            reduces the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03 px (II). The networks'
             errors are so much larger that no score shows it.
         encode_pafs: Whether :meth:`encode` draws part affinity fields as well.
 
@@ -206,7 +204,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         )
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Draw one person's heatmaps in the data loader (for heads that expect maps from there).
+        """Draw one person's heatmaps in the data loader, for heads that expect them from there.
 
         Args:
             keypoints: (1, K, 2) in the input frame.
@@ -224,14 +222,12 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         labelled = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
         points = torch.from_numpy(np.where(labelled[..., None] > 0, keypoints, 0).astype(np.float32))
         heatmaps = self._render_heatmaps(points, stride=self.heatmap_stride)
-        weights = keypoint_weights(points, torch.from_numpy(labelled), input_size=self.input_size)
-        encoded = dict(heatmaps=heatmaps[0].numpy(), keypoint_weights=weights.numpy())
+        is_labelled = torch.from_numpy(labelled)
+        weights = keypoint_weights(points, is_labelled, input_size=self.input_size)
+        encoded = dict(heatmaps=heatmaps[0], keypoint_weights=weights)
         if self.encode_pafs:
-            fields = self._render_pafs(points)
-            encoded |= dict(
-                pafs=fields[0].numpy(), limb_weights=limb_weights(torch.from_numpy(labelled), self.limbs).numpy()
-            )
-        return encoded
+            encoded |= dict(pafs=self._render_pafs(points)[0], limb_weights=limb_weights(is_labelled, self.limbs))
+        return {name: tensor.numpy() for name, tensor in encoded.items()}
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find each heatmap's peak.
@@ -240,11 +236,10 @@ class FullResolutionHeatmap(BaseKeypointCodec):
             encoded: (K, h, w) heatmaps at full resolution or at a stride; not changed.
 
         Returns:
-            keypoints: (1, K, 2) in the input frame.
-            scores: (1, K), the heatmap itself at the place of the peak.
+            Keypoints (1, K, 2) in the input frame and scores (1, K), the heatmap without blur at the peak.
 
         Raises:
-            ValueError: If the maps' size does not divide the input's.
+            ValueError: If the heatmaps' size does not divide the input's.
         """
         _, height, width = encoded.shape
         stride = self._stride_of((width, height))
@@ -261,10 +256,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         Args:
             heatmaps: (B, K, h / 8, w / 8); not changed.
 
-        Returns:
-            Keypoints (B, K, 2) in the input frame and scores (B, K).
-
         Raises:
-            ValueError: If the maps are not of the input's size at stride 8.
+            ValueError: If the heatmaps are not of the input's size at stride 8.
         """
         return self._peak_finder.find(heatmaps)

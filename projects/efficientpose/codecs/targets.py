@@ -2,7 +2,8 @@
 
 Frames: keypoints are (x, y) pixel-centre indices of the network input. Cell j of a map with stride s is centred on
 input index s · j + (s - 1) / 2, which is j itself at full resolution and 8j + 3.5 at stride 8. Widths are in input
-pixels.
+pixels. Scenes (Cao et al. 2017, 3.1 and 3.3) have P places for people; an empty place has no label and a bounding box
+without area.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 
 class SeparableMaps(NamedTuple):
-    """Maps that are outer products of a column and a row each, as those of a Gaussian are.
+    """Heatmaps as outer products of a column and a row each, as those of a Gaussian are.
 
     Attributes:
         columns: (B, K, height).
@@ -24,12 +25,12 @@ class SeparableMaps(NamedTuple):
     rows: Tensor
 
     def multiply(self) -> Tensor:
-        """Return the maps, (B, K, height, width)."""
+        """Return the heatmaps, (B, K, height, width)."""
         return self.columns.unsqueeze(-1) * self.rows.unsqueeze(-2)
 
 
 class Targets(NamedTuple):
-    """What the network should output for a batch, and how much each map counts.
+    """What the network should output for a batch, and the weight of each channel.
 
     Attributes:
         heatmaps: (B, K, h / 8, w / 8).
@@ -58,7 +59,7 @@ def cell_centres(num_cells: int, *, stride: int, device: torch.device | None = N
 
 
 def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> SeparableMaps:
-    """Return what :func:`render_heatmaps` draws, before the columns and rows are multiplied; arguments as there."""
+    """Return the columns and rows whose products :func:`render_heatmaps` draws; the arguments are the same."""
     height, width = map_shape
     x = cell_centres(width, stride=stride, device=keypoints.device)
     y = cell_centres(height, stride=stride, device=keypoints.device)
@@ -73,7 +74,7 @@ def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: in
 
     Args:
         keypoints: (B, K, 2), finite.
-        map_shape: (height, width) of the maps.
+        map_shape: (height, width) of the heatmaps.
         stride: Input pixels per cell.
         sigma: Width in input pixels.
 
@@ -88,8 +89,8 @@ def render_pafs(
 ) -> Tensor:
     """Draw each limb as its unit vector on the cells beside it.
 
-    A cell belongs to a limb if it projects between the two joints and lies at most ``half_width`` from the line. A limb
-    shorter than a hundredth of a pixel has no direction and stays empty.
+    A cell belongs to a limb if it projects between the two keypoints and lies at most ``half_width`` from the line. A
+    limb shorter than a hundredth of a pixel has no direction and stays empty.
 
     Args:
         keypoints: (B, K, 2), finite.
@@ -120,15 +121,12 @@ def render_pafs(
 
 
 def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Return 1.0 for keypoints that are labelled and inside the input, else 0.0.
+    """Return 1.0 for keypoints (B, K) that are labelled and inside the input, else 0.0.
 
     Args:
         keypoints: (B, K, 2); unlabelled ones may hold anything, also NaN.
         labelled: (B, K), nonzero where labelled.
         input_size: (width, height) of the network input.
-
-    Returns:
-        (B, K).
     """
     width, height = input_size
     x, y = keypoints[..., 0], keypoints[..., 1]
@@ -137,16 +135,13 @@ def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[i
 
 
 def limb_weights(labelled: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """Return 1.0 for limbs whose two joints are both labelled, inside the input or not, else 0.0.
+    """Return 1.0 for limbs (B, L) whose two keypoints are both labelled, inside the input or not, else 0.0.
 
-    With one joint unlabelled the limb's direction is unknown, and its field carries no loss.
+    Otherwise the limb's direction is unknown, and its field carries no loss.
 
     Args:
         labelled: (B, K), nonzero where labelled.
         limbs: L pairs of keypoint indices.
-
-    Returns:
-        (B, L).
     """
     both = (labelled[:, [limb[0] for limb in limbs]] > 0) & (labelled[:, [limb[1] for limb in limbs]] > 0)
     return both.float()
@@ -155,17 +150,9 @@ def limb_weights(labelled: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:
 def render_scene_heatmaps(
     keypoints: Tensor, labelled: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float
 ) -> Tensor:
-    """Draw each keypoint of everybody; where two people's meet, the higher value stays, so that both keep their peak.
+    """Draw the heatmaps (B, K, height, width) of several people; where two meet, the higher value stays.
 
-    Args:
-        keypoints: (B, P, K, 2); unlabelled ones may hold anything.
-        labelled: (B, P, K), nonzero where labelled.
-        map_shape: (height, width) of the maps.
-        stride: Input pixels per cell.
-        sigma: Width in input pixels.
-
-    Returns:
-        (B, K, height, width) in [0, 1].
+    Keypoints (B, P, K, 2) count where ``labelled`` (B, P, K) is nonzero; the rest is as for :func:`render_heatmaps`.
     """
     is_labelled = labelled > 0
     points = torch.where(is_labelled.unsqueeze(-1), keypoints, 0.0).flatten(0, 1)
@@ -182,18 +169,10 @@ def render_scene_pafs(
     stride: int,
     half_width: float,
 ) -> Tensor:
-    """Draw everybody's limbs; a cell on which limbs of several people lie has their mean.
+    """Draw the limbs of several people, (B, 2L, height, width); where limbs of several meet, a cell has their mean.
 
-    Args:
-        keypoints: (B, P, K, 2); unlabelled ones may hold anything.
-        labelled: (B, P, K), nonzero where labelled; a limb is drawn if both its joints are.
-        limbs: L pairs (proximal, distal) of keypoint indices.
-        map_shape: (height, width) of the fields.
-        stride: Input pixels per cell.
-        half_width: Half the band's width in input pixels.
-
-    Returns:
-        (B, 2L, height, width), as :func:`~efficientpose.codecs.targets.render_pafs`.
+    Limbs of keypoints (B, P, K, 2) are drawn where ``labelled`` (B, P, K) is nonzero for both ends; the rest is as for
+    :func:`render_pafs`.
     """
     places = labelled.shape[:2]
     points = torch.where((labelled > 0).unsqueeze(-1), keypoints, 0.0).flatten(0, 1)
@@ -206,16 +185,13 @@ def render_scene_pafs(
 
 
 def known_cells(known: Tensor, boxes: Tensor, *, map_shape: tuple[int, int], stride: int) -> Tensor:
-    """Return 1.0 on cells where the truth is known, 0.0 inside the box of a person of whom it is not.
+    """Return 1.0 on cells (B, C, height, width) with known ground truth, 0.0 inside the box of an unlabelled person.
 
     Args:
         known: (B, P, C), nonzero where a person's keypoint or limb is labelled.
         boxes: (B, P, 4) x1, y1, x2, y2 in input pixels; one without area hides nothing.
-        map_shape: (height, width) of the maps.
+        map_shape: (height, width) of the targets.
         stride: Input pixels per cell.
-
-    Returns:
-        (B, C, height, width).
     """
     columns = cell_centres(map_shape[1], stride=stride, device=boxes.device)
     rows = cell_centres(map_shape[0], stride=stride, device=boxes.device)

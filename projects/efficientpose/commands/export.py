@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,39 +19,21 @@ if TYPE_CHECKING:
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command's options."""
     parser = commands.add_parser("export", help="write a network for other engines", description=export.__doc__)
-    several = "; several joined by commas"
-    parser.add_argument("--model", default="rt", metavar="NAMES", help=f"{', '.join(VARIANTS)}{several} (default: rt)")
-    parser.add_argument(
-        "--to",
-        default="onnx",
-        metavar="FORMATS",
-        help=f"onnx, openvino, litert, torchscript{several} (default: onnx)",
-    )
-    parser.add_argument("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite)")
-    parser.add_argument("--config", type=Path, help="config of a network of your own; needs --weights")
-    parser.add_argument(
-        "--out", type=Path, default=Path("exported"), metavar="DIR", help="where to (default: exported)"
-    )
-    parser.add_argument(
-        "--outputs",
-        default="heatmaps",
-        choices=("heatmaps", "full"),
-        help="heatmaps at stride 8, which our runtime decodes exactly (default), or upsampled to the full input",
-    )
-    parser.add_argument("--pafs", action="store_true", help="output the part affinity fields as well")
-    parser.add_argument("--normalise-inside", action="store_true", help="take 0 to 255; the network normalises")
-    parser.add_argument(
-        "--layout",
-        default="ours",
-        choices=("ours", "rtmlib"),
-        help="whose input and output (default: ours); rtmlib: an ONNX file for its class ViTPose",
-    )
-    parser.add_argument(
-        "--precision",
-        default="float32",
-        choices=("float32", "float16", "int8"),
-        help="of the stored weights, with int8 of the arithmetic too (default: float32)",
-    )
+    add, several = parser.add_argument, "; several joined by commas"
+    formats = f"onnx, openvino, litert, torchscript{several} (default: onnx)"
+    add("--model", default="rt", metavar="NAMES", help=f"{', '.join(VARIANTS)}{several} (default: rt)")
+    add("--to", default="onnx", metavar="FORMATS", help=formats)
+    add("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite)")
+    add("--config", type=Path, help="config of a network of your own; needs --weights")
+    add("--out", type=Path, default=Path("exported"), metavar="DIR", help="where to (default: exported)")
+    outputs = "heatmaps at stride 8, which our runtime decodes exactly (default), or upsampled to the full input"
+    add("--outputs", default="heatmaps", choices=("heatmaps", "full"), help=outputs)
+    add("--pafs", action="store_true", help="output the part affinity fields as well")
+    add("--normalise-inside", action="store_true", help="take 0 to 255; the network normalises")
+    layout = "whose input and output (default: ours); rtmlib: an ONNX file for its class ViTPose"
+    add("--layout", default="ours", choices=("ours", "rtmlib"), help=layout)
+    precision = "of the stored weights, with int8 of the arithmetic too (default: float32)"
+    add("--precision", default="float32", choices=("float32", "float16", "int8"), help=precision)
     add_int8_options(parser)
     parser.set_defaults(run=export)
 
@@ -58,8 +41,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def export(options: argparse.Namespace) -> int:
     """Write networks as files for other engines, and compare each with the MMPose model on real crops.
 
-    A file that differs by more than 1e-4 (float32), or whose keypoints move by more than 0.25 pixels, is kept under a
-    name that ends in .failed; so is one in int8 whose keypoints drifted past a bound.
+    A file that differs by more than 1e-4 (float32), or whose keypoints move by more than 0.25 pixels, gets a name that
+    ends in .failed; so does a file in int8 whose keypoints drifted past a bound.
     """
     names = parse_variants(options.model)
     if len(names) > 1 and (options.weights or options.config):
@@ -71,13 +54,7 @@ def export(options: argparse.Namespace) -> int:
         from efficientpose.export.files import check_formats
         from efficientpose.inference.estimator import TorchPoseEstimator
 
-    chosen = ExportOptions(
-        outputs=options.outputs,
-        pafs=options.pafs,
-        normalise_inside=options.normalise_inside,
-        layout=options.layout,
-        precision=options.precision,
-    )
+    chosen = ExportOptions(**{field.name: getattr(options, field.name) for field in fields(ExportOptions)})
     formats = split_names(options.to)
     check_formats(formats, chosen)
     estimators = [TorchPoseEstimator.load(name, weights=options.weights, config=options.config) for name in names]
@@ -112,6 +89,6 @@ def _export_floats(
         print(f"{exported.format:<12}{numbers}: {exported.path}", flush=True)
         if not agreement.is_good:
             num_failed += 1
-            reason = "its output does not depend on the picture" if agreement.is_constant else "it differs too much"
+            reason = "its output does not depend on the image" if agreement.is_constant else "it differs too much"
             print(f"efficientpose: {exported.path} is not usable: {reason}", file=sys.stderr)
     return num_failed

@@ -199,11 +199,16 @@ def _find_poses(options: argparse.Namespace) -> Found:
         raise UsageError(f"{options.source}: no frame of it could be measured")
     print(f"{result.num_frames} frames: {', '.join(map(str, result.files))}")
     skeleton = skeleton_of(finder)
-    names, limbs = skeleton.keypoint_names, skeleton.limbs
-    source = options.source.stem
-    recording = Recording.from_frames(frames, image_size=size, source=source, keypoint_names=names, limbs=limbs)
-    status = SOME_FAILED if result.errors else 0
-    return Found(follow_people(recording), options.out / f"{video.name}_pose.jsonl", status)
+    listed = Recording.from_frames(
+        frames,
+        image_size=size,
+        source=options.source.stem,
+        keypoint_names=skeleton.keypoint_names,
+        limbs=skeleton.limbs,
+        stream_rate=video.rate,
+    )
+    file = options.out / f"{video.name}_pose.jsonl"
+    return Found(follow_people(listed), file, SOME_FAILED if result.errors else 0)
 
 
 def _measure_poses(found: Found, options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from efficientpose.core.similarity import keep_distinct
 
 Floats = NDArray[np.floating]
+ReadPixels = Callable[[slice, slice], Floats]
+"""From rows and columns to the pixels of a heatmap there."""
 
 STRIDE: Final = 8
 """Input pixels per cell of the network's heatmaps and part affinity fields."""
@@ -103,10 +105,7 @@ def _blur_reach(sigma: float) -> int:
 
 
 def apply_to_axes(heatmap: Floats, along_y: Floats, along_x: Floats) -> Floats:
-    """Return ``along_y @ heatmap @ along_x.T`` in float64, in which a cell counts only where its weight is positive.
-
-    So infinities and NaN reach no further than in a convolution.
-    """
+    """Return ``along_y @ heatmap @ along_x.T`` in float64; infinities and NaN reach only where weights are positive."""
     finite = np.isfinite(heatmap)
     values = along_y @ np.where(finite, heatmap, 0).astype(np.float64) @ along_x.T
     if finite.all():
@@ -146,26 +145,19 @@ class _Axis:
         reads = self.matrices.blurred > 0
         self._first = reads.argmax(axis=1).tolist()
         self._end = (num_cells - reads[:, ::-1].argmax(axis=1)).tolist()
+        distances = np.arange(self.num_pixels)[:, None] - (np.arange(num_cells) * stride + (stride - 1) / 2)
+        beside = np.where(np.abs(distances) < stride, self.matrices.blurred, 0).sum(axis=1)
+        self.outer_weight = float((self.matrices.blurred.sum(axis=1) - beside).max())
 
     def pixels(self, first_cell: int, last_cell: int, *, margin: int = 0) -> slice:
         """Return the pixels of some cells up to the centres of the cells around them."""
-        half = self._stride // 2 + margin
-        start, stop = first_cell * self._stride - half, (last_cell + 1) * self._stride + half
+        start = first_cell * self._stride - self._stride // 2 - margin
+        stop = (last_cell + 1) * self._stride + self._stride // 2 + margin
         return slice(max(0, start), min(self.num_pixels, stop))
 
     def cells(self, pixels: slice) -> slice:
         """Return the cells that some pixels read; the first and last cell grow with the pixel."""
         return slice(self._first[pixels.start], self._end[pixels.stop - 1])
-
-    def find_outer_weight(self) -> float:
-        """Return the largest share of a blurred pixel that does not come from the two cells it lies between."""
-        outer = self.matrices.blurred.copy()
-        pixels = np.arange(self.num_pixels)
-        before = (pixels + self._stride // 2) // self._stride - 1
-        for cells in (before, before + 1):
-            is_inside = (cells >= 0) & (cells < outer.shape[1])
-            outer[pixels[is_inside], cells[is_inside]] = 0
-        return float(outer.sum(axis=1).max())
 
 
 class _SparseUpsampler:
@@ -188,7 +180,7 @@ class _SparseUpsampler:
     def find_windows(self, is_candidate: NDArray[np.bool_], *, margin: int = 0) -> list[tuple[slice, slice]]:
         """Return rows and columns of pixels around each group of neighbouring cells (h, w)."""
         outlines, _ = cv2.findContours(is_candidate.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        boxes = [cv2.boundingRect(outline) for outline in outlines]
+        boxes = (cv2.boundingRect(outline) for outline in outlines)
         return [
             (self.y.pixels(y, y + height - 1, margin=margin), self.x.pixels(x, x + width - 1, margin=margin))
             for x, y, width, height in boxes
@@ -220,11 +212,9 @@ class SparsePeakFinder:
             raise ValueError(f"stride must be a power of 2 and at least 2, got {stride}: such maps need no upsampling")
         self._heatmap_shape = height, width = (int(heatmap_shape[0]), int(heatmap_shape[1]))
         self._upsampler = _SparseUpsampler(self._heatmap_shape, stride=stride, blur_sigma=blur_sigma)
-        inner_weights = [1 - axis.find_outer_weight() for axis in (self._upsampler.y, self._upsampler.x)]
-        self._inner_weight = inner_weights[0] * inner_weights[1]
-        self._refiner = (
-            PeakRefiner((height * stride, width * stride), spacing=stride, blur_sigma=blur_sigma) if subpixel else None
-        )
+        self._inner_weight = (1 - self._upsampler.y.outer_weight) * (1 - self._upsampler.x.outer_weight)
+        shape = (height * stride, width * stride)
+        self._refiner = PeakRefiner(shape, spacing=stride, blur_sigma=blur_sigma) if subpixel else None
 
     def find(self, heatmaps: Floats) -> Peaks:
         """Find the peak of each heatmap.
@@ -243,11 +233,12 @@ class SparsePeakFinder:
         scores = np.empty(heatmaps.shape[:2], np.float32)
         with np.errstate(invalid="ignore"):  # infinities
             for index, heatmap in zip(np.ndindex(scores.shape), flat, strict=True):
+                x = y = 0.0
                 row, column, scores[index] = self._find_peak(heatmap)
-                keypoints[index] = column, row
                 if self._refiner is not None:
                     read = partial(self._upsampler.read, heatmap)
-                    keypoints[index] += self._refiner.find_offset(row, column, read, partial(read, blurred=False))
+                    x, y = self._refiner.find_offset(row, column, read, partial(read, blurred=False))
+                keypoints[index] = column + x, row + y
         return Peaks(keypoints=keypoints, scores=scores)
 
     def _find_peak(self, heatmap: Floats) -> tuple[int, int, float]:
@@ -302,19 +293,18 @@ class DensePeakFinder:
         keypoints = np.empty((*heatmaps.shape[:2], 2), np.float32)
         scores = np.empty(heatmaps.shape[:2], np.float32)
         for index in np.ndindex(*heatmaps.shape[:2]):
-            heatmap = heatmaps[index]
-            blurred = blur_heatmap(heatmap.astype(np.float32, copy=False), sigma=self._sigma)
-            row, column = divmod(int(np.argmax(blurred)), heatmap.shape[1])
-            cell = np.array((column, row), np.float64)
-            if self._refiner is not None:
-                cell += self._refiner.find_offset(row, column, partial(_read, blurred), partial(_read, heatmap))
-            keypoints[index] = cell * self._stride + (self._stride - 1) / 2
-            scores[index] = heatmap[row, column]
+            x, y, scores[index] = self._find_peak(heatmaps[index])
+            keypoints[index] = np.array((x, y)) * self._stride + (self._stride - 1) / 2
         return Peaks(keypoints=keypoints, scores=scores)
 
-
-def _read(heatmap: Floats, rows: slice, columns: slice) -> Floats:
-    return heatmap[rows, columns]
+    def _find_peak(self, heatmap: Floats) -> tuple[float, float, float]:
+        """Return x and y of the peak, in cells, and the score."""
+        blurred = blur_heatmap(heatmap.astype(np.float32, copy=False), sigma=self._sigma)
+        row, column = divmod(int(np.argmax(blurred)), heatmap.shape[1])
+        x = y = 0.0
+        if self._refiner is not None:
+            x, y = self._refiner.find_offset(row, column, lambda *at: blurred[at], lambda *at: heatmap[at])
+        return column + x, row + y, heatmap[row, column]
 
 
 class PeakRefiner:
@@ -327,41 +317,37 @@ class PeakRefiner:
     """
 
     def __init__(self, heatmap_shape: tuple[int, int], *, spacing: int, blur_sigma: float) -> None:
-        self._height, self._width = heatmap_shape
+        self._shape = heatmap_shape
         self._spacing = spacing
         self._nearest = 2 * spacing - 1  # upsampling lowers the outer (spacing - 1) pixels
         self._border = self._nearest + _blur_reach(blur_sigma)
 
     def find_offset(
-        self,
-        row: int,
-        column: int,
-        read_blurred: Callable[[slice, slice], Floats],
-        read_plain: Callable[[slice, slice], Floats],
-    ) -> NDArray[np.float64]:
-        """Return what to add to the peak's pixel, (2,), x and y; the two functions return pixels (rows, columns)."""
-        spacing, nearest = self._spacing, self._nearest
-        pixel, last = np.array((column, row)), np.array((self._width - 1, self._height - 1))
-        if np.minimum(pixel, last - pixel).min() >= self._border:
-            top = find_top(read_blurred(self._around(row), self._around(column)))
-            return top * spacing if np.abs(top).max() <= 0.5 else np.zeros(2)
-        if last.min() < 2 * nearest:
-            return np.zeros(2)
-        middle = pixel.clip(nearest, last - nearest)
-        patch = read_plain(self._around(int(middle[1])), self._around(int(middle[0])))
+        self, row: int, column: int, read_blurred: ReadPixels, read_plain: ReadPixels
+    ) -> tuple[float, float]:
+        """Return what to add to the peak's pixel, x and y; two functions read the heatmap with blur and without."""
+        (height, width), spacing, nearest = self._shape, self._spacing, self._nearest
+        if min(row, column, height - 1 - row, width - 1 - column) >= self._border:
+            x, y = find_top(read_blurred(self._around(row), self._around(column)))
+            return (x * spacing, y * spacing) if max(abs(x), abs(y)) <= 0.5 else (0.0, 0.0)
+        if min(height, width) <= 2 * nearest:
+            return 0.0, 0.0
+        middle_y, middle_x = np.clip((row, column), nearest, (height - 1 - nearest, width - 1 - nearest)).tolist()
+        patch = read_plain(self._around(middle_y), self._around(middle_x))
         if not (patch > 0).all():
-            return np.zeros(2)
-        offset = middle + find_top(np.log(patch.astype(np.float64))) * spacing - pixel
-        if not np.abs(offset).max() <= FARTHEST_NEAR_BORDER * spacing:
-            return np.zeros(2)
-        return offset.clip(-0.5 - pixel, last + 0.5 - pixel)
+            return 0.0, 0.0
+        x, y = find_top(np.log(patch.astype(np.float64)))
+        x, y = middle_x + x * spacing - column, middle_y + y * spacing - row
+        if not max(abs(x), abs(y)) <= FARTHEST_NEAR_BORDER * spacing:
+            return 0.0, 0.0
+        return min(max(x, -0.5 - column), width - 0.5 - column), min(max(y, -0.5 - row), height - 0.5 - row)
 
     def _around(self, pixel: int) -> slice:
         return slice(pixel - self._spacing, pixel + self._spacing + 1, self._spacing)
 
 
-def find_top(patch: Floats) -> NDArray[np.float64]:
-    """Return where a paraboloid through values (3, 3) is highest, (2,), x and y from the middle; NaN if nowhere.
+def find_top(patch: Floats) -> tuple[float, float]:
+    """Return where a paraboloid through values (3, 3) is highest, x and y from the middle; NaN if nowhere.
 
     Slopes and curvatures are central differences (Taylor's expansion to the second order).
     """
@@ -371,8 +357,8 @@ def find_top(patch: Floats) -> NDArray[np.float64]:
     twist = (lower_right + upper_left - lower_left - upper_right) / 4
     determinant = curve_x * curve_y - twist * twist
     if not (determinant > 0 and curve_x < 0):
-        return np.full(2, np.nan)
-    return np.array((twist * slope_y - curve_y * slope_x, twist * slope_x - curve_x * slope_y)) / determinant
+        return math.nan, math.nan
+    return (twist * slope_y - curve_y * slope_x) / determinant, (twist * slope_x - curve_x * slope_y) / determinant
 
 
 class SeveralPeaksFinder:
@@ -422,20 +408,12 @@ class ScenePeakFinder:
     ) -> None:
         if radius < 0 or min_score <= 0:
             raise ValueError(f"radius must be at least 0 and min_score positive, got {radius} and {min_score}")
-        self._heatmap_shape = heatmap_shape
         self._upsampler = _SparseUpsampler(heatmap_shape, stride=stride, blur_sigma=blur_sigma)
         self._radius = radius
         self._min_score = min_score
 
     def find(self, heatmaps: Floats) -> tuple[Candidates, ...]:
-        """Find the candidates of each keypoint in heatmaps (K, h, w); NaN and infinities count as 0. Not changed.
-
-        Raises:
-            ValueError: If the heatmaps are of another shape.
-        """
-        if heatmaps.ndim != 3 or heatmaps.shape[1:] != self._heatmap_shape:
-            made_for = "(keypoints, {}, {})".format(*self._heatmap_shape)
-            raise ValueError(f"heatmaps of shape {heatmaps.shape} do not fit a peak finder for {made_for}")
+        """Find the candidates of each keypoint in heatmaps (K, h, w); NaN and infinities count as 0."""
         finite = np.where(np.isfinite(heatmaps), heatmaps, 0).astype(np.float64)
         return tuple(self._find_in(heatmap) for heatmap in finite)
 

@@ -1,12 +1,14 @@
-"""Compare what an exported file computes with what the MMPose model does."""
+"""Compare an exported file with the MMPose model: its outputs, and the keypoints that they give."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
+from numpy.typing import NDArray
 
 from efficientpose.codecs.full_resolution_heatmap import FullResolutionHeatmap
 from efficientpose.core.decoding import blur_heatmap
@@ -16,70 +18,11 @@ from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
 Outputs = tuple[np.ndarray, ...]
-Run = Callable[[Path, Sequence[np.ndarray]], list[Outputs]]
-"""File and batches of crops (B, 3, H, W), as the file takes them but for the axes' order, to the outputs of each."""
+"""Heatmaps (B, K, h, w) and, if exported, part affinity fields (B, 2L, h, w)."""
 
 
-def run_with_runtime(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
-    """Run a file with our runtime, which also reads what the file says of itself."""
-    engine = load_engine(path)
-    if engine.metadata.input_layout == "nhwc":
-        batches = [images.transpose(0, 2, 3, 1) for images in batches]
-    return [engine.infer(np.ascontiguousarray(images)) for images in batches]
-
-
-def run_onnx(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
-    """Run a file that is made for others with ONNX Runtime."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (taken,) = session.get_inputs()
-    return [tuple(session.run(None, {taken.name: images})) for images in batches]
-
-
-def run_torchscript(path: Path, batches: Sequence[np.ndarray]) -> list[Outputs]:
-    """Run a file with PyTorch."""
-    import torch
-
-    network = torch.jit.load(str(path))
-    with torch.no_grad():
-        return [tuple(output.numpy() for output in network(torch.from_numpy(images))) for images in batches]
-
-
-MAX_SHIFT = 0.25
-"""Pixels of the input by which a keypoint may move."""
-
-MAX_DIFFERENCE = {"float32": 1e-4, "float16": 1e-2}
-"""By which a map, whose peaks are 1, may differ."""
-
-_CONSTANT = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agreement:
-    """How well an exported file agrees with the model.
-
-    Attributes:
-        difference: Largest absolute difference of a map's value.
-        shift: Largest distance between keypoints, input pixels.
-        is_constant: Whether the file gives flat maps, or the same for every crop, where the model does not.
-        precision: Type of the file's weights.
-    """
-
-    difference: float
-    shift: float
-    is_constant: bool
-    precision: str
-
-    @property
-    def is_good(self) -> bool:
-        """Whether all is within the limits; what is no number is not."""
-        within = self.difference <= MAX_DIFFERENCE[self.precision] and self.shift <= MAX_SHIFT
-        return within and not self.is_constant
-
-
-def feed(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
-    """Return crops as the exported file takes them, (B, 3, H, W) float32.
+def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
+    """Return crops as the exported network takes them, (B, 3, H, W) float32.
 
     Args:
         network: The pose estimator it was made from.
@@ -97,15 +40,15 @@ def feed(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOption
     return np.ascontiguousarray((images - mean[:, None, None]) / std[:, None, None], dtype=np.float32)
 
 
-def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> Outputs:
-    """Return what the MMPose model computes: what an exported file should give.
+def run_model(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> Outputs:
+    """Return the MMPose model's outputs, which an exported file should reproduce.
 
     Args:
         network: In evaluation mode.
         crops: (B, H, W, 3) uint8, RGB.
-        options: What was exported.
+        options: What is exported.
     """
-    images = torch.from_numpy(feed(network, crops, ExportOptions()))
+    images = torch.from_numpy(encode_crops(network, crops, ExportOptions()))
     with torch.no_grad():
         maps: PoseMaps = network(images, None, mode="tensor")
         if options.layout == "rtmlib":
@@ -117,51 +60,111 @@ def expect(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOpti
     return (heatmaps.numpy(),)
 
 
+def run_file(path: Path, batches: Sequence[np.ndarray], options: ExportOptions) -> list[Outputs]:
+    """Return an exported file's outputs for each batch (B, 3, H, W), computed as its users do."""
+    if path.suffix == ".torchscript":
+        scripted = torch.jit.load(str(path))
+        with torch.no_grad():
+            return [tuple(output.numpy() for output in scripted(torch.from_numpy(images))) for images in batches]
+    if options.layout == "rtmlib":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (taken,) = session.get_inputs()
+        return [tuple(session.run(None, {taken.name: images})) for images in batches]
+    engine = load_engine(path)
+    if engine.metadata.input_layout == "nhwc":
+        batches = [images.transpose(0, 2, 3, 1) for images in batches]
+    return [engine.infer(np.ascontiguousarray(images)) for images in batches]
+
+
+MAX_SHIFT: Final = 0.25
+"""Largest allowed movement of a keypoint, input pixels."""
+
+MAX_DIFFERENCE: Final = {"float32": 1e-4, "float16": 1e-2}
+"""Largest allowed difference of an output's value; peaks of heatmaps are 1."""
+
+_CONSTANT: Final = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How well an exported file agrees with the model.
+
+    Attributes:
+        difference: Largest absolute difference of an output's value.
+        shift: Largest distance between keypoints, input pixels.
+        is_constant: Whether the file's outputs are flat, or equal for all crops, where the model's are not.
+        precision: Type of the file's weights.
+    """
+
+    difference: float
+    shift: float
+    is_constant: bool
+    precision: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all is within the limits; NaN is not."""
+        within = self.difference <= MAX_DIFFERENCE[self.precision] and self.shift <= MAX_SHIFT
+        return within and not self.is_constant
+
+
 def compare(
     expected: Outputs, given: Sequence[Outputs], *, decoder: FullResolutionHeatmap, options: ExportOptions
 ) -> Agreement:
-    """Compare maps of several crops, and the keypoints read from them; of several ways to run a file the worst counts.
+    """Compare outputs, and the keypoints read from them. Of several ways to run a file the worst counts.
 
     Args:
-        expected: As :func:`expect` returns them.
-        given: What the file gave, each time for all crops.
-        decoder: Of the model.
+        expected: The model's, see :func:`run_model`.
+        given: The file's, for the same crops, once for each way to run it.
+        decoder: The model's.
         options: What was exported.
     """
     shapes = [each.shape for each in expected]
     if any([each.shape for each in outputs] != shapes for outputs in given):
         return Agreement(difference=np.inf, shift=np.inf, is_constant=False, precision=options.precision)
     pairs = [pair for outputs in given for pair in zip(expected, outputs, strict=True)]
-    peaks = find_peaks(expected[0], decoder, options)
-    distances = [peaks - find_peaks(outputs[0], decoder, options) for outputs in given]
+    distances = [measure_shifts(expected, outputs, decoder=decoder, options=options) for outputs in given]
     return Agreement(
-        # unlike max(), what is no number if one of them is
-        difference=float(np.max([np.abs(ours - theirs).max() for ours, theirs in pairs])),
-        shift=float(np.linalg.norm(distances, axis=-1).max()),
+        difference=max_difference(pairs),
+        shift=float(np.max(distances)),
         is_constant=any(_is_constant(theirs) and not _is_constant(ours) for ours, theirs in pairs),
         precision=options.precision,
     )
 
 
+def max_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Return the largest absolute difference within any pair; NaN if there is one, unlike Python's max()."""
+    return float(np.max([np.abs(ours - theirs).max() for ours, theirs in pairs]))
+
+
 def _is_constant(maps: np.ndarray) -> bool:
-    """Whether every map is flat, or all crops have the same maps."""
+    """Whether every map of (B, C, h, w) is flat, or all crops have the same maps."""
     is_flat = bool((np.ptp(maps, axis=(2, 3)) < _CONSTANT).all())
     return is_flat or (len(maps) > 1 and bool((np.ptp(maps, axis=0) < _CONSTANT).all()))
 
 
+def measure_shifts(
+    expected: Outputs, given: Outputs, *, decoder: FullResolutionHeatmap, options: ExportOptions
+) -> NDArray[np.float64]:
+    """Return the distances (B, K) between the keypoints of two networks' outputs, input pixels."""
+    moved = find_peaks(expected[0], decoder, options) - find_peaks(given[0], decoder, options)
+    return np.linalg.norm(moved, axis=-1)
+
+
 def find_peaks(heatmaps: np.ndarray, decoder: FullResolutionHeatmap, options: ExportOptions) -> np.ndarray:
-    """Return keypoints (B, K, 2), input pixels, between pixels: a parabola through the peak and its neighbours.
+    """Return keypoints (B, K, 2), input pixels, from a parabola through each peak and its neighbours.
 
     Whole pixels would jump where two neighbours differ by less than rounding.
     """
     if options.outputs == "heatmaps" and options.layout == "ours":
         heatmaps = BilinearUpsampler()(torch.from_numpy(heatmaps)).numpy()
     peaks = np.empty((*heatmaps.shape[:2], 2))
-    for crop, number in np.ndindex(*heatmaps.shape[:2]):
-        blurred = blur_heatmap(heatmaps[crop, number].astype(np.float64), sigma=decoder.blur_sigma)
+    for crop, keypoint in np.ndindex(*heatmaps.shape[:2]):
+        blurred = blur_heatmap(heatmaps[crop, keypoint].astype(np.float64), sigma=decoder.blur_sigma)
         row, column = np.unravel_index(np.argmax(blurred), blurred.shape)
-        across, down = blurred[row], blurred[:, column]
-        peaks[crop, number] = _refine(across, int(column)), _refine(down, int(row))
+        peaks[crop, keypoint] = _refine(blurred[row], int(column)), _refine(blurred[:, column], int(row))
     return peaks
 
 
@@ -172,3 +175,95 @@ def _refine(values: np.ndarray, peak: int) -> float:
     before, middle, after = values[peak - 1 : peak + 2]
     curvature = before - 2 * middle + after
     return peak + 0.5 * (before - after) / curvature if curvature < 0 else float(peak)
+
+
+FOUND: Final = 0.3
+"""Peak of a float32 heatmap from which on its keypoint counts as found. Below, several peaks are about as high, and the
+highest changes with any rounding."""
+
+FAR: Final = 0.02
+"""Share of the input's longer side beyond which a keypoint has moved far."""
+
+MAX_DRIFT: Final = 0.01
+"""Bound on the 95th percentile of the shifts of found keypoints, as a share of the input's longer side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifts:
+    """Distances between the keypoints of two networks, input pixels; NaN where there are none.
+
+    Attributes:
+        num_keypoints: How many were compared.
+        median: Of the distances.
+        percentile_95: Of the distances.
+        share_far: Share of the distances above :data:`FAR`.
+    """
+
+    num_keypoints: int
+    median: float
+    percentile_95: float
+    share_far: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """How far a quantised network is from the same network in float32.
+
+    Attributes:
+        num_crops: How many were compared.
+        side: Longer side of the input, pixels.
+        difference: Largest absolute difference of an output's value.
+        found: Shifts of the keypoints that the float32 network finds, see :data:`FOUND`.
+        every: Shifts of all keypoints.
+    """
+
+    num_crops: int
+    side: int
+    difference: float
+    found: Shifts
+    every: Shifts
+
+    def is_within(self, pixels: float) -> bool:
+        """Whether 95% of the found keypoints moved by at most so many input pixels; False if none is found."""
+        return self.found.percentile_95 <= pixels
+
+    def as_document(self) -> dict[str, Any]:
+        """Return what a JSON file holds: distances in input pixels and as shares of the input's side."""
+        document = asdict(self)
+        for part in ("found", "every"):
+            for name in ("median", "percentile_95"):
+                document[part][f"{name}_of_side"] = document[part][name] / self.side
+            document[part] = {key: None if np.isnan(value) else value for key, value in document[part].items()}
+        return document
+
+
+def measure_drift(
+    expected: Outputs, given: Outputs, *, distances: NDArray[np.float64], input_size: tuple[int, int]
+) -> Drift:
+    """Summarise how a quantised network differs.
+
+    Args:
+        expected: Outputs in float32.
+        given: Outputs of the quantised network, for the same crops.
+        distances: (B, K) between their keypoints, see :func:`measure_shifts`.
+        input_size: (width, height).
+    """
+    side = max(input_size)
+
+    def summarise(each: NDArray[np.float64]) -> Shifts:
+        if not each.size:
+            return Shifts(num_keypoints=0, median=np.nan, percentile_95=np.nan, share_far=np.nan)
+        return Shifts(
+            num_keypoints=each.size,
+            median=float(np.median(each)),
+            percentile_95=float(np.percentile(each, 95)),
+            share_far=float((each > FAR * side).mean()),
+        )
+
+    return Drift(
+        num_crops=len(distances),
+        side=side,
+        difference=max_difference(list(zip(expected, given, strict=True))),
+        found=summarise(distances[expected[0].max(axis=(2, 3)) >= FOUND]),
+        every=summarise(distances.ravel()),
+    )

@@ -1,4 +1,4 @@
-"""The network that is exported: only what its outputs need."""
+"""The network that is exported: one pose estimator, folded, with only what the outputs need."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RTMLIB_MEAN = (123.675, 116.28, 103.53)
 RTMLIB_STD = (58.395, 57.12, 57.375)
 
 _CELLS_FROM_BORDER = 2
-"""Cells this far from the map's edges do not see the zeros behind them."""
+"""The upsampled values of cells this far from the edge do not depend on the zeros beyond it."""
 
 
 def resampling_matrix(side: int) -> Tensor:
@@ -27,7 +27,7 @@ def resampling_matrix(side: int) -> Tensor:
         side: Of the input, pixels; a multiple of 8.
     """
     num_cells = side // 8
-    # one map a cell: that cell's row is 1 all across
+    # (cells, 1, cells, 5): heatmap i has a row i of ones
     rows = torch.eye(num_cells)[:, None, :, None].expand(-1, -1, -1, 2 * _CELLS_FROM_BORDER + 1)
     upsampled = BilinearUpsampler()(rows)[:, 0, :, 8 * _CELLS_FROM_BORDER]
     return torch.cat((upsampled.T, torch.zeros(1, num_cells)))
@@ -41,8 +41,8 @@ class ExportOptions:
         outputs: "heatmaps" at stride 8, for our decoder, or "full" at every input pixel.
         pafs: Whether to output the part affinity fields as well.
         normalise_inside: Whether the network takes 0 to 255 and normalises by itself.
-        layout: "rtmlib" takes and gives what rtmlib's class for heatmaps does; "ours" what our runtime does.
-        precision: Type in which the weights are stored; with "int8" most of the arithmetic is in it too.
+        layout: Input and output as our runtime ("ours") or rtmlib's class for heatmaps ("rtmlib") takes them.
+        precision: Type of the stored weights; with "int8" also of most of the arithmetic.
 
     Raises:
         ValueError: If two of these exclude each other.
@@ -62,11 +62,11 @@ class ExportOptions:
 
 
 class DeployedNetwork(nn.Module):
-    """Folded network in plain torch: (B, 3, H, W) to a tuple of maps.
+    """Folded network in plain torch.
 
     Attributes:
-        output_names: "heatmaps" and, where asked for, "pafs".
-        input_size: (width, height) it is made for.
+        output_names: "heatmaps" and, if exported, "pafs".
+        input_size: (width, height), pixels.
     """
 
     def __init__(
@@ -92,10 +92,10 @@ class DeployedNetwork(nn.Module):
         self.output_names = ("heatmaps",) if paf_prediction is None else ("heatmaps", "pafs")
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Predict heatmaps (B, K, H', W') and, where asked for, part affinity fields (B, 2L, H / 8, W / 8)."""
+        """Predict heatmaps (B, K, H', W') and, if exported, part affinity fields (B, 2L, H / 8, W / 8)."""
         if self.normalise is not None:
             images = self.normalise(images)
-        joined = self.branches[0](images)
+        joined = self.branches[0](images)  # (B, C, H / 8, W / 8)
         if len(self.branches) > 1:
             joined = torch.cat((joined, self.branches[1](self.halve(images))), dim=1)
         pafs: tuple[Tensor, ...] = ()
@@ -118,7 +118,7 @@ def deploy(network: TopdownPoseEstimator, options: ExportOptions) -> DeployedNet
         options: What to export.
 
     Raises:
-        ValueError: If it is none, has a part that cannot be folded, or lacks what the options ask for.
+        ValueError: If it is no EfficientPose, has a part that cannot be folded, or lacks an output of the options.
     """
     head = network.head
     if network.training or not isinstance(head, EfficientPoseHead) or head.decoder is None:
@@ -157,7 +157,7 @@ def _check_outputs(head: EfficientPoseHead, options: ExportOptions) -> None:
 
 
 def _build_ending(head: EfficientPoseHead, input_size: tuple[int, int], options: ExportOptions) -> nn.Module | None:
-    """Return what comes behind the heatmaps at stride 8."""
+    """Return the layer from the heatmaps at stride 8 to those that are exported; None where they are the same."""
     if options.layout == "rtmlib":
         columns, rows = (resampling_matrix(side) for side in input_size)
         return Resampling(rows, columns.T.contiguous())
@@ -169,9 +169,9 @@ def _build_ending(head: EfficientPoseHead, input_size: tuple[int, int], options:
 def _fold_normalisation(
     network: TopdownPoseEstimator, branches: list[nn.Sequential], options: ExportOptions
 ) -> Tensor | None:
-    """Give the stems what normalises the input, apart from a number added to each channel, which is returned.
+    """Fold the scale of the normalisation into the stems; return the shift (3,) that remains, None without one.
 
-    For rtmlib the input is blue, green, red, normalised with numbers meant for red, green, blue.
+    rtmlib's input is blue, green, red, normalised with numbers meant for red, green, blue.
     """
     mean, std = read_normalisation(network)
     if options.layout == "rtmlib":

@@ -3,7 +3,7 @@
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +13,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 import efficientpose
 from efficientpose.core.files import make_writable_folder
-from efficientpose.export.check import (
-    Agreement,
-    Run,
-    compare,
-    expect,
-    feed,
-    run_onnx,
-    run_torchscript,
-    run_with_runtime,
-)
+from efficientpose.export.check import Agreement, compare, encode_crops, run_file, run_model
 from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy, read_normalisation
 from efficientpose.export.graph import trace
 from efficientpose.models.trained_skeleton import trained_skeleton
@@ -32,7 +23,7 @@ from efficientpose.runtime.metadata import METADATA_KEY, Layout, ModelMetadata
 def describe(
     network: TopdownPoseEstimator, options: ExportOptions, *, name: str, weights: str, input_layout: Layout
 ) -> ModelMetadata:
-    """Describe an exported network.
+    """Return an exported network's metadata.
 
     Args:
         network: The pose estimator it was made from.
@@ -46,7 +37,10 @@ def describe(
     """
     decoder = network.head.decoder
     skeleton = trained_skeleton(network)
-    mean, std = (tuple(values.tolist()) for values in read_normalisation(network))
+    # single precision turned the config's 123.675 into 123.67500305
+    mean, std = (
+        (round(r, 4), round(g, 4), round(b, 4)) for r, g, b in map(torch.Tensor.tolist, read_normalisation(network))
+    )
     return ModelMetadata(
         variant=name,
         version=efficientpose.__version__,
@@ -55,8 +49,8 @@ def describe(
         flip_indices=skeleton.flip_indices,
         input_size=decoder.input_size,
         input_layout=input_layout,
-        mean=None if options.normalise_inside else _rounded(mean),
-        std=None if options.normalise_inside else _rounded(std),
+        mean=None if options.normalise_inside else mean,
+        std=None if options.normalise_inside else std,
         heatmap_stride=8 if options.outputs == "heatmaps" else 1,
         has_pafs=options.pafs,
         sigma=decoder.sigma,
@@ -66,88 +60,28 @@ def describe(
     )
 
 
-def _rounded(values: tuple[float, ...]) -> tuple[float, float, float]:
-    """Undo what single precision did to the numbers of the config."""
-    red, green, blue = (round(value, 4) for value in values)
-    return red, green, blue
-
-
-def write_torchscript(network: DeployedNetwork, path: Path, *, metadata: dict[str, str]) -> None:
-    """Write a file that LibTorch and ``torch.jit.load`` run without this package; the batch size is free.
-
-    Args:
-        network: Any of :func:`~efficientpose.export.deployed.deploy`.
-        path: Where to.
-        metadata: Names and contents of files to write into it.
-    """
-    width, height = network.input_size
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
-        traced = torch.jit.trace(network, torch.zeros(1, 3, height, width))
-        torch.jit.save(torch.jit.freeze(traced), str(path), _extra_files=metadata)
-
-
 FAILED_SUFFIX = ".failed"
-
-_Write = Callable[[DeployedNetwork, Path, dict[str, str], bool], None]
 
 
 class Format(NamedTuple):
     """A kind of file.
 
     Attributes:
-        suffix: How it ends.
+        suffix: The file name's ending.
         input_layout: Order of the input's axes.
         packages: What writing and checking it needs, besides PyTorch.
-        write: Writes a network, with metadata, its weights in half precision or not.
-        run: Runs it.
     """
 
     suffix: str
     input_layout: Layout
     packages: tuple[str, ...]
-    write: _Write
-    run: Run
-
-
-class ExportedFile(NamedTuple):
-    """A file, and how well it agrees with the model; where it does not, its name ends in ".failed"."""
-
-    format: str
-    path: Path
-    agreement: Agreement
-
-
-def _write_onnx(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.onnx import write_onnx
-
-    write_onnx(trace(network), path, metadata=metadata, half=half)
-
-
-def _write_openvino(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.onnx import write_openvino
-
-    write_openvino(trace(network), path, metadata=metadata, half=half)
-
-
-def _write_litert(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.litert import write_litert
-
-    write_litert(trace(network), path, metadata=metadata, half=half)
-
-
-def _write_torchscript(network: DeployedNetwork, path: Path, metadata: dict[str, str], half: bool) -> None:
-    from efficientpose.export.files import write_torchscript
-
-    assert not half  # noqa: S101 - check_formats refuses it
-    write_torchscript(network, path, metadata=metadata)
 
 
 FORMATS: Mapping[str, Format] = {
-    "onnx": Format(".onnx", "nchw", ("onnx", "onnxruntime"), _write_onnx, run_with_runtime),
-    "openvino": Format(".xml", "nchw", ("onnx", "openvino"), _write_openvino, run_with_runtime),
-    "litert": Format(".tflite", "nhwc", ("flatbuffers", "ai_edge_litert"), _write_litert, run_with_runtime),
-    "torchscript": Format(".torchscript", "nchw", (), _write_torchscript, run_torchscript),
+    "onnx": Format(".onnx", "nchw", ("onnx", "onnxruntime")),
+    "openvino": Format(".xml", "nchw", ("onnx", "openvino")),
+    "litert": Format(".tflite", "nhwc", ("flatbuffers", "ai_edge_litert")),
+    "torchscript": Format(".torchscript", "nchw", ()),
 }
 
 INT8_FORMATS = ("onnx", "openvino")
@@ -157,7 +91,7 @@ def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
     """Check that all formats can be written.
 
     Raises:
-        ValueError: If one is unknown, goes not with the options, or needs a package that is not installed.
+        ValueError: If one is unknown, does not go with the options, or needs a package that is not installed.
     """
     for name in formats:
         if name not in FORMATS:
@@ -173,6 +107,44 @@ def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
             raise ValueError(f'{name} needs {", ".join(missing)}: pip install "efficientpose[export]"')
 
 
+def write_file(kind: str, network: DeployedNetwork, path: Path, *, metadata: dict[str, str], half: bool) -> None:
+    """Write a network in one of :data:`FORMATS`; the batch size is free.
+
+    Args:
+        kind: The format.
+        network: The network.
+        path: Where to.
+        metadata: Names and texts to keep in the file.
+        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
+    """
+    if kind == "torchscript":
+        width, height = network.input_size
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+            traced = torch.jit.trace(network, torch.zeros(1, 3, height, width))
+            torch.jit.save(torch.jit.freeze(traced), str(path), _extra_files=metadata)
+    elif kind == "litert":
+        from efficientpose.export.litert import serialise_litert
+
+        path.write_bytes(serialise_litert(trace(network), metadata=metadata, half=half))
+    else:
+        from efficientpose.export.onnx import convert_to_openvino, serialise_onnx
+
+        serialised = serialise_onnx(trace(network), metadata=metadata, half=half)
+        if kind == "onnx":
+            path.write_bytes(serialised)
+        else:
+            convert_to_openvino(serialised, path, metadata=metadata, half=half)
+
+
+class ExportedFile(NamedTuple):
+    """A file, and how well it agrees with the model; where it does not, its name ends in ".failed"."""
+
+    format: str
+    path: Path
+    agreement: Agreement
+
+
 def export_files(
     network: TopdownPoseEstimator,
     options: ExportOptions,
@@ -183,9 +155,9 @@ def export_files(
     weights: str,
     crops: np.ndarray,
 ) -> Iterator[ExportedFile]:
-    """Write a network in each format, and compare what each file computes with what the model does.
+    """Write a network in each format, and compare each file's outputs with the model's.
 
-    It is compared on all crops together and on each alone: some engines have a network of its own for one person.
+    Both run on all crops together and on each alone: some engines compile a network apart for a batch of one.
 
     Args:
         network: An EfficientPose with weights, on the CPU, in evaluation mode.
@@ -206,26 +178,25 @@ def export_files(
     check_formats(formats, options)
     make_writable_folder(folder)
     deployed = deploy(network, options)
-    expected, images = expect(network, crops, options), feed(network, crops, options)
+    expected, images = run_model(network, crops, options), encode_crops(network, crops, options)
     for kind in formats:
         target = FORMATS[kind]
         metadata = {}
-        if options.layout == "ours":  # rtmlib's input is none that our metadata can tell of
+        if options.layout == "ours":  # our metadata cannot describe rtmlib's input
             description = describe(network, options, name=name, weights=weights, input_layout=target.input_layout)
             metadata = {METADATA_KEY: description.to_json()}
         path = folder / f"{file_stem(name, options)}{target.suffix}"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export") as staging:
             written = Path(staging) / path.name
-            target.write(deployed, written, metadata, options.precision == "float16")
-            run = run_onnx if options.layout == "rtmlib" else target.run
-            together, *alone = run(written, [images, *np.split(images, len(images))])
+            write_file(kind, deployed, written, metadata=metadata, half=options.precision == "float16")
+            together, *alone = run_file(written, [images, *np.split(images, len(images))], options)
             joined = tuple(np.concatenate(each) for each in zip(*alone, strict=True))
             agreement = compare(expected, [together, joined], decoder=network.head.decoder, options=options)
             yield ExportedFile(kind, release(written, path, is_good=agreement.is_good), agreement)
 
 
 def file_stem(name: str, options: ExportOptions) -> str:
-    """Return how exported files are called, without ending."""
+    """Return the name of exported files, without ending."""
     parts = [f"efficientpose_{name}"]
     parts += ["full"] if options.outputs == "full" else []
     parts += ["rtmlib"] if options.layout == "rtmlib" else []
@@ -234,12 +205,12 @@ def file_stem(name: str, options: ExportOptions) -> str:
 
 
 def release(written: Path, path: Path, *, is_good: bool) -> Path:
-    """Move a file, and what lies beside it, to its place; return where it went.
+    """Move a file, and what lies beside it, to its place, and return its path; ".failed" is added if it is not good.
 
     Args:
         written: In a folder of its own.
         path: Where it belongs.
-        is_good: Whether it deserves its name; if not, ".failed" is added.
+        is_good: Whether it may be used.
     """
     suffix = "" if is_good else FAILED_SUFFIX
     # the file that is named, and that refers to the others, comes last

@@ -1,7 +1,7 @@
-"""Fold what inference does not need: batch norm, the factor of E-swish, padding, the scale of the input.
+"""Fold what inference does not need into the convolutions: batch norm, the factor of E-swish, TensorFlow's padding.
 
-A folded layer may leave a factor to whoever reads it: its true output is ``gain`` times what it computes. The weights
-that read it take the factor on, so all of this is exact.
+A folded layer may leave a factor to the layers that read it: the original's output is ``gain`` times the folded
+layer's. Their weights are multiplied by the factor, so all of this is exact.
 """
 
 import math
@@ -15,23 +15,23 @@ from mmpretrain.models.utils import InvertedResidual, SELayer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from efficientpose.export.layers import NO_PADS, Bottleneck, DenseBlock, Gate, PaddedConv2d, Pads, PassFeatures
+from efficientpose.export.layers import Bottleneck, DenseBlock, Gate, PaddedConv2d, Pads, PassFeatures
 from efficientpose.models.layers import DetectionPass, EMBConv, ESwish, MobileDenseNet
 from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler, bilinear_kernel
 
 InputSizes = Mapping[nn.Module, tuple[int, int]]
-"""Convolution → (width, height) of what it reads, for those whose padding depends on it."""
+"""Convolution → (width, height) of its input, for those whose padding depends on it."""
 
 
 class Folded(NamedTuple):
-    """A folded layer, and the factor by which its output is too small."""
+    """A folded layer, and the factor by which its output must be multiplied."""
 
     layer: nn.Module
     gain: float
 
 
 def measure_inputs(backbone: nn.Module, images: Tensor) -> InputSizes:
-    """Run a backbone and note the size of what each convolution with TensorFlow's padding reads."""
+    """Run a backbone and return the input size of each convolution with TensorFlow's padding."""
     sizes: dict[nn.Module, tuple[int, int]] = {}
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -52,16 +52,12 @@ def measure_inputs(backbone: nn.Module, images: Tensor) -> InputSizes:
 def same_pads(input_size: tuple[int, int], kernel_size: tuple[int, int], *, stride: int) -> Pads:
     """Return TensorFlow's "same" padding: the odd zero goes to the right and to the bottom.
 
-    Args:
-        input_size: (width, height).
-        kernel_size: (width, height).
-        stride: The same along both axes.
+    Sizes are (width, height); the stride is that of both axes.
     """
-    totals = (
+    horizontal, vertical = (
         max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
         for side, kernel in zip(input_size, kernel_size, strict=True)
     )
-    horizontal, vertical = totals
     return Pads(horizontal // 2, horizontal - horizontal // 2, vertical // 2, vertical - vertical // 2)
 
 
@@ -71,7 +67,7 @@ def fold_conv(block: ConvModule, sizes: InputSizes, *, gain: float = 1.0) -> Fol
     Args:
         block: In evaluation mode.
         sizes: As :func:`measure_inputs` returns them.
-        gain: Factor of what it reads.
+        gain: Factor of its input.
 
     Raises:
         ValueError: If it is more than a convolution, a batch norm and an activation in this order.
@@ -123,21 +119,8 @@ def _pads(conv: nn.Conv2d, sizes: InputSizes) -> Pads:
     return Pads(horizontal, horizontal, vertical, vertical)
 
 
-def fold_gate(gate: SELayer, sizes: InputSizes, *, gain: float) -> Gate:
-    """Fold squeeze-and-excitation; its output has the factor of what it reads."""
-    squeeze = fold_conv(gate.conv1, sizes, gain=gain)
-    excite = fold_conv(gate.conv2, sizes, gain=squeeze.gain)
-    return Gate(squeeze.layer, excite.layer)
-
-
 def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gain: float = 1.0) -> Folded:
-    """Fold an inverted bottleneck of the backbone or of the passes.
-
-    Args:
-        block: In evaluation mode.
-        sizes: As :func:`measure_inputs` returns them.
-        gain: Factor of what it reads.
-    """
+    """Fold an inverted bottleneck of the backbone or of the passes; arguments are those of :func:`fold_conv`."""
     if isinstance(block, EMBConv):
         parts = [block.expand, block.depthwise, block.squeeze_excite, block.project]
         has_residual = False
@@ -148,8 +131,9 @@ def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gai
     layers: list[nn.Module] = []
     current = gain
     for part in parts:
-        if isinstance(part, SELayer):
-            layers.append(fold_gate(part, sizes, gain=current))
+        if isinstance(part, SELayer):  # its output has the factor of its input
+            squeeze = fold_conv(part.conv1, sizes, gain=current)
+            layers.append(Gate(squeeze.layer, fold_conv(part.conv2, sizes, gain=squeeze.gain).layer))
         elif isinstance(part, ConvModule):
             folded = fold_conv(part, sizes, gain=current)
             layers.append(folded.layer)
@@ -157,18 +141,13 @@ def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gai
         elif part is not None and not isinstance(part, nn.Identity):
             raise ValueError(f"{type(part).__name__} inside {type(block).__name__} cannot be exported")
     if has_residual and gain != current:
-        _scale_output(layers[-1], current / gain)
+        # both terms of the addition need one factor: the projection, which has no activation, takes on the rest
+        assert isinstance(layers[-1], PaddedConv2d)  # noqa: S101
+        with torch.no_grad():
+            for parameter in layers[-1].parameters():
+                parameter.mul_(current / gain)
         current = gain
     return Folded(Bottleneck(layers, has_residual=has_residual), current)
-
-
-def _scale_output(conv: nn.Module, factor: float) -> None:
-    """Scale what a convolution without activation computes."""
-    if not isinstance(conv, PaddedConv2d):
-        raise ValueError(f"a residual addition behind an activation cannot be exported, got {conv}")
-    with torch.no_grad():
-        for parameter in conv.parameters():
-            parameter.mul_(factor)
 
 
 def fold_branch(layers: Iterable[nn.Module], sizes: InputSizes) -> nn.Sequential:
@@ -180,8 +159,7 @@ def fold_branch(layers: Iterable[nn.Module], sizes: InputSizes) -> nn.Sequential
     folded: list[nn.Module] = []
     gain = 1.0
     for layer in layers:
-        blocks = list(layer) if isinstance(layer, nn.Sequential) else [layer]
-        for block in blocks:
+        for block in layer if isinstance(layer, nn.Sequential) else [layer]:
             if isinstance(block, ConvModule):
                 result = fold_conv(block, sizes, gain=gain)
             elif isinstance(block, InvertedResidual):
@@ -190,41 +168,29 @@ def fold_branch(layers: Iterable[nn.Module], sizes: InputSizes) -> nn.Sequential
                 raise ValueError(f"{type(block).__name__} in the backbone cannot be exported")
             folded.append(result.layer)
             gain = result.gain
-    _check_settled(gain, "the backbone")
+    assert gain == 1.0  # noqa: S101 - the last projection has no activation
     return nn.Sequential(*folded)
 
 
 def fold_pass(detection_pass: DetectionPass) -> PassFeatures:
     """Fold the Mobile DenseNets of a detection pass."""
-    blocks = cast("Iterable[MobileDenseNet]", detection_pass.blocks)
-    return PassFeatures([_fold_dense_block(block) for block in blocks])
-
-
-def _fold_dense_block(block: MobileDenseNet) -> DenseBlock:
-    folded = [fold_bottleneck(part, {}) for part in (block.first, block.second, block.third)]
-    for part in folded:
-        _check_settled(part.gain, "a detection pass")
-    return DenseBlock(*(part.layer for part in folded))
-
-
-def _check_settled(gain: float, place: str) -> None:
-    """Fail on a factor that would have to go through a concatenation."""
-    if gain != 1.0:
-        raise ValueError(f"{place} ends in an activation with the factor {gain}, which cannot be folded")
+    blocks = []
+    for block in cast("Iterable[MobileDenseNet]", detection_pass.blocks):
+        folded = [fold_bottleneck(part, {}) for part in (block.first, block.second, block.third)]
+        assert all(part.gain == 1.0 for part in folded)  # noqa: S101 - projections have no activation
+        blocks.append(DenseBlock(*(part.layer for part in folded)))
+    return PassFeatures(blocks)
 
 
 def fold_prediction(conv: nn.Conv2d) -> PaddedConv2d:
-    """Return the 1×1 convolution that predicts maps."""
-    weight, bias = conv.weight.detach(), conv.bias
-    return PaddedConv2d(
-        weight, weight.new_zeros(len(weight)) if bias is None else bias, stride=1, pads=NO_PADS, groups=1
-    )
+    """Return the 1×1 convolution that predicts heatmaps or part affinity fields."""
+    return PaddedConv2d(conv.weight.detach(), cast("Tensor", conv.bias))
 
 
 def fold_upsampler(upsampler: BilinearUpsampler | TransposedConvUpsampler, *, num_maps: int) -> nn.Sequential:
     """Turn each doubling into a 3×3 convolution that computes all four pixels of a cell, and a pixel shuffle.
 
-    Every engine has these two, fast and for any batch.
+    Every engine has these two operations, fast and for any batch size.
     """
     if isinstance(upsampler, BilinearUpsampler):
         kernel = bilinear_kernel().expand(num_maps, 1, 4, 4)
@@ -235,21 +201,19 @@ def fold_upsampler(upsampler: BilinearUpsampler | TransposedConvUpsampler, *, nu
     layers: list[nn.Module] = []
     for kernel, bias, groups in stages:
         weight = _doubling_weight(kernel, grouped=groups > 1)
-        conv = PaddedConv2d(weight, bias.repeat_interleave(4), stride=1, pads=Pads(1, 1, 1, 1), groups=groups)
+        conv = PaddedConv2d(weight, bias.repeat_interleave(4), pads=Pads(1, 1, 1, 1), groups=groups)
         layers += [conv, nn.PixelShuffle(2)]
     return nn.Sequential(*layers)
 
 
-# pixel 2j takes cells j - 1 and j with these taps of a 4-tap kernel, pixel 2j + 1 takes j and j + 1
+# taps of the 4-tap kernel on cells j - 1, j, j + 1: of pixel 2j, which reads the first two, and of pixel 2j + 1
 _TAPS = ((3, 1, None), (None, 2, 0))
 
 
 def _doubling_weight(kernel: Tensor, *, grouped: bool) -> Tensor:
     """Turn the kernel (in, out, 4, 4) of a transposed convolution with stride 2 into (4 · out, in, 3, 3).
 
-    Args:
-        kernel: Where grouped, (maps, 1, 4, 4).
-        grouped: Whether each map is on its own.
+    Where grouped, each channel is on its own and the kernel (channels, 1, 4, 4).
     """
     outward = kernel if grouped else kernel.transpose(0, 1)
     weight = torch.zeros(outward.shape[0], 2, 2, outward.shape[1], 3, 3)

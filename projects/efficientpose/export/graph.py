@@ -1,13 +1,13 @@
-"""A deployed network as a list of operations, which writers of file formats read."""
+"""A deployed network as a list of operations, from which the writers of file formats work."""
 
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from efficientpose.export.deployed import DeployedNetwork
@@ -15,41 +15,23 @@ from efficientpose.export.layers import NO_PADS, InputShift, PaddedConv2d, Pads,
 
 INPUT_NAME = "images"
 
-Kind = Literal[
-    "add",
-    "average_pool",
-    "concatenate",
-    "convolution",
-    "global_mean",
-    "multiply",
-    "pixel_shuffle",
-    "relu",
-    "relu6",
-    "resample",
-    "shift",
-    "sigmoid",
-    "silu",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One step; maps are (B, channels, height, width).
+    """One operation; tensors are (B, channels, height, width).
 
     Attributes:
-        kind: "average_pool" and "pixel_shuffle" work on squares of 2×2, "concatenate" joins channels, "shift" adds
-            ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with ``rows`` from the left and ``columns`` from
-            the right.
-        name: Of what it computes.
-        inputs: Names of what it reads.
-        shape: Of what it computes, for a batch of one.
-        weights: Of a convolution ``weight`` (out, in / groups, h, w) and ``bias``.
-        pads: Of a convolution.
-        stride: Of a convolution.
-        groups: Of a convolution.
+        kind: A value of the two tables below. "average_pool" and "pixel_shuffle" work on squares of 2×2,
+            "concatenate" joins channels, "shift" adds ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with
+            ``rows`` from the left and ``columns`` from the right.
+        name: Name of its output.
+        inputs: Names of its inputs.
+        shape: Shape of its output, for a batch of one.
+        weights: A convolution's ``weight`` (out, in / groups, h, w) and ``bias`` (out,).
+        pads: A convolution's, as its stride and groups.
     """
 
-    kind: Kind
+    kind: str
     name: str
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
@@ -61,12 +43,12 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """All operations, each behind those it reads.
+    """All operations of a network.
 
     Attributes:
         input_shape: (1, 3, height, width) of "images".
         operations: In an order in which they can run.
-        outputs: Names of the results; these are "heatmaps" and, where there are any, "pafs".
+        outputs: "heatmaps" and, if exported, "pafs".
     """
 
     input_shape: tuple[int, ...]
@@ -75,7 +57,7 @@ class Graph:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape by name, for a batch of one, of the input and of everything computed."""
+        """Name → shape of the input and of every operation's output, for a batch of one."""
         return {INPUT_NAME: self.input_shape} | {operation.name: operation.shape for operation in self.operations}
 
 
@@ -86,7 +68,7 @@ class _Tracer(fx.Tracer):
         return super().is_leaf_module(module, qualified_name)
 
 
-_MODULES: Mapping[type, Kind] = {
+_MODULES: Mapping[type, str] = {
     PaddedConv2d: "convolution",
     InputShift: "shift",
     Resampling: "resample",
@@ -97,7 +79,7 @@ _MODULES: Mapping[type, Kind] = {
     nn.AvgPool2d: "average_pool",
     nn.PixelShuffle: "pixel_shuffle",
 }
-_FUNCTIONS: Mapping[Any, Kind] = {
+_FUNCTIONS: Mapping[Any, str] = {
     operator.add: "add",
     operator.mul: "multiply",
     torch.cat: "concatenate",
@@ -106,11 +88,7 @@ _FUNCTIONS: Mapping[Any, Kind] = {
 
 
 def trace(network: DeployedNetwork) -> Graph:
-    """List a network's operations.
-
-    Args:
-        network: Any of :func:`~efficientpose.export.deployed.deploy`.
-    """
+    """List a network's operations."""
     traced = fx.GraphModule(network, _Tracer().trace(network))
     width, height = network.input_size
     example = torch.zeros(1, 3, height, width)
@@ -133,12 +111,8 @@ def _read(node: fx.Node, names: Mapping[fx.Node, str], modules: Mapping[str, nn.
     if node.op != "call_module":
         return Operation(kind=_FUNCTIONS[node.target], **basics)  # type: ignore[arg-type]
     module = modules[str(node.target)]
-    weights = {name: _to_numpy(tensor) for name, tensor in module.state_dict().items()}
+    weights = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in module.state_dict().items()}
     settings = {}
     if isinstance(module, PaddedConv2d):
         settings = dict(pads=module.pads, stride=module.stride[0], groups=module.groups)
     return Operation(kind=_MODULES[type(module)], weights=weights, **basics, **settings)  # type: ignore[arg-type]
-
-
-def _to_numpy(tensor: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().numpy())

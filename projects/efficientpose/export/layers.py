@@ -1,4 +1,4 @@
-"""Building blocks of a deployed network: convolutions without batch norm, in plain torch."""
+"""Building blocks of a deployed network, in plain torch and without batch norm."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Pads(NamedTuple):
-    """Zeros added around a map, cells."""
+    """Cells of zeros added around a tensor."""
 
     left: int
     right: int
@@ -25,17 +25,17 @@ NO_PADS = Pads(0, 0, 0, 0)
 
 
 class PaddedConv2d(nn.Conv2d):
-    """A convolution that pads by itself, also by more on one side, as TensorFlow's "same" does.
+    """A convolution that may pad one side by more than the other, as TensorFlow's "same" padding does.
 
     Args:
         weight: (out, in / groups, h, w).
         bias: (out,).
-        stride: The same along both axes.
+        stride: Along both axes.
         pads: Zeros around the input.
         groups: Groups of channels.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, *, stride: int, pads: Pads, groups: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, *, stride: int = 1, pads: Pads = NO_PADS, groups: int = 1) -> None:
         out_channels, group_channels, height, width = weight.shape
         symmetric = (pads.top, pads.left) if pads.is_symmetric else 0
         super().__init__(
@@ -52,12 +52,7 @@ class PaddedConv2d(nn.Conv2d):
 
 
 class Gate(nn.Module):
-    """Squeeze-and-excitation: scale each channel by what a small network makes of all channels' means.
-
-    Args:
-        squeeze: From all channels to a few, with activation.
-        excite: Back to all channels, with a sigmoid.
-    """
+    """Squeeze-and-excitation: two 1×1 convolutions turn the channels' means into a factor for each channel."""
 
     def __init__(self, squeeze: nn.Module, excite: nn.Module) -> None:
         super().__init__()
@@ -73,7 +68,7 @@ class Bottleneck(nn.Module):
     """Inverted bottleneck, of the backbones (MBConv) and of the detection passes (E-MBConv).
 
     Args:
-        layers: Expansion, depthwise convolution, gate and projection, as far as there are such.
+        layers: Expansion, depthwise convolution, gate and projection; some may be left out.
         has_residual: Whether the input is added to the output.
     """
 
@@ -88,7 +83,7 @@ class Bottleneck(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Three bottlenecks, densely connected: a Mobile DenseNet."""
+    """Mobile DenseNet: three bottlenecks, densely connected."""
 
     def __init__(self, first: nn.Module, second: nn.Module, third: nn.Module) -> None:
         super().__init__()
@@ -119,12 +114,9 @@ class PassFeatures(nn.Module):
 
 
 class InputShift(nn.Module):
-    """Add a number to each channel of the input.
+    """Add a number to each channel of the input; ``shift`` is (C,).
 
-    It cannot become part of the convolution behind it, which pads with zeros: these stand for the mean.
-
-    Args:
-        shift: (C,).
+    The convolution behind it cannot take the shift over, because it pads with zeros, which stand for the mean.
     """
 
     shift: Tensor
@@ -139,12 +131,7 @@ class InputShift(nn.Module):
 
 
 class Resampling(nn.Module):
-    """Read maps at other places: a matrix along each axis.
-
-    Args:
-        rows: (H', H).
-        columns: (W, W').
-    """
+    """Resample (B, K, H, W) by a matrix along each axis, ``rows`` (H', H) and ``columns`` (W, W')."""
 
     rows: Tensor
     columns: Tensor

@@ -1,10 +1,9 @@
 """Write a deployed network as LiteRT (TensorFlow Lite), channels last.
 
-The network needs a dozen operators; LiteRT's own converter would need TensorFlow.
+The network needs a dozen operators, for which LiteRT's own converter would bring jax and more.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -25,18 +24,18 @@ class ModelBuilder:
     """Collects tensors, known by their index, and the operators between them.
 
     Args:
-        half: Whether to store constants in half precision; what reads them sees them in single precision.
+        half: Whether to store constants in half precision; operators read them widened to single precision.
     """
 
     def __init__(self, *, half: bool = False) -> None:
         self._half = half
-        self._buffers = [_make_buffer(b"")]  # the first one is that of tensors without data
+        self._buffers = [schema.BufferT()]  # the first one is that of tensors without data
         self._tensors: list[schema.TensorT] = []
         self._operators: list[schema.OperatorT] = []
         self._codes: dict[int, int] = {}
 
     def add_map(self, name: str, shape: Sequence[int]) -> int:
-        """Add a tensor that is computed; its first axis, the batch, may be of any length."""
+        """Add a tensor that is computed; its first axis, the batch, may have any length."""
         tensor = self._add_tensor(name, shape, "float32", buffer=0)
         self._tensors[tensor].shapeSignature = [-1, *shape[1:]]
         return tensor
@@ -51,14 +50,7 @@ class ModelBuilder:
         return widened
 
     def add_operator(self, name: str, inputs: Sequence[int], output: int, options: Any = None) -> None:
-        """Add an operator.
-
-        Args:
-            name: As in the schema's ``BuiltinOperator``.
-            inputs: Tensors.
-            output: Tensor.
-            options: One of the schema's options; None where the operator has none.
-        """
+        """Add one of the schema's ``BuiltinOperator``, by name, with its options if it has any."""
         code = getattr(schema.BuiltinOperator, name)
         operator = schema.OperatorT()
         operator.opcodeIndex = self._codes.setdefault(code, len(self._codes))
@@ -69,13 +61,7 @@ class ModelBuilder:
         self._operators.append(operator)
 
     def serialise(self, *, inputs: Sequence[int], outputs: Sequence[int], metadata: Mapping[str, str]) -> bytes:
-        """Return the file.
-
-        Args:
-            inputs: Tensors the caller sets.
-            outputs: Tensors the caller reads.
-            metadata: Entries of the metadata table.
-        """
+        """Return the file with its metadata table; inputs and outputs are tensors."""
         graph = schema.SubGraphT()
         graph.name = "efficientpose"
         graph.inputs, graph.outputs = list(inputs), list(outputs)
@@ -85,15 +71,18 @@ class ModelBuilder:
         model.description = "efficientpose"
         model.subgraphs = [graph]
         model.operatorCodes = [_make_operator_code(code) for code in self._codes]
-        model.metadata = [self._make_metadata(name, text) for name, text in metadata.items()]
+        model.metadata = []
+        for name, text in metadata.items():
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = name, self._add_buffer(text.encode())
+            model.metadata.append(entry)
         model.buffers = self._buffers
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
         return bytes(builder.Output())
 
     def _add_data(self, name: str, values: np.ndarray) -> int:
-        self._buffers.append(_make_buffer(np.ascontiguousarray(values).tobytes()))
-        return self._add_tensor(name, values.shape, values.dtype.name, buffer=len(self._buffers) - 1)
+        return self._add_tensor(name, values.shape, values.dtype.name, buffer=self._add_buffer(values.tobytes()))
 
     def _add_tensor(self, name: str, shape: Sequence[int], kind: str, *, buffer: int) -> int:
         tensor = schema.TensorT()
@@ -101,18 +90,11 @@ class ModelBuilder:
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def _make_metadata(self, name: str, text: str) -> schema.MetadataT:
-        self._buffers.append(_make_buffer(text.encode()))
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name, len(self._buffers) - 1
-        return entry
-
-
-def _make_buffer(data: bytes) -> schema.BufferT:
-    buffer = schema.BufferT()
-    if data:
+    def _add_buffer(self, data: bytes) -> int:
+        buffer = schema.BufferT()
         buffer.data = np.frombuffer(data, np.uint8)
-    return buffer
+        self._buffers.append(buffer)
+        return len(self._buffers) - 1
 
 
 def _make_operator_code(code: int) -> schema.OperatorCodeT:
@@ -126,14 +108,13 @@ def _make_operator_code(code: int) -> schema.OperatorCodeT:
 _ACTIVATIONS = {"relu": schema.ActivationFunctionType.RELU, "relu6": schema.ActivationFunctionType.RELU6}
 
 
-def write_litert(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
-    """Write a file that takes (B, height, width, 3) and gives (B, channels, height, width); the batch size is free.
+def serialise_litert(graph: Graph, *, metadata: dict[str, str], half: bool = False) -> bytes:
+    """Return a file that takes (B, height, width, 3) and gives (B, channels, height, width); the batch size is free.
 
     Args:
         graph: The network.
-        path: Where to.
         metadata: Entries of the file's metadata table.
-        half: Whether to store the weights in half precision; they are computed with in single precision.
+        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
 
     Raises:
         ValueError: If the network has an operation that is not written here.
@@ -141,11 +122,11 @@ def write_litert(graph: Graph, path: Path, *, metadata: dict[str, str], half: bo
     writer = _Writer(graph, half=half)
     for operation in graph.operations:
         writer.translate(operation)
-    path.write_bytes(writer.serialise(metadata))
+    return writer.serialise(metadata)
 
 
 def find_fused(graph: Graph) -> dict[str, Operation]:
-    """Return activations by the name of their convolution, where LiteRT's convolution can have them built in."""
+    """Return convolution → the only operation that reads it, where that is an activation LiteRT's convolution has."""
     readers = [name for operation in graph.operations for name in operation.inputs]
     convolutions = {
         operation.name
@@ -160,7 +141,7 @@ def find_fused(graph: Graph) -> dict[str, Operation]:
 
 
 class _Writer:
-    """Translates operations; keeps which tensor holds what."""
+    """Translates operations; ``tensors`` has the index of the tensor that holds each output."""
 
     def __init__(self, graph: Graph, *, half: bool) -> None:
         self.graph = graph
@@ -225,7 +206,7 @@ class _Writer:
         self.model.add_operator(code, [source, *constants], output, options)
 
     def _pad(self, operation: Operation, source: int) -> tuple[int, int]:
-        """Return what a convolution reads, and its kind of padding; pad before it where it cannot do so itself."""
+        """Return a convolution's input and kind of padding; a PAD is added where LiteRT has no such padding."""
         _, channels, height, width = self.shapes[operation.inputs[0]]
         kernel_height, kernel_width = operation.weights["weight"].shape[2:]
         if operation.pads == same_pads((width, height), (kernel_width, kernel_height), stride=operation.stride):
@@ -242,7 +223,7 @@ class _Writer:
         return padded, schema.Padding.VALID
 
     def serialise(self, metadata: dict[str, str]) -> bytes:
-        """Turn the results to channels first and return the file."""
+        """Transpose the outputs to channels first and return the file."""
         order = self.model.add_constant("channels_first", np.array([0, 3, 1, 2], np.int32))
         outputs = [self.model.add_map(name, self.shapes[name]) for name in self.graph.outputs]
         for name, output in zip(self.graph.outputs, outputs, strict=True):
@@ -251,25 +232,24 @@ class _Writer:
 
 
 def for_depth_to_space(weight: np.ndarray, bias: np.ndarray, *, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rearrange a convolution in front of a pixel shuffle: no groups, and the four pixels before the maps.
+    """Rearrange a convolution in front of a pixel shuffle: without groups, and channels by pixel, then by keypoint.
 
     Args:
-        weight: (4 · maps, in / groups, h, w); the four pixels of a map follow one another.
-        bias: (4 · maps,).
-        groups: 1, or as many as maps.
+        weight: (4 · K, in / groups, h, w), channels by keypoint, then by pixel.
+        bias: (4 · K,).
+        groups: 1 or K.
     """
-    num_maps = len(weight) // 4
     dense = weight
     if groups > 1:
         dense = np.zeros((len(weight), groups, *weight.shape[2:]), weight.dtype)
         channels = np.arange(len(weight))
         dense[channels, channels // 4] = weight[:, 0]
-    pixels_first = np.arange(len(weight)).reshape(num_maps, 4).T.ravel()
+    pixels_first = np.arange(len(weight)).reshape(-1, 4).T.ravel()
     return np.ascontiguousarray(dense[pixels_first]), bias[pixels_first]
 
 
 def _operator(kind: str) -> tuple[str, Any]:
-    """Return the name of the operator of a kind, and its options."""
+    """Return the LiteRT operator of a kind of operation, and its options."""
     if kind == "average_pool":
         pool = schema.Pool2DOptionsT()
         pool.filterHeight = pool.filterWidth = pool.strideH = pool.strideW = 2

@@ -1,4 +1,4 @@
-"""Write a deployed network as OpenVINO's intermediate representation, by way of ONNX."""
+"""Write a deployed network as ONNX, and an ONNX file as OpenVINO's intermediate representation."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 from onnx import TensorProto, helper, numpy_helper
 
 from efficientpose.export.graph import INPUT_NAME, Graph, Operation
@@ -24,31 +23,15 @@ _SIMPLE = {
 }
 
 
-def write_onnx(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
-    """Write a file whose batch size is free.
-
-    Args:
-        graph: The network.
-        path: Where to.
-        metadata: Properties to write into the file.
-        half: Whether to store the weights in half precision; they are computed with in single precision.
-    """
-    path.write_bytes(serialise_onnx(graph, metadata=metadata, half=half))
-
-
 def serialise_onnx(graph: Graph, *, metadata: dict[str, str], half: bool = False) -> bytes:
-    """Return what :func:`write_onnx` writes."""
-    return assemble(OnnxWriter(half=half), graph, metadata=metadata)
-
-
-def assemble(writer: "OnnxWriter", graph: Graph, *, metadata: dict[str, str]) -> bytes:
-    """Return a file whose nodes a writer makes.
+    """Return a network as an ONNX file whose batch size is free.
 
     Args:
-        writer: A new one.
         graph: The network.
         metadata: Properties to write into the file.
+        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
     """
+    writer = _Writer(half=half)
     for operation in graph.operations:
         writer.add(operation)
     shapes = graph.shapes
@@ -73,15 +56,11 @@ def _describe(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape[1:]])
 
 
-class OnnxWriter:
-    """Collects nodes and weights.
+class _Writer:
+    """Collects nodes and weights."""
 
-    Args:
-        half: Whether to store the weights in half precision.
-    """
-
-    def __init__(self, *, half: bool = False) -> None:
-        self.half = half
+    def __init__(self, *, half: bool) -> None:
+        self._half = half
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
@@ -133,7 +112,7 @@ class OnnxWriter:
         """Add a weight; return the name under which it is found."""
         name = f"{operation.name}_{weight}"
         values = operation.weights[weight]
-        if not self.half:
+        if not self._half:
             self.weights.append(numpy_helper.from_array(values, name))
             return name
         self.weights.append(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
@@ -146,20 +125,17 @@ class OnnxWriter:
         return name
 
 
-def write_openvino(graph: Graph, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
-    """Write ``path`` and, beside it, the weights (.bin); the batch size is free.
+def convert_to_openvino(serialised: bytes, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
+    """Write an ONNX model in OpenVINO's format: ``path`` and, beside it, the weights (.bin).
 
     Args:
-        graph: The network.
+        serialised: The ONNX model.
         path: Where to; ends in .xml.
         metadata: Entries of the file's ``rt_info``.
-        half: Whether to store the weights in half precision; a processor computes in the precision it is asked for.
+        half: Whether to store the weights in half precision; the arithmetic is chosen when the file is run.
     """
-    convert_onnx(serialise_onnx(graph, metadata={}), path, metadata=metadata, half=half)
+    import openvino
 
-
-def convert_onnx(serialised: bytes, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
-    """Write an ONNX model as :func:`write_openvino` does; arguments as there."""
     model = openvino.Core().read_model(BytesIO(serialised))
     for key, value in metadata.items():
         model.set_rt_info(value, key)

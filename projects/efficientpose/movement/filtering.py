@@ -97,8 +97,9 @@ def filter_recording(
         track, report = _repair(raw, recording, min_score=min_score, decode=decode, outliers=outliers)
         keypoints = track.keypoints
         if max_gap is not None:
-            keypoints, is_filled = fill_gaps(keypoints, seconds, max_gap=max_gap, interpolation=interpolation)
-            report = report._replace(is_filled=is_filled.any(axis=2))
+            keypoints = fill_gaps(keypoints, seconds, max_gap=max_gap, interpolation=interpolation)
+            is_filled = (np.isfinite(keypoints) & np.isnan(track.keypoints)).any(axis=2)
+            report = report._replace(is_filled=is_filled)
         if smoothing == "butterworth":
             keypoints, is_unsmoothed = butterworth(keypoints, seconds, cutoff=cutoff, order=order)
             report = report._replace(is_unsmoothed=is_unsmoothed.any(axis=2))

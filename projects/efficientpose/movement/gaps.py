@@ -5,10 +5,9 @@ splits a series in two, each of which is interpolated on its own.
 """
 
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from efficientpose.movement.recording import Floats, as_columns
@@ -19,20 +18,8 @@ Interpolation = Literal["linear", "pchip", "cubic"]
 INTERPOLATIONS: Final[tuple[Interpolation, ...]] = get_args(Interpolation)
 
 
-class Filled(NamedTuple):
-    """Signals without their short gaps.
-
-    Attributes:
-        values: (T, ...), NaN where a value is still missing.
-        is_filled: (T, ...) which values are interpolated rather than seen.
-    """
-
-    values: Floats
-    is_filled: NDArray[np.bool_]
-
-
-def fill_gaps(values: Floats, seconds: Floats, *, max_gap: float, interpolation: Interpolation = "pchip") -> Filled:
-    """Fill short gaps, each series on its own.
+def fill_gaps(values: Floats, seconds: Floats, *, max_gap: float, interpolation: Interpolation = "pchip") -> Floats:
+    """Fill short gaps, each series on its own; what is still missing stays NaN.
 
     Args:
         values: (T, ...) one series along the first axis for each place in the others; NaN where missing.
@@ -58,8 +45,7 @@ def fill_gaps(values: Floats, seconds: Floats, *, max_gap: float, interpolation:
             missing = np.setdiff1d(np.arange(known[0], known[-1]), known) if len(known) else known
             if len(missing):
                 series[missing] = _interpolate(seconds[known], series[known], seconds[missing], interpolation)
-    filled = columns.reshape(values.shape)
-    return Filled(filled, np.isfinite(filled) & ~np.isfinite(values))
+    return columns.reshape(values.shape)
 
 
 def _interpolate(times: Floats, values: Floats, wanted: Floats, curve: Interpolation) -> Floats:

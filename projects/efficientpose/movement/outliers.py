@@ -47,13 +47,7 @@ def find_outliers(
 
     Returns:
         (T, K) whether a keypoint is an outlier; False where there is none.
-
-    Raises:
-        ValueError: If a setting is not positive.
     """
-    for name, setting in (("window", window), ("max_deviations", max_deviations), ("min_distance", min_distance)):
-        if not setting > 0:
-            raise ValueError(f"{name} must be above 0, got {setting}")
     is_outlier = np.zeros(keypoints.shape[:2], dtype=np.bool_)
     smallest = min_distance * person_size(keypoints)
     if len(seconds) < 2 or math.isnan(smallest):

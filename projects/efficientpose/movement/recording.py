@@ -174,21 +174,20 @@ class Recording:
     def frame_rate(self) -> float:
         """Frames per second; NaN for fewer than two frames.
 
-        The rate that the video file states, where it is known; else the mean, left-out frames counted. Files round
-        times, Matroska to milliseconds: where a whole rate, or one of NTSC's such as 30 / 1.001, explains every time
-        to a millisecond, it is that.
+        The video file's rate, a whole rate or one of NTSC's such as 30 / 1.001, if it explains every time to the
+        millisecond to which Matroska rounds; else the mean, left-out frames counted.
         """
         if len(self.seconds) < 2:
             return float("nan")
-        if self.stream_rate is not None:
-            return self.stream_rate
         seconds, frames = self.seconds - self.seconds[0], self.frames - self.frames[0]
+
+        def error(rate: float) -> float:
+            return float(np.abs(seconds - frames / rate).max())
+
         mean = float(frames[-1] / seconds[-1])
-        error, rate = min(
-            (float(np.abs(seconds - frames / rate).max()), rate)
-            for rate in (max(1.0, float(round(mean))), max(1, round(mean * 1.001)) / 1.001)
-        )
-        return rate if error <= ROUNDING else mean
+        near = sorted((max(1.0, float(round(mean))), max(1, round(mean * 1.001)) / 1.001), key=error)
+        stated = [] if self.stream_rate is None else [self.stream_rate]
+        return next((rate for rate in (*stated, *near) if error(rate) <= ROUNDING), mean)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ overlap of the boxes say who of those found fits best; the pairs with the highes
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -53,15 +53,11 @@ class TrackingRule:
     velocity_seconds: float = 0.25
 
     def __post_init__(self) -> None:
-        if not (0 <= self.keypoint_weight <= 1 and 0 <= self.min_similarity < 1 and self.velocity_seconds > 0):
+        is_over = self.keypoint_weight > 1 or self.min_similarity >= 1 or self.velocity_seconds <= 0
+        if is_over or min(astuple(self)) < 0:
             raise ValueError(
-                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1 and velocity_seconds positive, "
-                f"got {self.keypoint_weight}, {self.min_similarity} and {self.velocity_seconds}"
-            )
-        if min(self.max_gap_seconds, self.min_seconds, self.min_score, self.growth) < 0:
-            raise ValueError(
-                "max_gap_seconds, min_seconds, min_score and growth must be 0 or more, got "
-                f"{self.max_gap_seconds}, {self.min_seconds}, {self.min_score} and {self.growth}"
+                "keypoint_weight must be from 0 to 1, min_similarity from 0 to below 1, velocity_seconds above 0 and "
+                f"the others 0 or more, got {self}"
             )
 
 

@@ -1,8 +1,8 @@
-"""From a training's checkpoint to one that holds weights alone."""
+"""Write, read and load checkpoints; publish the weights of a training's checkpoint."""
 
 import io
 import pickle
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,7 @@ class CheckpointError(ValueError):
 def make_checkpoint(
     state_dict: dict[str, Tensor], *, variant: str, source: str, skeleton: Skeleton = MPII_SKELETON
 ) -> dict[str, Any]:
-    """Wrap a state dict in MMEngine's layout.
-
-    Args:
-        state_dict: A pose estimator's tensors.
-        variant: Name of the variant.
-        source: Where the weights come from.
-        skeleton: What the network predicts.
-    """
+    """Wrap a pose estimator's state dict in MMEngine's layout, with where it comes from and what it predicts."""
     meta = dict(
         efficientpose_version=efficientpose.__version__,
         variant=variant,
@@ -70,7 +63,7 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str | None) -> N
     Args:
         network: Changed in place.
         path: The checkpoint.
-        variant: What the network is; None for one of its own, which no variant's name describes.
+        variant: The network's; None for a network of one's own.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -79,11 +72,10 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str | None) -> N
     """
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get("meta")
-    written_for = (meta if isinstance(meta, dict) else {}).get("variant")
+    written_for = meta.get("variant") if isinstance(meta, dict) else None
     if variant is not None and written_for not in (None, variant):
-        written_for = str(written_for)
         raise CheckpointError(
-            f"{path} is of EfficientPose {written_for.upper()}, not {variant.upper()}: use --model {written_for}"
+            f"{path} is of EfficientPose {str(written_for).upper()}, not {variant.upper()}: use --model {written_for}"
         )
     try:
         network.load_state_dict(checkpoint["state_dict"], strict=True)
@@ -94,25 +86,18 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str | None) -> N
 
 
 def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint without running code from it.
-
-    Args:
-        path: A checkpoint of ours or of MMEngine's training.
-        map_location: Where the tensors go, as in :func:`torch.load`.
-
-    Returns:
-        The checkpoint; its ``state_dict`` holds names and tensors.
+    """Read a checkpoint of ours or of MMEngine's training, without running code from it.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        CheckpointError: If it cannot be read or has no state dict.
+        CheckpointError: If it cannot be read or has no ``state_dict`` of names and tensors.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         with _allow_training_records():
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # a damaged file makes PyTorch's reader fail in a dozen ways
         raise CheckpointError(
             f"{path} is not a checkpoint that holds tensors alone, or is damaged ({_reason(error)})"
         ) from error
@@ -124,21 +109,6 @@ def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     return checkpoint
 
 
-# what torch.load raises on damaged files, besides its own errors
-_LOAD_ERRORS = (
-    OSError,
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    ImportError,
-)
-
-
 def _reason(error: Exception) -> str:
     """Return what is wrong, in a line, without PyTorch's advice to load the file unsafely."""
     lines = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines()
@@ -146,7 +116,7 @@ def _reason(error: Exception) -> str:
 
 
 def _loss_statistic(owner: type, name: str) -> object:
-    """Stand in for ``getattr``, which MMEngine's loss history is stored with: its four statistics and nothing else."""
+    """Stand in for ``getattr``, which MMEngine's loss history needs, but for its four statistics alone."""
     if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
         raise pickle.UnpicklingError(f"it asks for {name!r} of {owner!r}")
     return getattr(owner, name)
@@ -154,8 +124,6 @@ def _loss_statistic(owner: type, name: str) -> object:
 
 def _allow_training_records() -> AbstractContextManager:
     """Let through what MMEngine's training stores besides tensors: NumPy arrays and the loss history."""
-    if not hasattr(torch.serialization, "safe_globals"):  # PyTorch before 2.5
-        return nullcontext()
     rebuild = dict(_reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0])
     names = ("bool", "uint8", "int32", "int64", "float32", "float64")
     allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, *{type(np.dtype(name)) for name in names}]
@@ -172,7 +140,7 @@ def publish_checkpoint(
     Args:
         training_checkpoint: As MMEngine wrote it.
         path: The checkpoint to write, ``.pth``.
-        variant: Name of the network that was trained, kept in the file.
+        variant: Name of the network, kept in the file.
         source: What it was trained on, kept in the file.
         network: One of your own, such as of another skeleton, in place of the variant's; its weights are overwritten.
 
@@ -184,11 +152,9 @@ def publish_checkpoint(
     """
     if path.suffix != ".pth":
         raise ValueError(f"{path}: a checkpoint's name ends in .pth")
-    if network is None:
-        network = build_network(variant)
-        load_checkpoint(network, training_checkpoint, variant=variant)
-    else:
-        load_checkpoint(network, training_checkpoint, variant=None)
+    expected = variant if network is None else None
+    network = build_network(variant) if network is None else network
+    load_checkpoint(network, training_checkpoint, variant=expected)
     state_dict = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     checkpoint = make_checkpoint(state_dict, variant=variant, source=source, skeleton=trained_skeleton(network))
     save_checkpoint(checkpoint, path)

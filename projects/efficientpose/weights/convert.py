@@ -33,15 +33,12 @@ class ConversionError(ValueError):
 
 
 def convert_file(source: Path, destination: Path, *, variant: str | None = None) -> str:
-    """Convert a released file to an MMPose checkpoint.
+    """Convert a released file to an MMPose checkpoint and return the name of its variant.
 
     Args:
         source: A released ``.h5`` or ``.tflite`` file.
         destination: The checkpoint to write; its folder must exist.
         variant: Its name; None to recognise it by its layers.
-
-    Returns:
-        The variant's name.
 
     Raises:
         FileNotFoundError: If ``source`` does not exist.
@@ -63,15 +60,15 @@ def convert_file(source: Path, destination: Path, *, variant: str | None = None)
 
 
 def recognise_variant(layers: Layers, source: Path, *, expected: str | None = None) -> str:
-    """Tell the variant from the head's width and depth, and a Lite one from its backbone.
+    """Return the variant that has the head's width and depth, and the kind of backbone, of a released file.
 
     Args:
-        layers: Arrays as :func:`~efficientpose.weights.released.read_released` gives them.
-        source: Where they come from, for the message.
-        expected: The variant it should be; the answer where the head is too damaged to tell.
+        layers: The file's, see :func:`~efficientpose.weights.released.read_released`.
+        source: The file, for the message.
+        expected: The variant it should be; returned where the head is too damaged to tell.
 
     Raises:
-        ConversionError: If they are no released network's, or that of another variant than expected.
+        ConversionError: If it is no released network's, or that of another variant than expected.
     """
     kernel = layers.get("pass1_block1_mbconv1_skeleton_conv2", {}).get("kernel")
     channels = 0 if kernel is None else len(kernel)
@@ -97,17 +94,14 @@ def recognise_variant(layers: Layers, source: Path, *, expected: str | None = No
 
 
 def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, Tensor]:
-    """Rename, reshape and permute released arrays to a network's state dict.
+    """Rename, reshape and permute released arrays to a network's complete state dict, in our order of keypoints.
 
     The Lite files hold the deployed graph alone: the predictions of the earlier passes, among them the part affinity
     fields, are set to zero.
 
     Args:
-        layers: Arrays as :func:`~efficientpose.weights.released.read_released` gives them.
+        layers: See :func:`~efficientpose.weights.released.read_released`.
         network: The network to set; not changed.
-
-    Returns:
-        A complete state dict, keypoints and limbs in our order.
 
     Raises:
         ConversionError: If a tensor is missing, left over or of another shape, or an upsampling kernel is not bilinear
@@ -126,12 +120,13 @@ def convert_layers(layers: Layers, network: TopdownPoseEstimator) -> dict[str, T
             convolution = names[f"{module_name.removesuffix('.bn')}.conv"]
             arrays = _batch_norm(layer, module, released, folded_into=convolution if is_folded else None)
         else:
-            arrays = _convolution(layer, module, released)
+            arrays = {"weight": released.pop((layer, "kernel"), None)}
+            if module.bias is not None:
+                arrays["bias"] = released.pop((layer, "bias"), None)
         for key, array in arrays.items():
             full_key = f"{module_name}.{key}"
             expected = expected_tensors[full_key]
-            problem = _problem(f"{layer} ({full_key})", array, expected)
-            if problem:
+            if problem := _find_problem(f"{layer} ({full_key})", array, expected):
                 problems.append(problem)
             elif array is not None:
                 state_dict[full_key] = torch.from_numpy(array.copy()).to(expected.dtype)
@@ -150,7 +145,7 @@ _Released = dict[tuple[str, str], np.ndarray]
 
 
 def _unreleased_predictions(network: TopdownPoseEstimator, names: Mapping[str, str], released: _Released) -> _Released:
-    """Return zeros for the predictions of the earlier passes, if the network is Lite and none of them was released."""
+    """Return zeros for the predictions of the earlier passes if the network is Lite and none of them was released."""
     if network.backbone.high_arch not in LITE_ARCHITECTURES:
         return {}
     zeros: _Released = {}
@@ -162,7 +157,7 @@ def _unreleased_predictions(network: TopdownPoseEstimator, names: Mapping[str, s
     return zeros if zeros.keys().isdisjoint(released) else {}
 
 
-def _problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | None:
+def _find_problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | None:
     if array is None:
         return f"missing: {name} {tuple(expected.shape)}"
     if array.shape != tuple(expected.shape):
@@ -174,13 +169,6 @@ def _problem(name: str, array: np.ndarray | None, expected: Tensor) -> str | Non
     return None
 
 
-def _convolution(layer: str, module: nn.Module, released: _Released) -> dict[str, np.ndarray | None]:
-    arrays = {"weight": released.pop((layer, "kernel"), None)}
-    if module.bias is not None:
-        arrays["bias"] = released.pop((layer, "bias"), None)
-    return arrays
-
-
 def _batch_norm(
     layer: str, module: nn.BatchNorm2d, released: _Released, *, folded_into: str | None
 ) -> dict[str, np.ndarray | None]:
@@ -188,7 +176,7 @@ def _batch_norm(
     if folded_into is None:
         parts = dict(weight="gamma", bias="beta", running_mean="mean", running_var="variance")
         return arrays | {key: released.pop((layer, part), None) for key, part in parts.items()}
-    # A folded network has the convolution's bias alone; this batch norm adds it and changes nothing else.
+    # a folded network has the convolution's bias alone: this batch norm adds it and changes nothing else
     ones = np.ones(module.num_features, dtype=np.float32)
     return arrays | dict(
         weight=ones,
@@ -199,7 +187,7 @@ def _batch_norm(
 
 
 def _check_fixed_upsampler(released: _Released) -> list[str]:
-    """Use up the dense upsampler's tensors; they must be what the fixed upsampler does."""
+    """Take out the dense upsampler's tensors and compare them with the fixed upsampler."""
     expected = np.zeros((NUM_KEYPOINTS, NUM_KEYPOINTS, 4, 4), dtype=np.float32)
     expected[range(NUM_KEYPOINTS), range(NUM_KEYPOINTS)] = bilinear_kernel().numpy()
     problems = []
@@ -214,13 +202,13 @@ def _check_fixed_upsampler(released: _Released) -> list[str]:
 
 def _permute_outputs(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Bring keypoints and part affinity fields to our order."""
-    keypoints, channels = list(KEYPOINT_ORDER), list(PAF_CHANNEL_ORDER)
+    keypoints = list(KEYPOINT_ORDER)
     permuted = dict(state_dict)
     for key, tensor in state_dict.items():
         if ".paf_pass.predict." in key:
-            permuted[key] = tensor[channels]
-        elif ".predict." in key:
+            permuted[key] = tensor[list(PAF_CHANNEL_ORDER)]
+        elif ".predict." in key or ".upsampler." in key:
             permuted[key] = tensor[keypoints]
-        elif ".upsampler." in key:
-            permuted[key] = tensor[keypoints][:, keypoints] if key.endswith("weight") else tensor[keypoints]
+        if ".upsampler." in key and key.endswith("weight"):  # (in, out, 4, 4)
+            permuted[key] = permuted[key][:, keypoints]
     return permuted

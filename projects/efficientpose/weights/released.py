@@ -1,7 +1,7 @@
 """Read the authors' released files as plain arrays: Keras ``.h5`` and TFLite ``.tflite``.
 
-Both come out as the same thing: layer name → part → array, in PyTorch's layout. Nothing in a file is executed or
-unpickled, and no other file is opened because of what is in it.
+Both give the same: layer name → part → array, in PyTorch's layout. Nothing in a file is executed or unpickled, and no
+other file is opened because of what is in it. The first part of this module has the released names and orders.
 """
 
 import re
@@ -17,63 +17,34 @@ import tflite
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import nn
 
-from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS, Limb
+from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.efficientnet_lite import LITE_ARCHITECTURES
 
 RELEASED_KEYPOINT_NAMES: Final = (
-    "head_top",
-    "upper_neck",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "thorax",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "pelvis",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
+    *("head_top", "upper_neck", "right_shoulder", "right_elbow", "right_wrist"),
+    *("thorax", "left_shoulder", "left_elbow", "left_wrist", "pelvis"),
+    *("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
 )
-RELEASED_LIMB_NAMES: Final = (
-    ("head_top", "upper_neck"),
-    ("upper_neck", "right_shoulder"),
-    ("right_shoulder", "right_elbow"),
-    ("right_elbow", "right_wrist"),
-    ("upper_neck", "left_shoulder"),
-    ("left_shoulder", "left_elbow"),
-    ("left_elbow", "left_wrist"),
-    ("upper_neck", "thorax"),
-    ("thorax", "right_hip"),
-    ("right_hip", "right_knee"),
-    ("right_knee", "right_ankle"),
-    ("thorax", "left_hip"),
-    ("left_hip", "left_knee"),
-    ("left_knee", "left_ankle"),
+# (proximal, distal) released keypoints
+_RELEASED_LIMBS: Final = (
+    *((0, 1), (1, 2), (2, 3), (3, 4), (1, 6), (6, 7), (7, 8)),  # head and arms
+    *((1, 5), (5, 10), (10, 11), (11, 12), (5, 13), (13, 14), (14, 15)),  # trunk and legs
 )
-
-
-def _released_limbs() -> tuple[Limb, ...]:
-    index = KEYPOINT_NAMES.index
-    return tuple(Limb(index(proximal), index(distal)) for proximal, distal in RELEASED_LIMB_NAMES)
-
 
 KEYPOINT_ORDER: Final = tuple(RELEASED_KEYPOINT_NAMES.index(name) for name in KEYPOINT_NAMES)
 """Our keypoint ``i`` is the released keypoint ``KEYPOINT_ORDER[i]``."""
 
-LIMB_ORDER: Final = tuple(_released_limbs().index(limb) for limb in LIMBS)
+LIMB_ORDER: Final = tuple(
+    _RELEASED_LIMBS.index((KEYPOINT_ORDER[limb.proximal], KEYPOINT_ORDER[limb.distal])) for limb in LIMBS
+)
 """Our limb ``k`` is the released limb ``LIMB_ORDER[k]``."""
 
 PAF_CHANNEL_ORDER: Final = tuple(2 * limb + component for limb in LIMB_ORDER for component in (0, 1))
-"""Our part affinity channel ``c`` is the released channel ``PAF_CHANNEL_ORDER[c]``."""
-
+"""Our channel ``c`` of the part affinity fields is the released channel ``PAF_CHANNEL_ORDER[c]``."""
 
 LITE_PREFIX: Final = "efficientnet-"
-"""What the names of a Lite backbone's layers begin with, followed by its architecture."""
+"""Prefix of the layer names of a Lite backbone, before its architecture."""
 
 _BRANCHES = {"high": "res1", "low": "res2"}
 _BACKBONE_LAYERS = {
@@ -96,14 +67,13 @@ _HEAD_LAYERS = {
     "project.conv": "conv2",
     "project.bn": "conv2_bn",
 }
+UPSAMPLER_LAYERS: Final = ("upscaled_deconv1", "upscaled_deconv2", "upscaled_confs")
 _DENSE_POSITIONS = {"first": 1, "second": 2, "third": 3}
 _PASSES = {
     "paf_pass": "pass1_{}skeleton{}",
     "heatmap_passes.0": "pass2_{}detection1{}",
     "heatmap_passes.1": "pass3_{}detection2{}",
 }
-_UPSAMPLER_STAGES = ("upscaled_deconv1", "upscaled_deconv2", "upscaled_confs")
-
 _STEM = re.compile(r"backbone\.(high|low)\.layers\.0\.(conv|bn)")
 _BACKBONE_BLOCK = re.compile(r"backbone\.(high|low)\.layers\.(\d)\.(\d+)\.(.+)")
 _HEAD_BLOCK = re.compile(r"head\.(paf_pass|heatmap_passes\.\d)\.blocks\.(\d)\.(first|second|third)\.(.+)")
@@ -120,57 +90,45 @@ def released_layer_names(network: TopdownPoseEstimator) -> dict[str, str]:
     is_lite = network.backbone.high_arch in LITE_ARCHITECTURES
     lite_names = dict(_name_lite_backbone(network.backbone)) if is_lite else {}
     return {
-        path: lite_names.get(path) or released_layer_name(path)
+        path: lite_names.get(path) or _released_layer_name(path)
         for path, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d)
     }
 
 
 def _name_lite_backbone(backbone: DualEfficientNet) -> Iterator[tuple[str, str]]:
-    """Yield path and released name; blocks count through the stages, and layers of one kind count within a block."""
+    """Yield path and released name; blocks are numbered through the stages, layers of one kind within a block."""
     stem, *stages = backbone.high.layers
     blocks = {"0": stem}
     blocks |= {f"{stage}.{place}": block for stage, each in enumerate(stages, 1) for place, block in enumerate(each)}
     for number, (path, block) in enumerate(blocks.items(), start=-1):
         released = f"{LITE_PREFIX}{backbone.high_arch}/model/" + ("stem" if block is stem else f"blocks_{number}")
-        num_dense = num_norms = 0
+        norms = (f"tpu_batch_normalization{suffix}" for suffix in ("", "_1", "_2"))
+        convolutions = (f"conv2d{suffix}" for suffix in ("", "_1"))
         for name, module in block.named_modules(prefix=f"backbone.high.layers.{path}"):
             if isinstance(module, nn.BatchNorm2d):
-                yield name, f"{released}/{_counted('tpu_batch_normalization', num_norms)}/FusedBatchNormV3_0"
-                num_norms += 1
+                yield name, f"{released}/{next(norms)}/FusedBatchNormV3_0"
             elif isinstance(module, nn.Conv2d) and module.groups > 1:
                 yield name, f"{released}/depthwise_conv2d/depthwise_0"
             elif isinstance(module, nn.Conv2d):
-                yield name, f"{released}/{_counted('conv2d', num_dense)}/Conv2D_0"
-                num_dense += 1
+                yield name, f"{released}/{next(convolutions)}/Conv2D_0"
 
 
-def _counted(kind: str, number: int) -> str:
-    return f"{kind}_{number}" if number else kind
-
-
-def released_layer_name(module: str) -> str:
-    """Return the released name of a convolution or batch norm of ours that is not of a Lite backbone.
-
-    Args:
-        module: Its path in the pose estimator, such as "backbone.high.layers.1.0.depthwise_conv.bn".
-
-    Raises:
-        ValueError: If the released networks have no such layer.
-    """
-    if stem := _STEM.fullmatch(module):
+def _released_layer_name(path: str) -> str:
+    """Return the released name of a convolution or batch norm by its path, such as "head.paf_pass.predict"."""
+    if stem := _STEM.fullmatch(path):
         return f"stem_{stem[2]}_{_BRANCHES[stem[1]]}"
-    if (block := _BACKBONE_BLOCK.fullmatch(module)) and block[4] in _BACKBONE_LAYERS:
+    if (block := _BACKBONE_BLOCK.fullmatch(path)) and block[4] in _BACKBONE_LAYERS:
         letter = chr(ord("a") + int(block[3]))
         return f"block{block[2]}{letter}_{_BACKBONE_LAYERS[block[4]]}_{_BRANCHES[block[1]]}"
-    if (block := _HEAD_BLOCK.fullmatch(module)) and block[4] in _HEAD_LAYERS and block[1] in _PASSES:
+    if (block := _HEAD_BLOCK.fullmatch(path)) and block[4] in _HEAD_LAYERS and block[1] in _PASSES:
         position = f"block{int(block[2]) + 1}_mbconv{_DENSE_POSITIONS[block[3]]}_"
         return _PASSES[block[1]].format(position, f"_{_HEAD_LAYERS[block[4]]}")
-    if (prediction := _PREDICTION.fullmatch(module)) and prediction[1] in _PASSES:
+    if (prediction := _PREDICTION.fullmatch(path)) and prediction[1] in _PASSES:
         return _PASSES[prediction[1]].format("", "_pafs" if prediction[1] == "paf_pass" else "_confs")
-    if stage := _UPSAMPLER.fullmatch(module):
-        return _UPSAMPLER_STAGES[int(stage[1])]
-    raise ValueError(f"the released networks have no layer like {module}")
+    if stage := _UPSAMPLER.fullmatch(path):
+        return UPSAMPLER_LAYERS[int(stage[1])]
+    raise ValueError(f"the released networks have no layer like {path}")
 
 
 Layers = dict[str, dict[str, np.ndarray]]
@@ -178,8 +136,6 @@ Layers = dict[str, dict[str, np.ndarray]]
 
 A kernel is (out, in / groups, h, w), of a transposed convolution (in, out, h, w).
 """
-
-UPSAMPLER_LAYERS = ("upscaled_deconv1", "upscaled_deconv2", "upscaled_confs")
 
 _KERAS_PARTS = {
     "kernel:0": "kernel",
@@ -190,7 +146,7 @@ _KERAS_PARTS = {
     "moving_mean:0": "mean",
     "moving_variance:0": "variance",
 }
-# how a constant's name goes on after its layer's; kernels of the Lite files are called "ReadVariableOp"
+# end of a constant's name, after its layer's; kernels of the Lite files are called "ReadVariableOp"
 _TFLITE_PARTS = {
     "kernel": "kernel",
     "convolution/ReadVariableOp": "kernel",
@@ -210,7 +166,7 @@ _ESWISH_CONSTANT = "_eswish/mul/x"
 _ESWISH_BETA = 1.25
 _TFLITE_DTYPES = {tflite.TensorType.FLOAT32: "<f4", tflite.TensorType.FLOAT16: "<f2"}
 _TFLITE_IDENTIFIER = b"TFL3"
-# what flatbuffers raises on offsets and tables that are not there
+# what flatbuffers raises on missing offsets and tables
 _TFLITE_ERRORS = (struct.error, AttributeError, IndexError, TypeError, ValueError, OverflowError)
 # what h5py raises on damaged files, besides OSError
 _HDF5_ERRORS = (OSError, RuntimeError, LookupError, TypeError, ValueError)
@@ -218,20 +174,17 @@ _MAX_BYTES = 64 * 2**20  # many times the largest released tensor
 
 
 class ReleasedFileError(ValueError):
-    """A file is no released file that can be read."""
+    """A file is not a readable released file."""
 
 
 def read_released(path: Path) -> Layers:
-    """Read a released file by its ending.
-
-    Args:
-        path: A ``.h5`` or ``.tflite`` file.
+    """Read a ``.h5`` or ``.tflite`` file.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ReleasedFileError: If the ending is another or the file is not what its ending says.
     """
-    readers = {".h5": read_keras, ".tflite": read_tflite}
+    readers = {".h5": _read_keras, ".tflite": _read_tflite}
     if path.suffix not in readers:
         raise ReleasedFileError(f"{path}: released weights end in {' or '.join(readers)}")
     if not path.is_file():
@@ -239,13 +192,10 @@ def read_released(path: Path) -> Layers:
     return readers[path.suffix](path)
 
 
-def read_keras(path: Path) -> Layers:
+def _read_keras(path: Path) -> Layers:
     """Read every array of a Keras ``.h5`` file, float32.
 
     Links and arrays that point to other files are not followed: they are errors, or their tensors are missing.
-
-    Raises:
-        ReleasedFileError: If the file is no HDF5 file or holds an array that is not a layer's weight.
     """
     layers: Layers = defaultdict(dict)
 
@@ -257,7 +207,7 @@ def read_keras(path: Path) -> Layers:
         layer = "/".join(levels[: max(1, len(levels) // 2)])
         if part not in _KERAS_PARTS or _KERAS_PARTS[part] in layers[layer]:
             raise ReleasedFileError(f"{path}: {name} is not a weight of a Keras layer, or its layer has two of them")
-        layers[layer][_KERAS_PARTS[part]] = _keras_to_torch(layer, part, _read_dataset(path, name, item))
+        layers[layer][_KERAS_PARTS[part]] = _keras_to_torch(part, _read_dataset(path, name, item))
 
     try:
         with h5py.File(path, "r") as file:
@@ -270,7 +220,7 @@ def read_keras(path: Path) -> Layers:
 
 
 def _keras_root(path: Path, file: h5py.File) -> h5py.Group:
-    """Return the group that holds the layers: of a whole model it is ``model_weights``, of bare weights the file."""
+    """Return the group that holds the layers: ``model_weights`` of a whole model, the file itself of bare weights."""
     if "model_weights" not in file:
         return file
     root = file["model_weights"] if isinstance(file.get("model_weights", getlink=True), h5py.HardLink) else None
@@ -290,25 +240,19 @@ def _read_dataset(path: Path, name: str, dataset: h5py.Dataset) -> np.ndarray:
     return np.asarray(dataset[()], dtype=np.float32)
 
 
-def _keras_to_torch(layer: str, part: str, array: np.ndarray) -> np.ndarray:
+def _keras_to_torch(part: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 4:
         return array
-    if part == "depthwise_kernel:0" or layer in UPSAMPLER_LAYERS:
-        # (h, w, channels, 1), and transposed convolutions' (h, w, out, in)
-        to_torch = (2, 3, 0, 1) if part == "depthwise_kernel:0" else (3, 2, 0, 1)
-        return array.transpose(to_torch)
-    return array.transpose(3, 2, 0, 1)
+    # a depthwise kernel is (h, w, channels, 1), another (h, w, in, out), of a transposed convolution (h, w, out, in)
+    return array.transpose((2, 3, 0, 1) if part == "depthwise_kernel:0" else (3, 2, 0, 1))
 
 
-def read_tflite(path: Path) -> Layers:
+def _read_tflite(path: Path) -> Layers:
     """Read every floating-point constant of a ``.tflite`` file, widened to float32.
 
     Batch norm is folded into these convolutions, so all have a bias and there are no ``gamma``, ``beta``, ``mean`` and
     ``variance``. The three transposed convolutions share one kernel, returned under each of their names with a zero
     bias.
-
-    Raises:
-        ReleasedFileError: If the file is no TFLite model or holds a constant that is not a convolution's.
     """
     data = path.read_bytes()
     if data[4:8] != _TFLITE_IDENTIFIER:
@@ -322,32 +266,18 @@ def read_tflite(path: Path) -> Layers:
         if name.endswith(_ESWISH_CONSTANT) and array.size == 1 and array.item() == _ESWISH_BETA:
             continue
         if name in _SHARED_UPSAMPLERS and array.ndim == 4 and layers.keys().isdisjoint(UPSAMPLER_LAYERS):
-            # (out, h, w, in)
+            kernel = array.transpose(3, 0, 1, 2)  # from (out, h, w, in)
             for layer in UPSAMPLER_LAYERS:
-                layers[layer] = dict(
-                    kernel=array.transpose(3, 0, 1, 2), bias=np.zeros(array.shape[0], dtype=np.float32)
-                )
+                layers[layer] = dict(kernel=kernel, bias=np.zeros(len(array), np.float32))
             continue
-        layer, part = _split_tflite_name(name)
+        part = next((each for each in _TFLITE_PARTS if name.endswith(f"/{each}")), "")
+        layer = name.removesuffix(f"/{part}")
         if part not in _TFLITE_PARTS or not layer or _TFLITE_PARTS[part] in layers[layer]:
             raise ReleasedFileError(f"{path}: {name} is not a weight of a convolution, or its layer has two of them")
-        layers[layer][_TFLITE_PARTS[part]] = _tflite_to_torch(part, array)
+        # a depthwise kernel is (1, h, w, channels), another (out, h, w, in)
+        order = (3, 0, 1, 2) if part in _TFLITE_DEPTHWISE_KERNELS else (0, 3, 1, 2)
+        layers[layer][_TFLITE_PARTS[part]] = array.transpose(order) if array.ndim == 4 else array
     return dict(layers)
-
-
-def _split_tflite_name(name: str) -> tuple[str, str]:
-    """Return a constant's layer and part; the part is empty if it is none of :data:`_TFLITE_PARTS`."""
-    for part in _TFLITE_PARTS:
-        if name.endswith(f"/{part}"):
-            return name.removesuffix(f"/{part}"), part
-    return name, ""
-
-
-def _tflite_to_torch(part: str, array: np.ndarray) -> np.ndarray:
-    if array.ndim != 4:
-        return array
-    # (1, h, w, channels) and (out, h, w, in)
-    return array.transpose((3, 0, 1, 2) if part in _TFLITE_DEPTHWISE_KERNELS else (0, 3, 1, 2))
 
 
 def _tflite_constants(data: bytes) -> dict[str, np.ndarray]:

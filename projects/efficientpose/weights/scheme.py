@@ -1,7 +1,6 @@
 """Let MMEngine load the released weights: ``load_from = "efficientpose://rt"``, or a released file by its path.
 
-Importing this module registers both with MMEngine's loader, so they work in configs, ``init_model`` and the
-inferencers.
+Importing this module registers both with MMEngine's loader, for configs, ``init_model`` and the inferencers.
 """
 
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Any, Final
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from efficientpose.weights.cache import convert_cached
 from efficientpose.weights.checkpoint import read_checkpoint
 from efficientpose.weights.convert import recognise_variant
-from efficientpose.weights.find import find_weights
+from efficientpose.weights.find import convert_cached, find_weights
 from efficientpose.weights.released import read_released
 
 PREFIX: Final = "efficientpose://"
@@ -23,11 +21,7 @@ _RELEASED_FILE: Final = r"(?!.*://).*\.(h5|tflite)$"
 # MMEngine's log shows these functions' names without "load_from_"
 @CheckpointLoader.register_scheme(prefixes=PREFIX, force=True)
 def load_from_efficientpose(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Load a variant's weights, downloaded and converted if need be.
-
-    Args:
-        filename: Such as "efficientpose://rt".
-        map_location: As in :func:`torch.load`.
+    """Load the weights of "efficientpose://rt", for example, downloaded and converted if need be.
 
     Raises:
         ValueError: If there is no such variant.
@@ -39,10 +33,6 @@ def load_from_efficientpose(filename: str, map_location: Any = None) -> dict[str
 @CheckpointLoader.register_scheme(prefixes=_RELEASED_FILE, force=True)
 def load_from_released_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load a released ``.h5`` or ``.tflite`` file, converted if it was not before.
-
-    Args:
-        filename: Its path.
-        map_location: As in :func:`torch.load`.
 
     Raises:
         FileNotFoundError: If there is no such file.

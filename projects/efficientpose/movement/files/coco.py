@@ -61,23 +61,18 @@ def _result(person: PersonInFrame, places: tuple[int | None, ...]) -> dict[str, 
 
 def _images(recording: Recording, keypoint_names: tuple[str, ...], places: tuple[int | None, ...]) -> dict[str, Any]:
     width, height = recording.image_size
+    size, times = {"width": width, "height": height}, recording.seconds.round(SECONDS_DECIMALS).tolist()
     images = [
-        {
-            "id": frame,
-            "file_name": f"{recording.source}#{frame}",
-            "width": width,
-            "height": height,
-            "timestamp": round(seconds, SECONDS_DECIMALS),
-        }
-        for frame, seconds in zip(recording.frames.tolist(), recording.seconds.tolist(), strict=True)
+        {"id": frame, "file_name": f"{recording.source}#{frame}", **size, "timestamp": seconds}
+        for frame, seconds in zip(recording.frames.tolist(), times, strict=True)
     ]
     numbers = {index: number for number, index in enumerate(places, 1) if index is not None}
-    category = {
-        "id": CATEGORY,
-        "name": "person",
-        "supercategory": "person",
-        "keypoints": list(keypoint_names),
-        "skeleton": [[numbers[a], numbers[b]] for a, b in recording.limbs if a in numbers and b in numbers],
+    skeleton = [[numbers[a], numbers[b]] for a, b in recording.limbs if a in numbers and b in numbers]
+    category = {"id": CATEGORY, "name": "person", "supercategory": "person", "keypoints": list(keypoint_names)}
+    return {
+        "info": {"description": recording.source},
+        "licenses": [],
+        "images": images,
+        "categories": [category | {"skeleton": skeleton}],
+        "annotations": [],
     }
-    description = {"description": recording.source}
-    return {"info": description, "licenses": [], "images": images, "categories": [category], "annotations": []}

@@ -48,11 +48,8 @@ def _person(recording: Recording, track: Track) -> "NWBFile":
     name = f"person_{track.person}"
     file = NWBFile(session_description=recording.source or "video", identifier=name, session_start_time=UNKNOWN_START)
     file.subject = Subject(subject_id=name)
-    skeleton = Skeleton(
-        name="skeleton",
-        nodes=list(recording.keypoint_names),
-        edges=np.array(recording.limbs, dtype=np.uint8).reshape(-1, 2),
-    )
+    edges = np.array(recording.limbs, dtype=np.uint8).reshape(-1, 2)
+    skeleton = Skeleton(name="skeleton", nodes=list(recording.keypoint_names), edges=edges)
     series = [
         PoseEstimationSeries(
             name=keypoint,

@@ -26,9 +26,8 @@ METRE_DECIMALS: Final = 6
 def write_trc(recording: Recording, target: Path, *, metres_per_pixel: float | None = None) -> tuple[Path, ...]:
     """Write ``<name>_person00.trc`` in metres, with six decimals, and its scores, for each person."""
     require_people(recording, "trc")
-    positions = [
-        marker_positions(recording, track.keypoints, metres_per_pixel=metres_per_pixel) for track in recording.tracks
-    ]
+    tracks = recording.tracks
+    positions = [marker_positions(recording, track.keypoints, metres_per_pixel=metres_per_pixel) for track in tracks]
     return _write(recording, target, positions, units="m", decimals=METRE_DECIMALS)
 
 
@@ -89,45 +88,25 @@ def require_rate(recording: Recording, format: str) -> float:
 def _write(
     recording: Recording, target: Path, positions: list[Floats], *, units: str, decimals: int
 ) -> tuple[Path, ...]:
-    rate = require_rate(recording, "TRC")
+    rate, count = require_rate(recording, "TRC"), len(recording.frames)
     markers = marker_names(recording.keypoint_names)
+    header = {"DataRate": rate, "CameraRate": rate, "NumFrames": count, "NumMarkers": len(markers), "Units": units}
+    header |= {"OrigDataRate": rate, "OrigDataStartFrame": recording.frames[0], "OrigNumFrames": count}
     files = []
     for track, points in zip(recording.tracks, positions, strict=True):
         path = target.with_name(f"{target.stem}_person{track.person:02d}.trc")
-        header = _header(path.name, recording, markers, rate=rate, units=units)
-        write_text(path, "".join(f"{line}\n" for line in (*header, *_rows(recording, points, decimals=decimals))))
+        lines = [
+            f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
+            "\t".join(header),
+            "\t".join(map(str, header.values())),
+            "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t\t",
+            "\t\t" + "\t".join(f"X{number}\tY{number}\tZ{number}" for number in range(1, len(markers) + 1)),
+        ]
+        rows = points.reshape(count, -1).tolist()
+        for number, seconds, row in zip(recording.frames, recording.seconds, rows, strict=True):
+            cells = ["" if isnan(value) else f"{value:.{decimals}f}" for value in row]
+            cells[-3:] = [cell or "nan" for cell in cells[-3:]]
+            lines.append("\t".join([str(number), f"{seconds:.{SECONDS_DECIMALS}f}", *cells]))
+        write_text(path, "\n".join(lines) + "\n")
         files += [path, write_scores(recording, path, markers, track.scores)]
     return tuple(files)
-
-
-def _header(name: str, recording: Recording, markers: tuple[str, ...], *, rate: float, units: str) -> list[str]:
-    count = len(recording.frames)
-    fields = {
-        "DataRate": rate,
-        "CameraRate": rate,
-        "NumFrames": count,
-        "NumMarkers": len(markers),
-        "Units": units,
-        "OrigDataRate": rate,
-        "OrigDataStartFrame": recording.frames[0],
-        "OrigNumFrames": count,
-    }
-    axes = (f"X{number}\tY{number}\tZ{number}" for number in range(1, len(markers) + 1))
-    return [
-        f"PathFileType\t4\t(X/Y/Z)\t{name}",
-        "\t".join(fields),
-        "\t".join(map(str, fields.values())),
-        "Frame#\tTime\t" + "\t\t\t".join(markers) + "\t\t\t",
-        "\t\t" + "\t".join(axes),
-    ]
-
-
-def _rows(recording: Recording, points: Floats, *, decimals: int) -> list[str]:
-    lines = []
-    for number, seconds, row in zip(
-        recording.frames.tolist(), recording.seconds.tolist(), points.reshape(len(points), -1).tolist(), strict=True
-    ):
-        cells = ["" if isnan(value) else f"{value:.{decimals}f}" for value in row]
-        cells[-3:] = [cell or "nan" for cell in cells[-3:]]
-        lines.append("\t".join([str(number), f"{seconds:.{SECONDS_DECIMALS}f}", *cells]))
-    return lines
