@@ -8,37 +8,25 @@ from efficientpose.commands.console import UsageError, parse_variants, quiet_imp
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command's options."""
-    parser = commands.add_parser(
-        "benchmark", help="measure the speed of engines and variants", description=benchmark.__doc__
-    )
+    summary = "measure the speed of engines and variants"
+    parser = commands.add_parser("benchmark", help=summary, description=benchmark.__doc__)
+    add = parser.add_argument
     several = "several joined by commas"
-    parser.add_argument("--model", default="rt", metavar="NAMES", help=f"variants, {several} (default: rt)")
-    parser.add_argument(
-        "--engines",
-        default="onnxruntime,openvino,litert,torch,torch-fast",
-        metavar="NAMES",
-        help=f"{several}; torch-compile too, which takes minutes to begin (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--precision", default="float32", metavar="NAMES", help=f"float32, bf16, float16, int8; {several}"
-    )
-    parser.add_argument("--threads", default="2", metavar="NUMBERS", help=f"of the network; {several} (default: 2)")
-    parser.add_argument("--rounds", type=int, default=30, metavar="N", help="runs of each, in turn (default: 30)")
-    parser.add_argument("--batch", type=int, default=1, metavar="N", help="crops at once (default: 1)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="an image of one person (default: a photo)")
-    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="exported files (default: export them now)")
-    parser.add_argument(
-        "--against-official",
-        type=Path,
-        metavar="DIR",
-        help="folder with the released .tflite models: measure them and the released pipeline in the same run",
-    )
-    parser.add_argument("--random-weights", action="store_true", help="look for no weights; networks are as fast")
-    parser.add_argument("--matrix-peak", action="store_true", help="measure the machine's peak and the networks' share")
-    parser.add_argument(
-        "--gpu-batches", default="1,8,32,128", metavar="NUMBERS", help="on a GPU (default: %(default)s)"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as well")
+    add("--model", default="rt", metavar="NAMES", help=f"variants, {several} (default: rt)")
+    engines = f"{several}; torch-compile too, which takes minutes to begin (default: %(default)s)"
+    add("--engines", default="onnxruntime,openvino,litert,torch,torch-fast", metavar="NAMES", help=engines)
+    add("--precision", default="float32", metavar="NAMES", help=f"float32, bf16, float16, int8; {several}")
+    add("--threads", default="2", metavar="NUMBERS", help=f"of the network; {several} (default: 2)")
+    add("--rounds", type=int, default=30, metavar="N", help="runs of each, in turn (default: 30)")
+    add("--batch", type=int, default=1, metavar="N", help="crops at once (default: 1)")
+    add("--picture", type=Path, metavar="FILE", help="an image of one person (default: a photo)")
+    add("--models-dir", type=Path, metavar="DIR", help="exported files (default: export them now)")
+    official = "folder with the released .tflite models: measure them and the released pipeline in the same run"
+    add("--against-official", type=Path, metavar="DIR", help=official)
+    add("--random-weights", action="store_true", help="look for no weights; networks are as fast")
+    add("--matrix-peak", action="store_true", help="measure the machine's peak and the networks' share")
+    add("--gpu-batches", default="1,8,32,128", metavar="NUMBERS", help="on a GPU (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write the numbers as well")
     parser.set_defaults(run=benchmark)
 
 

@@ -49,11 +49,7 @@ def split_names(text: str) -> list[str]:
 
 
 def parse_variants(text: str) -> list[str]:
-    """Return the variants that ``--model`` names.
-
-    Raises:
-        UsageError: If there is none, or one that is not known.
-    """
+    """Return the variants that ``--model`` names; raises UsageError if there is none, or one that is not known."""
     names = split_names(text.lower())
     if not names:
         raise UsageError(f"--model takes variants, joined by commas: {', '.join(VARIANTS)}")
@@ -71,12 +67,9 @@ def quiet_imports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(title: str, total: int | None, *, rate_unit: str | None = None) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on standard error; yield the function that advances it, whatever it is called with.
+    """Show a progress bar of so many steps on standard error, and how many units are done a second.
 
-    Args:
-        title: What stands before it.
-        total: How many steps there are; None where that is not known.
-        rate_unit: Also show how many of these are done a second.
+    Yield the function that advances it, whatever it is called with.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn

@@ -23,8 +23,7 @@ NUM_PEOPLE = 500
 def draw_validation_people(folder: Path) -> None:
     """Draw the synthetic MPII's validation part, of which every image depends on the seed 0 and its number alone.
 
-    Args:
-        folder: Made if it does not exist; one that does is taken for an earlier run's.
+    A folder that exists is taken for an earlier run's.
     """
     if not folder.exists():
         generate(Plan(num_train=1, num_val=NUM_PEOPLE, num_workers=os.cpu_count() or 1), folder)

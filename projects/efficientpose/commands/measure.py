@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from efficientpose.movement.recording import Recording, Track
     from efficientpose.video.reading import Frame
 
-TALLEST: Final = 3.0
-"""Metres; a height above it is in another unit."""
-
-NUM_PEAKS: Final = 3
-"""Peaks of each heatmap among which decoding over the clip chooses."""
+TALLEST: Final = 3.0  # metres; a height above it is in another unit
+NUM_PEAKS: Final = 3  # of each heatmap, among which decoding over the clip chooses
 
 
 class Found(NamedTuple):
@@ -50,31 +47,18 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     person = parser.add_mutually_exclusive_group()
     person.add_argument("--person", type=int, metavar="N", help="measure this person alone, by number")
     person.add_argument("--largest", action="store_true", help="measure the person with the largest bounding box alone")
-    person.add_argument(
-        "--click",
-        type=_option("X,Y,FRAME: pixels, and a frame's number", _parse_click),
-        metavar="X,Y,FRAME",
-        help="measure the person at this place in this frame alone",
-    )
+    click = _option("X,Y,FRAME: pixels, and a frame's number", _parse_click)
+    at_place = "measure the person at this place in this frame alone"
+    person.add_argument("--click", type=click, metavar="X,Y,FRAME", help=at_place)
     scale = parser.add_mutually_exclusive_group()
-    scale.add_argument(
-        "--height",
-        type=_option(f"metres, above 0 and at most {TALLEST:g}", _number_from(math.ulp(0), TALLEST)),
-        metavar="METRES",
-        help="the person's height: gives files in metres",
-    )
-    scale.add_argument(
-        "--length",
-        type=_option("ONE,OTHER,METRES: two keypoints, and above 0", _parse_length),
-        metavar="ONE,OTHER,METRES",
-        help="a length between two keypoints, likewise",
-    )
-    add(
-        "--image-size",
-        type=_option("WIDTH,HEIGHT: whole pixels", _parse_size),
-        metavar="WIDTH,HEIGHT",
-        help="of the video, for trc and c3d of a file that does not say it (default: as read)",
-    )
+    height = _option(f"metres, above 0 and at most {TALLEST:g}", _number_from(math.ulp(0), TALLEST))
+    scale.add_argument("--height", type=height, metavar="METRES", help="the person's height: gives files in metres")
+    length = _option("ONE,OTHER,METRES: two keypoints, and above 0", _parse_length)
+    between = "a length between two keypoints, likewise"
+    scale.add_argument("--length", type=length, metavar="ONE,OTHER,METRES", help=between)
+    size = _option("WIDTH,HEIGHT: whole pixels", _parse_size)
+    of_video = "of the video, for trc and c3d of a file that does not say it (default: as read)"
+    add("--image-size", type=size, metavar="WIDTH,HEIGHT", help=of_video)
     add("--smoothing", choices=("butterworth", "one_euro", "none"), default="butterworth")
     hertz = _option("Hz, above 0", _number_from(math.ulp(0), math.inf))
     add("--cutoff", type=hertz, default=6.0, metavar="HZ", help="of the Butterworth filter (default: 6)")

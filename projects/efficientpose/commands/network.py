@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the network and of the people it looks for."""
     add = parser.add_argument
-    add(
-        "--model",
-        default="rt",
-        type=parse_model,
-        help="variant (default: rt), or a file that efficientpose export wrote: it runs without PyTorch",
-    )
+    model = "variant (default: rt), or a file that efficientpose export wrote: it runs without PyTorch"
+    add("--model", default="rt", type=parse_model, help=model)
     add("--weights", type=Path, help="checkpoint (.pth) or released file (.h5, .tflite) of a variant")
     add("--config", type=Path, help="config of a network of your own; needs --weights")
     add(
@@ -38,11 +34,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help='people: "x1,y1,x2,y2" in pixels, several joined by ";", for every image (--boxes=... before a minus); '
         'or a JSON file {"photo.jpg": [[x1, y1, x2, y2], ...]}. Without it each whole image is one person',
     )
-    add(
-        "--follow",
-        action="store_true",
-        help="in videos, look for one person where the last frame's was; --boxes says where the first frame's is",
-    )
+    follow = "in videos, look for one person where the last frame's was; --boxes says where the first frame's is"
+    add("--follow", action="store_true", help=follow)
     add(
         "--detector",
         type=Path,
@@ -52,12 +45,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--detector-kind", choices=("yolox", "rtmdet"), help="what --detector is (default: by its name, else yolox)")
     add("--detector-device", metavar="DEVICE", help='where --detector runs, such as "cuda:0" (default: cpu)')
-    add(
-        "--detect-every",
-        type=int,
-        metavar="N",
-        help="in videos, run the detector on each Nth frame and follow people between (default: 1)",
-    )
+    every = "in videos, run the detector on each Nth frame and follow people between (default: 1)"
+    add("--detect-every", type=int, metavar="N", help=every)
     add("--device", default="cpu", help='where the network runs, such as "cuda:0" (default: cpu)')
     add("--threads", type=int, metavar="N", help="threads of the network (default: all cores)")
     add("--engine", help="for a file: onnxruntime, openvino or litert (default: by its ending)")
@@ -67,11 +56,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_model(text: str) -> str | Path:
-    """Return the name of a variant, or the path of an exported file.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is neither.
-    """
+    """Return the name of a variant, or the path of an exported file; raises ArgumentTypeError if it is neither."""
     if text.lower() in VARIANTS:
         return text.lower()
     from efficientpose.runtime.engines import MODEL_SUFFIXES
@@ -94,11 +79,7 @@ def people_mode(options: argparse.Namespace) -> str:
 
 
 def check_network_options(options: argparse.Namespace, *, has_videos: bool) -> None:
-    """Check that the options of :func:`add_network_options` go together.
-
-    Raises:
-        UsageError: If not.
-    """
+    """Check that the options of :func:`add_network_options` go together; raises UsageError if not."""
     mode = people_mode(options)
     is_file = isinstance(options.model, Path)
     has_boxes_or_follow = options.boxes or options.follow
@@ -155,12 +136,7 @@ def check_network_options(options: argparse.Namespace, *, has_videos: bool) -> N
 
 
 def read_box_option(options: argparse.Namespace, sources: Sequence[Path]) -> "Mapping[str, BoxList] | None":
-    """Read ``--boxes``: coordinates for every image and video, or a JSON file.
-
-    Raises:
-        UsageError: If it is neither, or there are several people where one is looked for.
-        ValueError: If the file cannot be read.
-    """
+    """Read ``--boxes``: coordinates for every image and video, or a JSON file; raises UsageError or ValueError."""
     from efficientpose.runtime.predict_files import read_boxes
 
     text = options.boxes
@@ -184,12 +160,7 @@ def read_box_option(options: argparse.Namespace, sources: Sequence[Path]) -> "Ma
 
 
 def load_estimator(options: argparse.Namespace, *, num_peaks: int = 1) -> "Estimator":
-    """Load what the options of :func:`add_network_options` name; an exported file without PyTorch.
-
-    Raises:
-        ValueError: If it cannot be used.
-        FileNotFoundError: If a file or weights are missing.
-    """
+    """Load what the options of :func:`add_network_options` name; an exported file without PyTorch."""
     is_paf = people_mode(options) == "paf"
     if isinstance(options.model, Path):
         settings = {name: getattr(options, name) for name in ("engine", "threads", "device", "precision", "flip_test")}
@@ -210,22 +181,12 @@ def load_estimator(options: argparse.Namespace, *, num_peaks: int = 1) -> "Estim
     settings = {name: getattr(options, name) for name in ("weights", "config", "device")}
     if is_paf:
         return TorchPafEstimator.load(options.model, flip_test=options.flip_test, **settings)
-    return TorchPoseEstimator.load(
-        options.model,
-        flip_test=options.flip_test or None,
-        subpixel=options.subpixel or None,
-        num_peaks=num_peaks,
-        **settings,
-    )
+    settings |= {"flip_test": options.flip_test or None, "subpixel": options.subpixel or None}
+    return TorchPoseEstimator.load(options.model, num_peaks=num_peaks, **settings)
 
 
 def load_person_detector(options: argparse.Namespace, estimator: "Estimator") -> "PersonDetector | None":
-    """Load the person detector and say which; None where people are not looked for by one.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it cannot be used.
-    """
+    """Load the person detector and say which; None where people are not looked for by one."""
     if people_mode(options) != "detector":
         return None
     from efficientpose.people.detectors import OnnxDetector
@@ -235,12 +196,8 @@ def load_person_detector(options: argparse.Namespace, estimator: "Estimator") ->
         search = SearchDetector(estimator)
         print(f"people by {search.title}; --detector FILE.onnx is quicker")
         return search
-    detector = OnnxDetector(
-        options.detector,
-        kind=options.detector_kind,
-        threads=options.threads,
-        device=options.detector_device or "cpu",
-    )
+    device = options.detector_device or "cpu"
+    detector = OnnxDetector(options.detector, kind=options.detector_kind, threads=options.threads, device=device)
     print(f"people by {detector.title}")
     return detector
 

@@ -9,13 +9,9 @@ from numpy.typing import NDArray
 
 
 def match_best(scores: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the pairs of the matching with the highest total.
+    """Return the pairs of a matching with the highest total, (P, 2) row and column, by row.
 
-    Args:
-        scores: (N, M); pairs count if their score is positive, others (NaN too) are never matched.
-
-    Returns:
-        (P, 2) row and column of each pair, by row. Of several equally good matchings one is taken.
+    Pairs count if their score (N, M) is positive; others, NaN too, are never matched.
 
     Raises:
         ValueError: If a score is infinite.

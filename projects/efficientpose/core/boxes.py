@@ -28,25 +28,18 @@ def check_boxes(boxes: Boxes | None, image: np.ndarray) -> np.ndarray:
         raise ValueError(f"boxes must be one or more x1, y1, x2, y2, got an array of shape {checked.shape}")
     for box in checked:
         x1, y1, x2, y2 = (float(value) for value in box)
+        name = f"box {[x1, y1, x2, y2]}"
         if not np.isfinite(box).all() or x2 < x1 + 1 or y2 < y1 + 1:
-            raise ValueError(
-                f"box {[x1, y1, x2, y2]} is empty: it must be x1, y1, x2, y2 in pixels, at least one wide and high"
-            )
+            raise ValueError(f"{name} is empty: it must be x1, y1, x2, y2 in pixels, at least one wide and high")
         if max(x2 - x1, y2 - y1) > MAX_BOX_PER_IMAGE * max(width, height):
-            raise ValueError(
-                f"box {[x1, y1, x2, y2]} is over {MAX_BOX_PER_IMAGE} times as large as the image of {width} x {height}"
-            )
+            raise ValueError(f"{name} is over {MAX_BOX_PER_IMAGE} times as large as the image of {width} x {height}")
         if x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height:
-            raise ValueError(f"box {[x1, y1, x2, y2]} lies outside the image of {width} x {height} pixels")
+            raise ValueError(f"{name} lies outside the image of {width} x {height} pixels")
     return checked
 
 
-BOX_MARGIN: Final = 0.15
-"""Added on every side of the keypoints' box, per its longer side: head, hands and feet go beyond the keypoints."""
-
-MIN_MEAN_SCORE: Final = 0.25
-"""Below it, a person counts as lost: clear poses score about 0.5, background less than 0.2."""
-
+BOX_MARGIN: Final = 0.15  # per the longer side of the keypoints' box: head, hands and feet go beyond the keypoints
+MIN_MEAN_SCORE: Final = 0.25  # below it, a person counts as lost: clear poses score about 0.5, background less than 0.2
 MIN_KEYPOINT_SCORE: Final = 0.1
 MIN_KEYPOINTS: Final = 4
 
@@ -61,14 +54,9 @@ def pad_boxes(boxes: np.ndarray, *, margin: float = BOX_MARGIN) -> np.ndarray:
 def box_around_pose(
     keypoints: np.ndarray, *, image_size: tuple[int, int], margin: float = BOX_MARGIN
 ) -> NDArray[np.float32] | None:
-    """Return the box (4,) around the confident keypoints, with a margin, clipped to the image.
+    """Return the box (4,) around the confident keypoints (K, 3) in image pixels, with a margin, clipped to the image.
 
     None if fewer than four keypoints are confident or the box is less than a pixel wide or high.
-
-    Args:
-        keypoints: (K, 3) x, y, score in image pixels.
-        image_size: (width, height).
-        margin: As for :func:`pad_boxes`.
     """
     sure = keypoints[keypoints[:, 2] >= MIN_KEYPOINT_SCORE, :2]
     if len(sure) < MIN_KEYPOINTS:
@@ -87,6 +75,5 @@ def box_to_follow(
     min_mean_score: float = MIN_MEAN_SCORE,
 ) -> NDArray[np.float32] | None:
     """Return :func:`box_around_pose`, in which to look for a person in the next frame; None if the person is lost."""
-    if not keypoints[:, 2].mean() >= min_mean_score:  # NaN is lost
-        return None
-    return box_around_pose(keypoints, image_size=image_size, margin=margin)
+    is_seen = keypoints[:, 2].mean() >= min_mean_score  # NaN is lost
+    return box_around_pose(keypoints, image_size=image_size, margin=margin) if is_seen else None

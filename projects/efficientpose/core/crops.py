@@ -22,25 +22,16 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-MIN_REST: Final = 2.0
-"""Pixels per crop pixel that remain, at least, after blocks were averaged; the rest of the filter is Gaussian."""
-
-TRUNCATE: Final = 3.0
-"""Standard deviations at which the Gaussian ends: 0.3 % of it are beyond, less than rounding to pixels costs."""
+MIN_REST: Final = 2.0  # least pixels per crop pixel after blocks were averaged; the rest of the filter is Gaussian
+TRUNCATE: Final = 3.0  # standard deviations at which the Gaussian ends: 0.3 % of it are beyond
 
 
 class Smoothed(NamedTuple):
-    """A smoothed part of an image; point x of the image is at (x − offset + 0.5) / block − 0.5 of it.
+    """A smoothed part of an image; point x of the image is at (x − offset + 0.5) / block − 0.5 of it."""
 
-    Attributes:
-        image: (h, w, 3) uint8.
-        offset: (2,) x and y of its first pixel, in image pixels.
-        block: Side of the blocks of image pixels that became one pixel.
-    """
-
-    image: np.ndarray
-    offset: np.ndarray
-    block: int
+    image: np.ndarray  # (h, w, 3) uint8
+    offset: np.ndarray  # (2,) x and y of its first pixel, in image pixels
+    block: int  # side of the blocks of image pixels that became one pixel
 
     def locate(self, points: np.ndarray) -> np.ndarray:
         """Return where points (..., 2) of the image are, in pixel-centre indices."""
@@ -81,8 +72,7 @@ def smooth(image: np.ndarray, *, corners: np.ndarray, factor: float) -> Smoothed
     return Smoothed(blurred, first.astype(float), block)
 
 
-PERSON_PADDING: Final = 1.25
-"""Side of the region per side of a person's bounding box."""
+PERSON_PADDING: Final = 1.25  # side of the region per side of a person's bounding box
 
 
 def find_padding(box: np.ndarray, *, image_size: tuple[int, int], padding: float = PERSON_PADDING) -> float:
@@ -91,15 +81,10 @@ def find_padding(box: np.ndarray, *, image_size: tuple[int, int], padding: float
 
 
 class Region(NamedTuple):
-    """The part of an image that a crop shows.
+    """The part of an image that a crop shows, of the input's aspect ratio."""
 
-    Attributes:
-        centre: (2,) float32 x and y in image pixels.
-        size: (2,) float32 width and height in image pixels, of the input's aspect ratio.
-    """
-
-    centre: np.ndarray
-    size: np.ndarray
+    centre: np.ndarray  # (2,) float32 x and y in image pixels
+    size: np.ndarray  # (2,) float32 width and height in image pixels
 
     def factor(self, input_size: tuple[int, int]) -> float:
         """Return the image pixels per pixel of the input."""
@@ -116,13 +101,7 @@ class Region(NamedTuple):
 
 
 def find_region(box: np.ndarray, *, image_size: tuple[int, int], input_size: tuple[int, int]) -> Region:
-    """Return the region around a person's bounding box.
-
-    Args:
-        box: (4,) float32 x1, y1, x2, y2 in image pixels.
-        image_size: (width, height) of the image.
-        input_size: (width, height) of the network's input.
-    """
+    """Return the region around a person's box (4,) float32 x1, y1, x2, y2 in image pixels; sizes (width, height)."""
     centre = (box[2:] + box[:2]) * 0.5
     width, height = (box[2:] - box[:2]) * find_padding(box, image_size=image_size)
     aspect_ratio = np.float32(input_size[0] / input_size[1])  # MMPose computes in float32
@@ -133,13 +112,9 @@ def find_region(box: np.ndarray, *, image_size: tuple[int, int], input_size: tup
 def antialias(
     image: np.ndarray, region: Region, *, input_size: tuple[int, int], degrees: float = 0.0
 ) -> tuple[Smoothed, Region]:
-    """Return the smoothed part of an image that a region shows, and the region in it.
+    """Return the smoothed part of an image (H, W, 3) uint8 that a region shows, and the region in it.
 
-    Args:
-        image: (H, W, 3) uint8.
-        region: In the image.
-        input_size: (width, height) of the network's input.
-        degrees: Rotation of the region about its centre.
+    ``degrees`` is the rotation of the region about its centre.
     """
     along, across = np.abs((np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))))
     reach = np.array(((along, across), (across, along))) @ region.size / 2  # of the rotated rectangle, in x and y
@@ -150,13 +125,7 @@ def antialias(
 
 
 def cut_crop(image: np.ndarray, region: Region, *, input_size: tuple[int, int]) -> np.ndarray:
-    """Return the crop (input height, input width, 3) uint8 of a region, antialiased; black outside the image.
-
-    Args:
-        image: (H, W, 3) uint8.
-        region: In the image.
-        input_size: (width, height) of the network's input.
-    """
+    """Return a region's crop (input height, input width, 3) uint8, antialiased; black outside the image (H, W, 3)."""
     smoothed, region = antialias(image, region, input_size=input_size)
     half = np.float32(region.size[0] * 0.5)
     centre, target = region.centre, np.array(input_size, np.float32) * 0.5
@@ -167,13 +136,7 @@ def cut_crop(image: np.ndarray, region: Region, *, input_size: tuple[int, int]) 
 
 
 def to_image(keypoints: np.ndarray, regions: list[Region], *, input_size: tuple[int, int]) -> np.ndarray:
-    """Return keypoints in the image's pixel-centre indices, (B, K, 2) float32.
-
-    Args:
-        keypoints: (B, K, 2) in input pixels.
-        regions: B of them.
-        input_size: (width, height) of the network's input.
-    """
+    """Return keypoints (B, K, 2), in input pixels of B regions' crops, in the image's pixel-centre indices, float32."""
     sizes = np.stack([region.size for region in regions])[:, None]
     centres = np.stack([region.centre for region in regions])[:, None]
     moved: np.ndarray = keypoints / np.array(input_size) * sizes + centres - 0.5 * sizes

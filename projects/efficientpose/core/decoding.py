@@ -2,13 +2,6 @@
 
 The released decoder upsamples each heatmap from stride 8 to the input's resolution, blurs it and takes the highest
 pixel. Both steps are linear and separable: with one matrix for each axis, a heatmap h becomes Y h Xᵀ.
-
-- :func:`find_peak_densely` computes every pixel: the plain reference.
-- :class:`SparsePeakFinder` computes only the pixels that can be the highest, and finds the same peaks in a fraction of
-  the time.
-- :class:`DensePeakFinder` takes heatmaps that the network has upsampled itself.
-- :class:`ScenePeakFinder` finds every local peak of a scene with several people.
-
 Coordinates are pixel-centre indices of the network's input; cell j at stride s is centred on pixel s · j + (s - 1) / 2.
 """
 
@@ -30,8 +23,7 @@ ReadPixels = Callable[[slice, slice], Floats]
 STRIDE: Final = 8
 """Input pixels per cell of the network's heatmaps and part affinity fields."""
 
-TIE: Final = 1e-12
-"""Values this close, as a fraction of the highest cell, count as equal: only rounding tells them apart."""
+TIE: Final = 1e-12  # values this close, as a fraction of the highest cell, differ by rounding alone
 
 FARTHEST_NEAR_BORDER: Final = 1.25
 """Largest sub-pixel offset near the border, in cells: the pixel of a wide Gaussian lies up to 8.5 px too far inside."""
@@ -40,60 +32,34 @@ SEED_SHARE: Final = 0.75
 """Local peaks of a scene lie beside cells at least this high, as a share of the highest of the nine around them."""
 
 NINE: Final = np.ones((3, 3), np.uint8)
-
-MAX_CANDIDATES: Final = 256
-"""Of one keypoint in one scene; the highest are kept."""
-
-PEAK_RADIUS: Final = 0.03
-"""Share of a crop's side below which two peaks of a heatmap are one."""
-
-MIN_PEAK_SCORE: Final = 0.04
-"""Lower peaks of a crop are noise."""
+MAX_CANDIDATES: Final = 256  # of one keypoint in one scene; the highest are kept
+PEAK_RADIUS: Final = 0.03  # share of a crop's side below which two peaks of a heatmap are one
+MIN_PEAK_SCORE: Final = 0.04  # lower peaks of a crop are noise
 
 
 class Peaks(NamedTuple):
-    """The peaks of a batch of heatmaps.
+    """The peaks of a batch of heatmaps, in input pixels."""
 
-    Attributes:
-        keypoints: (B, K, 2) float32, x and y in input pixels.
-        scores: (B, K) float32, the heatmap without blur at the highest pixel.
-    """
-
-    keypoints: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    keypoints: NDArray[np.float32]  # (B, K, 2) x and y
+    scores: NDArray[np.float32]  # (B, K), the heatmap without blur at the highest pixel
 
 
 class Candidates(NamedTuple):
-    """Where one keypoint of a scene may be, best first.
+    """Where one keypoint of a scene may be, best first."""
 
-    Attributes:
-        points: (N, 2) float64, x and y in input pixels, sub-pixel.
-        scores: (N,) float64, the upsampled heatmap there, about 0 to 1.
-    """
-
-    points: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    points: NDArray[np.float64]  # (N, 2) x and y in input pixels, sub-pixel
+    scores: NDArray[np.float64]  # (N,), the upsampled heatmap there, about 0 to 1
 
 
 class AxisMatrices(NamedTuple):
-    """The linear steps of decoding along one axis, (pixels, cells) float64 each.
+    """The linear steps of decoding along one axis, (pixels, cells) float64 each."""
 
-    Attributes:
-        upsampled: Upsampling alone; scores are read from its result.
-        blurred: Upsampling and blur; the highest pixel of its result is the keypoint.
-    """
-
-    upsampled: Floats
-    blurred: Floats
+    upsampled: Floats  # upsampling alone; scores are read from its result
+    blurred: Floats  # upsampling and blur; the highest pixel of its result is the keypoint
 
 
 def make_axis_matrices(num_cells: int, *, stride: int, blur_sigma: float) -> AxisMatrices:
-    """Return the matrices of an axis.
-
-    Args:
-        num_cells: Cells of the heatmap along the axis.
-        stride: Pixels per cell, a power of 2: upsampling doubles the resolution repeatedly.
-        blur_sigma: Standard deviation of the blur in pixels; 0 for none.
+    """Return the matrices of an axis; upsampling doubles the resolution until there are ``stride`` pixels a cell.
 
     Raises:
         ValueError: If there is no cell, the stride is not a power of 2 or the blur is negative.
@@ -156,9 +122,9 @@ def apply_to_axes(heatmap: Floats, along_y: Floats, along_x: Floats) -> Floats:
 
 
 def find_peak_densely(heatmap: Floats, y: AxisMatrices, x: AxisMatrices) -> tuple[int, int, float]:
-    """Return row, column and score of the highest blurred pixel of a heatmap (h, w), the first in reading order.
+    """Return row and column of a heatmap's (h, w) highest blurred pixel, the first in reading order, and its score.
 
-    NaN counts as highest, as in ``argmax``.
+    It computes every pixel: the plain reference. NaN counts as highest, as in ``argmax``.
     """
     blurred = apply_to_axes(heatmap, y.blurred, x.blurred)  # (h · stride, w · stride)
     top = blurred.max()
@@ -260,10 +226,8 @@ class SparsePeakFinder:
             ValueError: If the heatmaps are of another shape.
         """
         if heatmaps.ndim != 4 or heatmaps.shape[2:] != self._heatmap_shape:
-            raise ValueError(
-                f"heatmaps of shape {heatmaps.shape} do not fit a peak finder for (people, keypoints, "
-                f"{self._heatmap_shape[0]}, {self._heatmap_shape[1]})"
-            )
+            made_for = "(people, keypoints, {}, {})".format(*self._heatmap_shape)
+            raise ValueError(f"heatmaps of shape {heatmaps.shape} do not fit a peak finder for {made_for}")
         flat = heatmaps.astype(np.float64, order="C").reshape(-1, *self._heatmap_shape)
         keypoints = np.empty((*heatmaps.shape[:2], 2), np.float32)
         scores = np.empty(heatmaps.shape[:2], np.float32)
@@ -311,13 +275,9 @@ def _find_first(is_top: NDArray[np.bool_], rows: slice, columns: slice) -> tuple
 
 
 class DensePeakFinder:
-    """Finds the highest blurred pixel of heatmaps as they are, at full resolution or at any stride.
+    """Finds the highest blurred pixel of heatmaps as they are, such as those that the network has upsampled itself.
 
-    Args:
-        heatmap_shape: (h, w) of the heatmaps.
-        stride: Input pixels per cell.
-        blur_sigma: Standard deviation of the blur in cells; 0 for none.
-        subpixel: As for :class:`SparsePeakFinder`.
+    Arguments as for :class:`SparsePeakFinder`, but ``blur_sigma`` is in cells.
     """
 
     def __init__(
@@ -353,12 +313,7 @@ class PeakRefiner:
     The paraboloid is fitted to nine blurred values one cell apart and moves a peak by half a cell at most. Near the
     border upsampling and blur have changed these values. There, a Gaussian is fitted to values further inside, without
     blur; it moves a peak by 1¼ cells at most, and not out of the image. A peak whose fit has no highest point within
-    reach stays where it is.
-
-    Args:
-        heatmap_shape: (H, W), pixels.
-        spacing: Pixels per cell.
-        blur_sigma: Standard deviation of the blur in pixels.
+    reach stays where it is. The heatmap's shape is (H, W) pixels, ``spacing`` pixels per cell, ``blur_sigma`` pixels.
     """
 
     def __init__(self, heatmap_shape: tuple[int, int], *, spacing: int, blur_sigma: float) -> None:
@@ -407,14 +362,7 @@ def find_top(patch: Floats) -> tuple[float, float]:
 
 
 class SeveralPeaksFinder:
-    """Finds the next highest peaks of a crop's heatmaps beside the highest; made once for one shape.
-
-    Args:
-        heatmap_shape: (h, w) of the heatmaps, cells.
-        stride: Pixels per cell, a power of 2.
-        blur_sigma: Standard deviation of the blur in pixels; 0 for none.
-        num_peaks: M, the peaks of each heatmap, the highest included.
-    """
+    """Finds M = ``num_peaks`` peaks of each heatmap of a crop; other arguments as for :class:`SparsePeakFinder`."""
 
     def __init__(
         self, heatmap_shape: tuple[int, int], *, stride: int = STRIDE, blur_sigma: float, num_peaks: int
@@ -426,14 +374,9 @@ class SeveralPeaksFinder:
         )
 
     def find(self, heatmaps: Floats, highest: Floats) -> Floats:
-        """Find the peaks of one crop.
+        """Return x, y in input pixels and score of the peaks of heatmaps (K, h, w), highest first, (K, M, 3).
 
-        Args:
-            heatmaps: (K, h, w).
-            highest: (K, 3) x, y in input pixels and score of each heatmap's highest peak, which comes first.
-
-        Returns:
-            (K, M, 3) x, y in input pixels and score, highest first; NaN where a heatmap has fewer peaks.
+        ``highest``, (K, 3), holds each heatmap's first peak. NaN stands where a heatmap has fewer peaks.
         """
         peaks = np.full((len(heatmaps), self._num_peaks, 3), np.nan)
         peaks[:, 0] = highest
@@ -447,14 +390,8 @@ class SeveralPeaksFinder:
 class ScenePeakFinder:
     """Finds every local peak of heatmaps as if they were upsampled and blurred; made once for one shape.
 
-    Of peaks closer than ``radius`` to each other the highest stays.
-
-    Args:
-        heatmap_shape: (h, w) of the heatmaps, cells.
-        stride: Pixels per cell, a power of 2.
-        blur_sigma: Standard deviation of the blur in pixels; 0 for none.
-        radius: Distance in pixels below which two peaks are one.
-        min_score: Peaks below it are left out.
+    Arguments as for :class:`SparsePeakFinder`. Of peaks closer than ``radius`` pixels to each other the highest stays;
+    peaks below ``min_score`` are left out.
 
     Raises:
         ValueError: If a number is out of its range.

@@ -36,13 +36,9 @@ def draw_poses(
     min_score: float = MIN_DRAWN_SCORE,
     skeleton: Skeleton = MPII_SKELETON,
 ) -> np.ndarray:
-    """Draw skeletons over an image.
+    """Draw poses, in pixel-centre indices, over a copy of an image (H, W, 3) uint8, BGR.
 
-    Args:
-        image: (H, W, 3) uint8, BGR; not changed.
-        poses: People, in the image's pixel-centre indices.
-        min_score: Keypoints that score less, and their limbs, are left out.
-        skeleton: Of the poses.
+    Keypoints that score less than ``min_score``, and their limbs, are left out.
     """
     canvas = image.copy()
     for pose in poses:
@@ -88,15 +84,9 @@ def _draw_keypoints(
 
 
 def draw_heatmaps(crop: np.ndarray, heatmaps: np.ndarray, *, skeleton: Skeleton = MPII_SKELETON) -> np.ndarray:
-    """Draw every keypoint's heatmap over the crop, as captioned tiles.
+    """Draw heatmaps (K, h, w), from 0 to 1, over the network's input (H, W, 3) uint8, BGR.
 
-    Args:
-        crop: (H, W, 3) uint8, BGR: the network's input.
-        heatmaps: (K, h, w), drawn from 0 to 1.
-        skeleton: Of the heatmaps.
-
-    Returns:
-        Tiles of H × W pixels, four a row; the last row is padded with black.
+    Return captioned tiles of H × W pixels, four a row; the last row is padded with black.
     """
     height, width = crop.shape[:2]
     tiles = []
@@ -117,11 +107,9 @@ def _with_caption(tile: np.ndarray, text: str) -> np.ndarray:
 
 
 def draw_pafs(crop: np.ndarray, pafs: np.ndarray) -> np.ndarray:
-    """Draw all part affinity fields over the crop: hue is the direction, brightness the strength.
+    """Draw part affinity fields (2L, h, w), x before y, over the network's input (H, W, 3) uint8, BGR.
 
-    Args:
-        crop: (H, W, 3) uint8, BGR: the network's input.
-        pafs: (2L, h, w), limb k with x in channel 2k and y in channel 2k + 1.
+    Hue is the direction, brightness the strength.
     """
     height, width = crop.shape[:2]
     vectors = pafs.reshape(-1, 2, *pafs.shape[1:])

@@ -11,9 +11,6 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; it becomes ``path`` if the block succeeds and is removed if not.
 
-    Args:
-        path: The file to write or replace; its folder must exist.
-
     Raises:
         OSError: If the file cannot be written or put in place; it names ``path``.
     """
@@ -30,11 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_writable_folder(folder: Path) -> None:
-    """Make a folder, and those above it, and check that it can be written.
-
-    Raises:
-        OSError: If either is impossible.
-    """
+    """Make a folder, and those above it, and check that it can be written; raises OSError if not."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
@@ -49,6 +42,5 @@ def prepare_folder(folder: Path) -> None:
     try:
         make_writable_folder(folder)
     except OSError as error:
-        raise OSError(
-            f"cannot write to the output folder {folder} ({error.strerror}): choose another with --out"
-        ) from None
+        message = f"cannot write to the output folder {folder} ({error.strerror}): choose another with --out"
+        raise OSError(message) from None

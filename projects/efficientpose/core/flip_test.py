@@ -6,13 +6,7 @@ import numpy as np
 
 
 def average_mirrored(heatmaps: np.ndarray, mirrored: np.ndarray, *, flip_indices: Sequence[int]) -> np.ndarray:
-    """Return the mean of heatmaps (..., K, h, w) and those of the mirrored image, mirrored back.
-
-    Args:
-        heatmaps: Of the image.
-        mirrored: Of the mirrored image.
-        flip_indices: For each keypoint, the one on the other side of the body.
-    """
+    """Return the mean of heatmaps (..., K, h, w) and those of the mirrored image, mirrored back."""
     average: np.ndarray = (heatmaps + mirrored[..., list(flip_indices), :, ::-1]) / 2
     return average
 
@@ -20,11 +14,7 @@ def average_mirrored(heatmaps: np.ndarray, mirrored: np.ndarray, *, flip_indices
 def average_mirrored_pafs(
     pafs: np.ndarray, mirrored: np.ndarray, *, limbs: Sequence[tuple[int, int]], flip_indices: Sequence[int]
 ) -> np.ndarray:
-    """Return the mean of part affinity fields (..., 2L, h, w) and those of the mirrored image, mirrored back.
-
-    Raises:
-        ValueError: If a limb has no counterpart on the other side.
-    """
+    """Return the mean of part affinity fields (..., 2L, h, w) and those of the mirrored image, mirrored back."""
     average: np.ndarray = (pafs + mirror_pafs(mirrored, limbs=limbs, flip_indices=flip_indices)) / 2
     return average
 

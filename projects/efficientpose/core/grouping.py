@@ -20,41 +20,24 @@ from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 Floats = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
-MIN_COMMON_KEYPOINTS: Final = 3
-"""Two people with fewer common keypoints are never duplicates."""
+MIN_COMMON_KEYPOINTS: Final = 3  # two people with fewer common keypoints are never duplicates
 
 
 class GroupedPerson(NamedTuple):
-    """One person of a scene.
+    """One person of a scene."""
 
-    Attributes:
-        keypoints: (K, 2) x and y in input pixels; NaN for a keypoint that was not found.
-        scores: (K,), each keypoint's heatmap peak, about 0 to 1; 0 for one that was not found.
-        score: Mean score of the found keypoints, times the mean score of the limbs between them.
-    """
-
-    keypoints: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    score: float
+    keypoints: NDArray[np.float64]  # (K, 2) x and y in input pixels; NaN for a keypoint that was not found
+    scores: NDArray[np.float64]  # (K,), each keypoint's heatmap peak, about 0 to 1; 0 for one that was not found
+    score: float  # mean score of the found keypoints, times the mean score of the limbs between them
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimbRule:
-    """When a limb counts.
+    """When a limb counts; raises ValueError if a number is out of its range."""
 
-    Attributes:
-        num_samples: Points on the line at which the field is read, in the middle of as many equal pieces.
-        min_agreement: Component of the field along the limb from which a point supports it; the field's length is
-            about 1 on a limb and 0 elsewhere.
-        min_supported: Fraction of the points that must support it.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-
-    num_samples: int = 10
-    min_agreement: float = 0.05
-    min_supported: float = 0.8
+    num_samples: int = 10  # points on the line at which the field is read, in the middle of as many equal pieces
+    min_agreement: float = 0.05  # component along the limb from which a point supports it; about 1 on a limb, 0 beside
+    min_supported: float = 0.8  # fraction of the points that must support it
 
     def __post_init__(self) -> None:
         if self.num_samples < 1 or not 0 <= self.min_supported <= 1 or not 0 <= self.min_agreement < 1:
@@ -66,25 +49,13 @@ class LimbRule:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupingRule:
-    """Which people are kept.
-
-    Attributes:
-        limb: When a limb counts.
-        min_joints: People with fewer keypoints are dropped as noise.
-        min_score: People with a lower score are dropped.
-        max_pelvis_distance: Largest distance of the pelvis from the middle of the hips, in torsos (thorax to middle of
-            hips).
-        max_similarity: OKS with a better person above which a person is a duplicate.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
+    """Which people are kept; raises ValueError if a number is out of its range."""
 
     limb: LimbRule = field(default_factory=LimbRule)
-    min_joints: int = 4
-    min_score: float = 0.05
-    max_pelvis_distance: float = 0.5
-    max_similarity: float = 0.7
+    min_joints: int = 4  # people with fewer keypoints are dropped as noise
+    min_score: float = 0.05  # people with a lower score are dropped
+    max_pelvis_distance: float = 0.5  # of the pelvis from the middle of the hips, in torsos (thorax to middle of hips)
+    max_similarity: float = 0.7  # OKS with a better person above which a person is a duplicate
 
     def __post_init__(self) -> None:
         if self.min_joints < 1 or min(self.min_score, self.max_pelvis_distance, self.max_similarity) < 0:
@@ -112,18 +83,16 @@ def sample_field(field: Floats, points: Floats, *, stride: int) -> Floats:
 
 
 def score_limbs(field: Floats, starts: Floats, ends: Floats, *, stride: int, rule: LimbRule) -> Floats:
-    """Score every pair of a proximal and a distal candidate.
+    """Return the mean of a limb's field (2, h, w) along each pair of candidates, (A, B), about 0 to 1.
+
+    It is 0 where too few points support the limb or the two candidates coincide.
 
     Args:
         field: (2, h, w), the limb's x and y components; finite.
         starts: (A, 2), proximal candidates in input pixels.
-        ends: (B, 2), distal candidates.
+        ends: (B, 2), distal candidates in input pixels.
         stride: Input pixels per cell.
         rule: When a limb counts.
-
-    Returns:
-        (A, B), the mean of the field's component along the limb, about 0 to 1; 0 where too few points support it or
-        the two candidates coincide.
     """
     vectors = ends[None] - starts[:, None]  # (A, B, 2)
     lengths = np.linalg.norm(vectors, axis=2)
@@ -188,15 +157,9 @@ class PeopleGrouper:
         self._spreads = keypoint_spreads(tuple(keypoint_names))
 
     def group(self, candidates: Sequence[Candidates], pafs: Floats, *, stride: int) -> tuple[GroupedPerson, ...]:
-        """Find the people.
+        """Find the people, best first, in the candidates of each of the K keypoints and fields (2L, h, w).
 
-        Args:
-            candidates: Of each of the K keypoints.
-            pafs: (2L, h, w); NaN and infinities count as 0. Not changed.
-            stride: Input pixels per cell.
-
-        Returns:
-            The people, best first.
+        NaN and infinities in the fields, of which a cell is ``stride`` input pixels, count as 0.
 
         Raises:
             ValueError: If there are not as many candidates or fields as keypoints and limbs.
@@ -273,13 +236,8 @@ class PeopleGrouper:
             return tuple(people)
         keypoints = np.stack([person.keypoints for person in people])
         areas = box_areas(boxes_around(keypoints))
-        alike = oks(
-            keypoints,
-            keypoints,
-            areas=np.maximum(areas[:, None], areas[None]),
-            spreads=self._spreads,
-            min_common=MIN_COMMON_KEYPOINTS,
-        )
+        larger = np.maximum(areas[:, None], areas[None])
+        alike = oks(keypoints, keypoints, areas=larger, spreads=self._spreads, min_common=MIN_COMMON_KEYPOINTS)
         return tuple(people[index] for index in keep_distinct(alike > self.rule.max_similarity))
 
 

@@ -10,9 +10,7 @@ from efficientpose.core.files import replacing
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".jpe", ".png", ".tif", ".tiff", ".webp"})
 MIN_SIDE = 8
-
-MAX_SIDE = 32_766
-"""OpenCV warps images of up to this many pixels a side."""
+MAX_SIDE = 32_766  # pixels; OpenCV warps no larger images
 
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_SCAN = 0xDA
@@ -27,13 +25,9 @@ class ImageError(ValueError):
 
 
 def find_images(sources: Iterable[Path]) -> tuple[list[Path], list[ImageError]]:
-    """List the images that files and folders stand for.
+    """List the images, each once, and an error for every source that does not exist or has no image.
 
-    Args:
-        sources: Files, with any ending, and folders, whose images are taken in alphabetical order, not recursively.
-
-    Returns:
-        The images, each once, and an error for every source that does not exist or has no image.
+    Sources are files, with any ending, and folders, whose images are taken in alphabetical order, not recursively.
     """
     found: dict[Path, None] = {}
     errors = []

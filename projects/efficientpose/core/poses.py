@@ -30,34 +30,20 @@ class Pose:
 
 
 class CropMaps(NamedTuple):
-    """One person's crop and the network's output.
+    """One person's crop and the network's output."""
 
-    Attributes:
-        crop: (H, W, 3) uint8, BGR: the network's input.
-        heatmaps: (K, h, w), in the order of the keypoints, at full resolution or at a stride.
-        pafs: (2L, H / 8, W / 8); None for a network without them.
-    """
-
-    crop: np.ndarray
-    heatmaps: np.ndarray
-    pafs: np.ndarray | None
+    crop: np.ndarray  # (H, W, 3) uint8, BGR: the network's input
+    heatmaps: np.ndarray  # (K, h, w), in the order of the keypoints, at full resolution or at a stride
+    pafs: np.ndarray | None  # (2L, H / 8, W / 8); None for a network without them
 
 
 class Estimator(Protocol):
-    """Finds poses: the MMPose model, or an exported file.
+    """Finds poses: the MMPose model, or an exported file."""
 
-    Attributes:
-        name: What to call it in results.
-    """
-
-    name: str
+    name: str  # in results
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find the pose of each person; without boxes the whole image is one.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-            boxes: (N, 4) people as x1, y1, x2, y2 in image pixels.
+        """Find the pose in each box (N, 4) x1, y1, x2, y2 of an image (H, W, 3) uint8, BGR; None is the whole image.
 
         Raises:
             ValueError: If either is unusable.
@@ -65,11 +51,7 @@ class Estimator(Protocol):
         ...
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return one person's crop and the network's output.
-
-        Raises:
-            ValueError: If image or box is unusable.
-        """
+        """Return one person's crop and the network's output; raises ValueError if image or box is unusable."""
         ...
 
 
@@ -112,30 +94,22 @@ def as_document(images: Sequence[ImagePoses], *, model: str, skeleton: Skeleton 
         keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
         return {"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints}
 
+    def describe_image(image: ImagePoses) -> dict[str, Any]:
+        instances = [describe(pose) for pose in image.instances]
+        return {"file": image.file, "width": image.width, "height": image.height, "instances": instances}
+
     return {
         "model": model,
         "keypoint_names": list(skeleton.keypoint_names),
         "skeleton": [list(limb) for limb in skeleton.limbs],
-        "images": [
-            {
-                "file": image.file,
-                "width": image.width,
-                "height": image.height,
-                "instances": [describe(pose) for pose in image.instances],
-            }
-            for image in images
-        ],
+        "images": [describe_image(image) for image in images],
     }
 
 
 def write_predictions(
     images: Sequence[ImagePoses], path: Path, *, model: str, skeleton: Skeleton = MPII_SKELETON
 ) -> None:
-    """Write ``predictions.json`` atomically; ``model`` is the variant's name.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
+    """Write ``predictions.json`` atomically; ``model`` is the variant's name. Raises OSError if it cannot."""
     with replacing(path) as partial:
         document = as_document(images, model=model, skeleton=skeleton)
         partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")

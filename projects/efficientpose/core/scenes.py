@@ -23,23 +23,16 @@ from efficientpose.core.skeleton import KEYPOINT_NAMES, LIMBS
 
 
 class SceneFrame(NamedTuple):
-    """How an image lies in the network's input.
-
-    Attributes:
-        image_size: (width, height) of the image, pixels.
-        input_size: (width, height) of the input, pixels.
-        zoom: Input pixels per image pixel.
-    """
+    """How an image lies in the network's input; sizes are (width, height) in pixels."""
 
     image_size: tuple[int, int]
     input_size: tuple[int, int]
-    zoom: float
+    zoom: float  # input pixels per image pixel
 
     def to_image(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return points (..., 2) of the input in the image's pixel-centre indices."""
-        moved: NDArray[np.floating] = (points - np.array(self.input_size) / 2) / self.zoom + np.array(
-            self.image_size
-        ) / 2
+        centre, target = np.array(self.input_size) / 2, np.array(self.image_size) / 2
+        moved: NDArray[np.floating] = (points - centre) / self.zoom + target
         return moved
 
     def cut(self, image: np.ndarray) -> np.ndarray:
@@ -70,19 +63,14 @@ def with_shorter_side(image_size: tuple[int, int], *, shorter_side: int) -> Scen
     return SceneFrame(image_size=image_size, input_size=(width, height), zoom=zoom)
 
 
-KEPT_SHAPES: Final = 4
-"""Heatmap sizes whose peak finders are kept."""
+KEPT_SHAPES: Final = 4  # heatmap sizes whose peak finders are kept
 
 
 @dataclass(frozen=True)
 class ScenePose(Pose):
-    """One person of a scene; a keypoint that was not found has x, y and score 0, as in COCO.
+    """One person of a scene; a keypoint that was not found has x, y and score 0, as in COCO."""
 
-    Attributes:
-        score: Of the person, see :class:`~efficientpose.core.grouping.GroupedPerson`.
-    """
-
-    score: float = field(kw_only=True)
+    score: float = field(kw_only=True)  # as in GroupedPerson
 
 
 class PeopleDecoder:
@@ -118,11 +106,7 @@ class PeopleDecoder:
         self._finder_for = lru_cache(maxsize=KEPT_SHAPES)(make_finder)
 
     def group(self, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[GroupedPerson, ...]:
-        """Find the people in the input's frame, best first.
-
-        Args:
-            heatmaps: (K, h, w) at stride 8.
-            pafs: (2L, h, w).
+        """Find the people in the input's frame, best first, from heatmaps (K, h, w) and fields (2L, h, w), stride 8.
 
         Raises:
             ValueError: If the maps do not fit together.

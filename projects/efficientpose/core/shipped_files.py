@@ -6,10 +6,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def config_path(name: str) -> Path:
-    """Return a config that ships with the package.
-
-    Args:
-        name: Its path below ``configs/``, such as "efficientpose_rt_mpii.py".
+    """Return a config that ships with the package, by its path below ``configs/``.
 
     Raises:
         FileNotFoundError: If there is no such config.

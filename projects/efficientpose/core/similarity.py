@@ -26,14 +26,7 @@ def keypoint_spreads(names: tuple[str, ...] = KEYPOINT_NAMES) -> NDArray[np.floa
 
 
 def boxes_around(keypoints: Floats) -> NDArray[np.float64]:
-    """Return the box x1, y1, x2, y2 around each person's keypoints.
-
-    Args:
-        keypoints: (N, K, 2); NaN where there is none.
-
-    Returns:
-        (N, 4); NaN for a person without keypoints.
-    """
+    """Return the boxes (N, 4) around people's keypoints (N, K, 2), NaN where there is none; NaN without keypoints."""
     there = np.isfinite(keypoints).all(axis=2)[..., None]
     low = np.where(there, keypoints, np.inf).min(axis=1, initial=np.inf)
     high = np.where(there, keypoints, -np.inf).max(axis=1, initial=-np.inf)
@@ -47,7 +40,7 @@ def box_areas(boxes: Floats) -> Floats:
 
 
 def oks(first: Floats, second: Floats, *, areas: Floats, spreads: Floats, min_common: int = 1) -> NDArray[np.float64]:
-    """Return COCO's object keypoint similarity of each pair, over the keypoints that both have.
+    """Return COCO's object keypoint similarity of each pair, (A, B) from 0 to 1, over the keypoints that both have.
 
     Args:
         first: (A, K, 2); NaN where there is none.
@@ -55,9 +48,6 @@ def oks(first: Floats, second: Floats, *, areas: Floats, spreads: Floats, min_co
         areas: Areas of the people, pixels²; of a shape that broadcasts with (A, B).
         spreads: (K,), see :func:`keypoint_spreads`.
         min_common: Pairs with fewer common keypoints have the similarity 0.
-
-    Returns:
-        (A, B) from 0 to 1.
     """
     squares = ((first[:, None] - second[None]) ** 2).sum(axis=3)
     is_common = np.isfinite(squares)
@@ -91,11 +81,7 @@ def _shares(parts: Floats, wholes: Floats) -> NDArray[np.float64]:
 
 
 def keep_distinct(is_duplicate: NDArray[np.bool_]) -> list[int]:
-    """Return the indices that greedy suppression keeps: each that duplicates no better one that is kept.
-
-    Args:
-        is_duplicate: (N, N), for each pair; rows and columns sorted best first.
-    """
+    """Return the indices that duplicate no better one that is kept, of pairs (N, N) sorted best first."""
     kept: list[int] = []
     for index, duplicates in enumerate(is_duplicate):
         if not duplicates[kept].any():

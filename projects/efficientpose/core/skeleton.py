@@ -9,22 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 KEYPOINT_NAMES: Final = (
-    "right_ankle",
-    "right_knee",
-    "right_hip",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "pelvis",
-    "thorax",
-    "upper_neck",
-    "head_top",
-    "right_wrist",
-    "right_elbow",
-    "right_shoulder",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("pelvis", "thorax", "upper_neck", "head_top"),
+    *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
 )
 NUM_KEYPOINTS: Final = len(KEYPOINT_NAMES)
 
@@ -87,17 +74,11 @@ def keypoint_names_of(dataset_meta: Mapping[str, Any] | None) -> tuple[str, ...]
 
 
 class Skeleton(NamedTuple):
-    """Keypoints and limbs of a network: :data:`MPII_SKELETON`, or those it was trained on.
+    """Keypoints and limbs of a network: :data:`MPII_SKELETON`, or those it was trained on."""
 
-    Attributes:
-        keypoint_names: K names, in the order of the heatmaps.
-        limbs: L pairs (proximal, distal) of keypoint indices, in the order of the part affinity fields.
-        flip_indices: K, keypoint ``i`` of a mirrored image is keypoint ``flip_indices[i]`` of the image.
-    """
-
-    keypoint_names: tuple[str, ...]
-    limbs: tuple[Limb, ...]
-    flip_indices: tuple[int, ...]
+    keypoint_names: tuple[str, ...]  # K, in the order of the heatmaps
+    limbs: tuple[Limb, ...]  # L, in the order of the part affinity fields
+    flip_indices: tuple[int, ...]  # K, keypoint i of a mirrored image is keypoint flip_indices[i] of the image
 
     @property
     def named_limbs(self) -> tuple[tuple[str, str], ...]:
@@ -105,5 +86,4 @@ class Skeleton(NamedTuple):
         return tuple((self.keypoint_names[limb.proximal], self.keypoint_names[limb.distal]) for limb in self.limbs)
 
 
-MPII_SKELETON: Final = Skeleton(KEYPOINT_NAMES, LIMBS, FLIP_INDICES)
-"""The published networks' skeleton."""
+MPII_SKELETON: Final = Skeleton(KEYPOINT_NAMES, LIMBS, FLIP_INDICES)  # the published networks'

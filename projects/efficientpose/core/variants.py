@@ -10,17 +10,11 @@ class ReportedFigures:
 
     The paper's scores are of its own split, with multi-scale testing. The repository's FLOPs are those of convolutions
     alone; the paper's and ours count batch norms as well, 1.5% more.
-
-    Attributes:
-        parameters: Number of parameters.
-        flops: Two per multiply-add.
-        pckh50: PCKh@50 on MPII validation, percent.
-        pckh10: PCKh@10, percent.
     """
 
     parameters: float
-    flops: float
-    pckh50: float
+    flops: float  # two per multiply-add
+    pckh50: float  # PCKh@50 on MPII validation, percent
     pckh10: float
 
 
@@ -28,32 +22,21 @@ class ReportedFigures:
 class Variant:
     """One published network.
 
-    Attributes:
-        name: What the command line and the configs call it.
-        title: What the paper calls it.
-        resolution: Side of the square input, pixels.
-        high_arch: EfficientNet of the high-resolution branch, an EfficientNet-Lite in the Lite variants.
-        low_arch: EfficientNet of the branch on the halved input; None where there is none.
-        channels: C, output channels of the high-resolution branch and of every convolution block in the head.
-        num_blocks: D, Mobile DenseNets in each detection pass.
-        deployed_parameters: Parameters and batch-norm statistics of the released inference graph: without the earlier
-            passes' prediction convolutions, with dense transposed convolutions.
-        measured_flops: Counted on the released inference graph.
-        paper: Figures from the paper's Table 2; None for the Lite variants, which it does not have.
-        repository: Figures from the authors' repository, of the Lite variants; None where the paper has them.
+    ``deployed_parameters`` and ``measured_flops`` are those of the released inference graph: with batch-norm statistics
+    and dense transposed convolutions, without the earlier passes' prediction convolutions.
     """
 
-    name: str
-    title: str
-    resolution: int
-    high_arch: str
-    low_arch: str | None
-    channels: int
-    num_blocks: int
+    name: str  # in the command line and the configs
+    title: str  # in the paper
+    resolution: int  # side of the square input, pixels
+    high_arch: str  # EfficientNet of the high-resolution branch, an EfficientNet-Lite in the Lite variants
+    low_arch: str | None  # EfficientNet of the branch on the halved input; None where there is none
+    channels: int  # C, of the high-resolution branch's output and of every convolution block in the head
+    num_blocks: int  # D, Mobile DenseNets in each detection pass
     deployed_parameters: int
     measured_flops: float
-    paper: ReportedFigures | None = None
-    repository: ReportedFigures | None = None
+    paper: ReportedFigures | None = None  # Table 2, which has no Lite variants
+    repository: ReportedFigures | None = None  # the authors' repository, of the Lite variants
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -91,14 +91,11 @@ class TorchPoseEstimator:
         return cls(model, name=name, num_peaks=num_peaks)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find the pose of each person.
+        """Find one pose a box, in the same order, in the image's pixel-centre indices.
 
         Args:
             image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
             boxes: (N, 4) people as x1, y1, x2, y2 in image pixels; None takes the whole image as one person.
-
-        Returns:
-            One pose a box, in the same order, in the image's pixel-centre indices.
 
         Raises:
             ImageError: If the file is no usable image.
@@ -136,11 +133,7 @@ class TorchPoseEstimator:
         return peaks
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return the network's input for one person and its maps, without flip test.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-            box: The person as x1, y1, x2, y2; None for the whole image.
+        """Return the network's input for one person and its maps, without flip test; without a box of the whole image.
 
         Raises:
             ValueError: If the box is empty, not finite or outside the image.
@@ -159,11 +152,11 @@ class TorchPoseEstimator:
 
 
 class LoadedNetwork(NamedTuple):
-    """A pose estimator with weights, the name of its variant or config, and where the weights are from."""
+    """A pose estimator with weights."""
 
     model: TopdownPoseEstimator | BottomupPoseEstimator
-    name: str
-    checkpoint: Path
+    name: str  # of the variant, or of the config
+    checkpoint: Path  # where the weights are from
 
 
 def load_network(
@@ -192,12 +185,7 @@ def load_network(
 def build_model(
     path: Path, *, device: str, change: Callable[[Config], None] = lambda _: None
 ) -> TopdownPoseEstimator | BottomupPoseEstimator:
-    """Build the network of a config, with random weights.
-
-    Args:
-        path: The config.
-        device: Where the network runs.
-        change: Changes what was read before the network is built.
+    """Build the network of a config, which ``change`` may change first, with random weights.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -214,11 +202,7 @@ def build_model(
 
 
 def check_device(device: str) -> None:
-    """Check that PyTorch knows a device and has it.
-
-    Raises:
-        ValueError: If not.
-    """
+    """Check that PyTorch knows a device and has it; raises ValueError if not."""
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -25,12 +25,9 @@ class _Recording(NamedTuple):
 
 
 class CudaGraphs:
-    """Records a network once for each shape of input and plays it back.
+    """Records a network, in evaluation mode on a CUDA device, once for each shape of input and plays it back.
 
     Each shape keeps its memory; use few batch sizes.
-
-    Args:
-        network: In evaluation mode, on a CUDA device when it runs.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -110,10 +107,8 @@ def _check_model(model: object) -> None:
         raise ValueError("this model is prepared for inference already")
     head = getattr(model, "head", None)
     if not isinstance(model, TopdownPoseEstimator) or not isinstance(head, EfficientPoseHead):
-        raise ValueError(
-            f"only a top-down EfficientPose can be prepared for inference, got {type(model).__name__} with the head "
-            f"{type(head).__name__}"
-        )
+        given = f"{type(model).__name__} with the head {type(head).__name__}"
+        raise ValueError(f"only a top-down EfficientPose can be prepared for inference, got {given}")
     if model.training:
         raise ValueError("the model is in training mode, in which batch norms cannot be folded: call model.eval()")
     if head.decoder is None:
@@ -132,13 +127,7 @@ def _check_options(execution: str, precision: str, device: torch.device) -> None
 
 
 class PreparedNetwork(nn.Module):
-    """A deployed network that takes (B, 3, H, W) float32 of one size and gives float32 maps.
-
-    Args:
-        network: What to run.
-        execution: How.
-        dtype: What the arithmetic is done in.
-    """
+    """A deployed network that takes (B, 3, H, W) float32 of one size and gives float32 maps, computed in ``dtype``."""
 
     def __init__(self, network: DeployedNetwork, *, execution: Execution, dtype: torch.dtype) -> None:
         super().__init__()
@@ -166,11 +155,9 @@ class PreparedNetwork(nn.Module):
 
 
 class PreparedHead(EfficientPoseHead):
-    """Reads keypoints off maps that are computed already; it has no layers.
+    """Reads keypoints off maps that are computed already, with another head's decoder; it has no layers.
 
-    Args:
-        head: Whose decoder it takes.
-        is_coarse: Whether maps come in at stride 8, and are upsampled only where full ones are asked for.
+    Coarse maps come in at stride 8, and are upsampled only where full ones are asked for.
     """
 
     def __init__(self, head: EfficientPoseHead, *, is_coarse: bool) -> None:
@@ -194,13 +181,7 @@ class PreparedHead(EfficientPoseHead):
 
 
 class PreparedPoseEstimator(TopdownPoseEstimator):
-    """What :func:`prepare_for_inference` returns.
-
-    Args:
-        model: What it stands in for; only its settings are kept.
-        network: In place of backbone and neck.
-        head: Reads keypoints.
-    """
+    """What :func:`prepare_for_inference` returns: a prepared network and head with the settings of a model."""
 
     def __init__(self, model: TopdownPoseEstimator, *, network: PreparedNetwork, head: PreparedHead) -> None:
         BaseModel.__init__(self, data_preprocessor=copy.deepcopy(model.data_preprocessor))
@@ -214,11 +195,7 @@ class PreparedPoseEstimator(TopdownPoseEstimator):
                 setattr(self, name, getattr(model, name))
 
     def train(self, mode: bool = True) -> "PreparedPoseEstimator":
-        """Stay in evaluation mode.
-
-        Raises:
-            ValueError: If training is asked for.
-        """
+        """Stay in evaluation mode; raises ValueError if training is asked for."""
         if mode:
             raise ValueError("a model prepared for inference cannot be trained: train the model it was made from")
         return super().train(mode)

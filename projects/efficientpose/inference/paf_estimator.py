@@ -66,9 +66,8 @@ class TorchPafEstimator:
             FileNotFoundError: If ``weights`` or ``config`` is not there.
             WeightsNotFoundError: If there are no weights anywhere.
         """
-        model, name, checkpoint = load_network(
-            variant, weights=weights, config=config, device=device, change=_take_scenes
-        )
+        loaded = load_network(variant, weights=weights, config=config, device=device, change=_take_scenes)
+        model, name, checkpoint = loaded
         model.test_cfg = dict(flip_test=flip_test)
         if not any(parameter.any() for parameter in model.head.paf_pass.predict.parameters()):
             raise ValueError(
@@ -80,11 +79,7 @@ class TorchPafEstimator:
         return cls(model, name=name, shorter_side=shorter_side)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
-        """Find all people, best first.
-
-        Args:
-            image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
-            boxes: None; people are found without.
+        """Find all people in a file or an image (H, W, 3) uint8 BGR, best first, without boxes.
 
         Raises:
             ImageError: If the file is no usable image.
@@ -97,11 +92,7 @@ class TorchPafEstimator:
         return self.model.decoder.decode(maps.heatmaps, maps.pafs, frame)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return the network's input and its maps.
-
-        Raises:
-            ValueError: If the image is unusable, or there is a box.
-        """
+        """Return the network's input and its maps; raises ValueError if the image is unusable or there is a box."""
         if box is not None:
             raise ValueError("people are found without boxes here: leave out the box")
         return self._find_maps(check_image(image))[1]

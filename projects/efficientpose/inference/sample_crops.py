@@ -16,8 +16,6 @@ from efficientpose.video.reading import open_video
 
 SHARED_VARIABLE = "EFFICIENTPOSE_SHARED"
 _NUM_SMOOTH = 3
-
-
 DEMO_VIDEO = "Sports2D/Demo/demo.mp4"
 DEMO_FRAMES = {
     28: [[515, 0, 740, 465]],
@@ -34,13 +32,10 @@ class Crops(NamedTuple):
 
 
 def find_crops(input_size: tuple[int, int]) -> Crops:
-    """Return crops of one size.
+    """Return crops of one size (width, height).
 
     The reference crops of the released networks where EFFICIENTPOSE_SHARED says they are and some have this size, else
     the people of the demo's video, else smooth random images.
-
-    Args:
-        input_size: (width, height) of the network's input.
     """
     width, height = input_size
     reference = Path(os.environ.get(SHARED_VARIABLE, "")) / "golden" / "inputs.npz"

@@ -9,11 +9,8 @@ from efficientpose.core.images import check_image
 from efficientpose.core.poses import CropMaps, Estimator, Pose, skeleton_of
 from efficientpose.people.detectors import PersonDetector, suppress_overlapping
 
-MIN_SIDE = 2
-"""Boxes that are narrower or lower inside the image are left out, pixels."""
-
-MAX_FOLLOWED_OVERLAP = 0.7
-"""Intersection over union from which two people who are followed have become one."""
+MIN_SIDE = 2  # boxes that are narrower or lower inside the image are left out, pixels
+MAX_FOLLOWED_OVERLAP = 0.7  # IoU from which two people who are followed have become one
 
 
 class DetectedPeople:
@@ -21,15 +18,6 @@ class DetectedPeople:
 
     With ``detect_every`` above 1, frames are given in order, and between the frames that the detector sees each person
     is looked for where the last frame's pose was. The detector also sees the frames with no person left to follow.
-
-    Args:
-        estimator: What finds the pose in a box.
-        detector: What finds the boxes.
-        detect_every: The detector sees the first of so many frames, 1 or more.
-
-    Attributes:
-        name: The estimator's.
-        skeleton: The estimator's.
     """
 
     def __init__(self, estimator: Estimator, detector: PersonDetector, *, detect_every: int = 1) -> None:
@@ -42,11 +30,7 @@ class DetectedPeople:
         self._followed = np.empty((0, 4), np.float32)
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find all people; none where there is none.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-            boxes: None; people are found without.
+        """Find all people in an image (H, W, 3) uint8, BGR.
 
         Raises:
             ValueError: If the image is unusable, there are boxes, or the detector gives something else than people.

@@ -11,9 +11,7 @@ from efficientpose.runtime.engines import EngineError
 
 DetectorKind = Literal["yolox", "rtmdet"]
 
-MAX_OVERLAP: Final = 0.45
-"""Intersection over union from which two boxes are of one person."""
-
+MAX_OVERLAP: Final = 0.45  # IoU from which two boxes are of one person
 STRIDES: Final = (8, 16, 32)
 BORDER: Final = 114  # grey of what the image does not fill
 FLEXIBLE_SIDE: Final = 640  # of the input of a file that takes any size
@@ -25,11 +23,7 @@ class PersonDetector(Protocol):
     """Whatever finds people: one of these, or one of your own."""
 
     def detect(self, image: np.ndarray) -> np.ndarray:
-        """Return the people, (N, 5) x1, y1, x2, y2 in image pixels and score; (0, 5) where there is none.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-        """
+        """Return the people in an image (H, W, 3) uint8, BGR: (N, 5) x1, y1, x2, y2 in image pixels and score."""
         ...
 
 
@@ -102,10 +96,7 @@ class OnnxDetector:
         return width, height
 
     def detect(self, image: np.ndarray) -> np.ndarray:
-        """Return the people, (N, 5) x1, y1, x2, y2 in image pixels and score, best first.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
+        """Return the people in an image (H, W, 3) uint8, BGR: (N, 5) x1, y1, x2, y2 and score, best first.
 
         Raises:
             DetectorError: If the file gives something else than a person detector does.
@@ -144,12 +135,7 @@ class OnnxDetector:
 
 
 def suppress_overlapping(found: np.ndarray, *, max_overlap: float = MAX_OVERLAP) -> np.ndarray:
-    """Return boxes with scores (N, 5) without those that a better one overlaps, best first.
-
-    Args:
-        found: (N, 5) x1, y1, x2, y2 and score.
-        max_overlap: Intersection over union from which two are one.
-    """
+    """Return boxes with scores (N, 5), best first, without those that a better one overlaps: IoU ``max_overlap``."""
     ordered = found[np.argsort(-found[:, 4], kind="stable")]
     return ordered[keep_distinct(box_overlaps(ordered[:, :4], ordered[:, :4]) >= max_overlap)]
 

@@ -10,8 +10,7 @@ from efficientpose.core.poses import CropMaps, Estimator, Pose, skeleton_of
 from efficientpose.core.similarity import box_overlaps
 from efficientpose.people.search import find_people
 
-FRAMES_BETWEEN_SEARCHES: Final = 10
-"""A search takes as long as eighty frames, so it is not made in each frame without a person."""
+FRAMES_BETWEEN_SEARCHES: Final = 10  # a search takes as long as eighty frames
 
 
 class Follower:
@@ -47,14 +46,11 @@ class Follower:
         self._frames_to_search = 0
 
     def predict(self, image: np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find the person in the next frame.
+        """Find the person in the next frame; the one pose has low scores where no person is found.
 
         Args:
             image: (H, W, 3) uint8, BGR.
             boxes: One box x1, y1, x2, y2 to look in, in place of the last frame's.
-
-        Returns:
-            One pose; of low scores where no person is found.
 
         Raises:
             ValueError: If the image is unusable, or there are several boxes.

@@ -74,11 +74,7 @@ class PafEstimator:
         return cls(loaded, flip_test=flip_test)
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[ScenePose, ...]:
-        """Find all people, best first.
-
-        Args:
-            image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
-            boxes: None; people are found without.
+        """Find all people in a file or an image (H, W, 3) uint8 BGR, best first, without boxes.
 
         Raises:
             ImageError: If the file is no usable image.
@@ -92,11 +88,7 @@ class PafEstimator:
         return self._decoder.decode(heatmaps, pafs, frame)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return the network's input and its maps.
-
-        Raises:
-            ValueError: If the image is unusable, or there is a box.
-        """
+        """Return the network's input and its maps; raises ValueError if the image is unusable or there is a box."""
         if box is not None:
             raise ValueError("people are found without boxes here: leave out the box")
         scene = self._frame(check_image(image)).cut(image)

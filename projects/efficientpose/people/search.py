@@ -27,13 +27,11 @@ WINDOW_SIZES: Final = (1.0, 0.7, 0.5, 0.35)
 """Sides of the windows, per the image's shorter side. A person half as high as a window is still found in it."""
 
 OVERLAP: Final = 0.5
-
 MIN_CANDIDATE_SCORE: Final = 0.15
 MAX_CANDIDATES: Final = 16
 NUM_REFINEMENTS: Final = 2
 MIN_PERSON_SCORE: Final = 0.3
-SAME_PERSON: Final = 0.5
-"""Object keypoint similarity from which two poses are of one person."""
+SAME_PERSON: Final = 0.5  # object keypoint similarity from which two poses are of one person
 
 PART_OF_PERSON: Final = 0.8
 """Share of a pose's box inside a better and larger one's from which it is a part of that person, cut by a window."""
@@ -48,14 +46,7 @@ class SearchDetector:
         self._estimator = estimator
 
     def detect(self, image: np.ndarray) -> NDArray[np.float32]:
-        """Return the people, (N, 5) x1, y1, x2, y2 in image pixels and mean score, best first.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-
-        Raises:
-            ValueError: If the image is unusable.
-        """
+        """Return the people in an image (H, W, 3) uint8, BGR: (N, 5) x1, y1, x2, y2 and mean score, best first."""
         size = (image.shape[1], image.shape[0])
         people = find_people(self._estimator, image)
         pairs = [(box_around_pose(pose.keypoints, image_size=size), _mean_score(pose)) for pose in people]
@@ -65,15 +56,9 @@ class SearchDetector:
 def find_people(
     estimator: Estimator, image: np.ndarray, *, min_mean_score: float = MIN_PERSON_SCORE
 ) -> tuple[Pose, ...]:
-    """Find all people in an image without boxes, best first.
+    """Find all people in an image (H, W, 3) uint8, BGR, without boxes, best first; raises ValueError if it is unusable.
 
-    Args:
-        estimator: What finds the pose in a box.
-        image: (H, W, 3) uint8, BGR.
-        min_mean_score: A person of a lower mean score does not count.
-
-    Raises:
-        ValueError: If the image is unusable.
+    The estimator finds the pose in a box; a person of a mean score below ``min_mean_score`` does not count.
     """
     height, width = check_image(image).shape[:2]
     windows = [*_windows(width, height), np.array((0, 0, width, height), np.float32)]

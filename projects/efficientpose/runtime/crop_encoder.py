@@ -7,13 +7,9 @@ from efficientpose.runtime.metadata import ModelMetadata
 
 
 class CropEncoder:
-    """Turns crops into the batch that a network takes: channels in RGB order, normalised, in its layout.
+    """Turns crops into the batch that a network takes: channels in RGB order, normalised, in its layout and dtype.
 
     A table of the 256 values does all arithmetic in one pass; it gives the very bits of (value − mean) / std.
-
-    Args:
-        metadata: What the model file says.
-        dtype: What the network takes; uint8 takes pixels as they are.
     """
 
     def __init__(self, metadata: ModelMetadata, *, dtype: np.dtype) -> None:
@@ -28,14 +24,7 @@ class CropEncoder:
         self._layout = metadata.input_layout
 
     def encode(self, crops: list[np.ndarray]) -> np.ndarray:
-        """Return the batch.
-
-        Args:
-            crops: B times (H, W, 3) uint8, BGR.
-
-        Returns:
-            (B, 3, H, W) or (B, H, W, 3), as the network's layout is.
-        """
+        """Return the batch (B, 3, H, W) or (B, H, W, 3), as the network's layout is, of crops (H, W, 3) uint8, BGR."""
         height, width = crops[0].shape[:2]
         if self._layout == "nhwc":
             table = np.stack(self._tables, axis=-1)[:, None]

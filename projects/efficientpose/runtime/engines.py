@@ -18,17 +18,11 @@ class EngineError(ValueError):
 
 
 class Engine(Protocol):
-    """A loaded network.
-
-    Attributes:
-        metadata: What the file says of itself.
-        input_dtype: Type of the crops it takes.
-        batch_size: Number of crops it takes at once; None for any number.
-    """
+    """A loaded network."""
 
     metadata: ModelMetadata
     input_dtype: np.dtype
-    batch_size: int | None
+    batch_size: int | None  # crops that it takes at once; None for any number
 
     def infer(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the network's outputs, each (B, channels, height, width), for a batch in its layout."""
@@ -87,9 +81,8 @@ def load_engine(
     try:
         module = importlib.import_module(f"efficientpose.runtime.{package.module}")
     except ModuleNotFoundError as error:
-        raise EngineError(
-            f'{file}: running it needs {package.title}: pip install "efficientpose[{package.extra}]"'
-        ) from error
+        message = f'{file}: running it needs {package.title}: pip install "efficientpose[{package.extra}]"'
+        raise EngineError(message) from error
     loaded: Engine = getattr(module, package.class_name)(file, threads=threads, device=device, precision=precision)
     return loaded
 
@@ -98,9 +91,8 @@ def _choose(file: Path, engine: str | None) -> EngineName:
     suffix = file.suffix.lower()
     able = [name for name, package in _ENGINES.items() if suffix in package.suffixes]
     if not able:
-        raise EngineError(
-            f"{file}: no engine reads files that end in {suffix!r}; it takes {', '.join(sorted(MODEL_SUFFIXES))}"
-        )
+        known = ", ".join(sorted(MODEL_SUFFIXES))
+        raise EngineError(f"{file}: no engine reads files that end in {suffix!r}; it takes {known}")
     if engine is None:
         return able[0]
     if engine not in _ENGINES:
@@ -112,18 +104,10 @@ def _choose(file: Path, engine: str | None) -> EngineName:
 
 
 def check_input(shape: Sequence[object], metadata: ModelMetadata, *, source: Path) -> int | None:
-    """Check that a network takes what its metadata promises.
-
-    Args:
-        shape: Its input's shape; what is no number may be any.
-        metadata: What the file says.
-        source: The file, for messages.
-
-    Returns:
-        The batch size that it was made for; None for any.
+    """Check an input's shape, in which what is no number may be any; return the batch size, None for any.
 
     Raises:
-        MetadataError: If it takes something else.
+        MetadataError: If the network takes something else than its metadata promises.
     """
     width, height = metadata.input_size
     expected = (3, height, width) if metadata.input_layout == "nchw" else (height, width, 3)

@@ -16,22 +16,15 @@ from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
 from efficientpose.runtime.metadata import MetadataError, ModelMetadata
 
-MAX_BATCH = 16
-"""Crops that the network takes at once; of more people there are several batches, so memory stays bounded."""
+MAX_BATCH = 16  # crops that the network takes at once; more people come in several batches, so memory stays bounded
 
 
 class CutPeople(NamedTuple):
-    """The people of one image, ready for the network.
+    """The people of one image, ready for the network."""
 
-    Attributes:
-        boxes: (N, 4) x1, y1, x2, y2 in image pixels.
-        crops: N times (input height, input width, 3) uint8, BGR.
-        regions: What of the image each crop shows.
-    """
-
-    boxes: np.ndarray
-    crops: list[np.ndarray]
-    regions: list[Region]
+    boxes: np.ndarray  # (N, 4) x1, y1, x2, y2 in image pixels
+    crops: list[np.ndarray]  # N times (input height, input width, 3) uint8, BGR
+    regions: list[Region]  # what of the image each crop shows
 
 
 class PoseEstimator:
@@ -96,14 +89,11 @@ class PoseEstimator:
         )
 
     def predict(self, image: str | Path | np.ndarray, boxes: Boxes | None = None) -> tuple[Pose, ...]:
-        """Find the pose of each person.
+        """Find one pose a box, in the same order, in the image's pixel-centre indices.
 
         Args:
             image: A file, or (H, W, 3) uint8 BGR as OpenCV reads it.
             boxes: (N, 4) people as x1, y1, x2, y2 in image pixels; None takes the whole image as one person.
-
-        Returns:
-            One pose a box, in the same order, in the image's pixel-centre indices.
 
         Raises:
             ImageError: If the file is no usable image.
@@ -114,14 +104,7 @@ class PoseEstimator:
     def predict_batch(
         self, images: Sequence[str | Path | np.ndarray], boxes: Sequence[Boxes | None] | None = None
     ) -> tuple[tuple[Pose, ...], ...]:
-        """Find the people of several images, their crops in common batches.
-
-        Args:
-            images: Files, or arrays as for :meth:`predict`.
-            boxes: For each image its boxes, or None for the whole of it; None for the whole of every image.
-
-        Returns:
-            For each image, one pose a box.
+        """Find one pose a box of each image, their crops in common batches; images and boxes as for :meth:`predict`.
 
         Raises:
             ImageError: If a file is no usable image.
@@ -162,10 +145,8 @@ class PoseEstimator:
             points = to_image(peaks.keypoints, cut.regions[here], input_size=self._input_size)  # (B, K, 2)
             keypoints = np.concatenate((points, peaks.scores[..., None]), axis=2, dtype=np.float32)
             in_input = np.concatenate((peaks.keypoints, peaks.scores[..., None]), axis=2)  # (B, K, 3)
-            several = [
-                self._find_several(heatmaps_of_one, highest, region)
-                for heatmaps_of_one, highest, region in zip(batch, in_input, cut.regions[here], strict=True)
-            ]
+            each = zip(batch, in_input, cut.regions[here], strict=True)
+            several = [self._find_several(maps, highest, region) for maps, highest, region in each]
             people = zip(cut.boxes[here], keypoints, several, strict=True)
             poses += [Pose(bbox=box, keypoints=found, peaks=others) for box, found, others in people]
         return tuple(poses)
@@ -178,11 +159,7 @@ class PoseEstimator:
         return peaks
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
-        """Return the network's input for one person and its maps, without flip test.
-
-        Args:
-            image: (H, W, 3) uint8, BGR.
-            box: The person as x1, y1, x2, y2; None for the whole image.
+        """Return the network's input for one person and its maps, without flip test; without a box of the whole image.
 
         Raises:
             ValueError: If the box is empty, not finite or outside the image.

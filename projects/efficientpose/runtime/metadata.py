@@ -6,10 +6,7 @@ from typing import Any, Literal
 
 from efficientpose.core.skeleton import Limb, Skeleton
 
-METADATA_KEY = "efficientpose"
-"""Where a model file keeps it: ONNX metadata property, OpenVINO rt_info entry, LiteRT metadata buffer, TorchScript
-extra file."""
-
+METADATA_KEY = "efficientpose"  # of the ONNX property, OpenVINO rt_info, LiteRT buffer or TorchScript extra file
 FORMAT = 1
 
 Layout = Literal["nchw", "nhwc"]
@@ -22,43 +19,23 @@ class MetadataError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """How to feed an exported network and to read its output.
+    """How to feed an exported network and to read its output, always (B, channels, height, width)."""
 
-    Attributes:
-        variant: Name of the variant, such as "rt" or "ii_lite".
-        version: Version of efficientpose that exported it.
-        keypoint_names: K names, in the order of the heatmaps.
-        limbs: Pairs (proximal, distal) of keypoint indices, in the order of the part affinity fields.
-        flip_indices: For each keypoint, the one on the other side of the body.
-        input_size: (width, height) of the crop, pixels.
-        input_layout: Order of the input's axes; channels are red, green, blue.
-        mean: What is subtracted from each channel of 0 to 255; None where the network does it itself.
-        std: What each channel is then divided by; None where the network does it itself.
-        heatmap_stride: Input pixels per cell of the heatmaps: 8, or 1 where the network upsamples them itself.
-        has_pafs: Whether there is a second output, the part affinity fields, (B, 2L, H / 8, W / 8).
-        sigma: Width of the heatmaps' peaks, as a fraction of the input.
-        blur_sigma: Blur before the peak is looked for, pixels.
-        precision: Type of the weights.
-        weights: Where the weights come from, in words.
-
-    Outputs are always (B, channels, height, width), whatever the input's layout.
-    """
-
-    variant: str
-    version: str
-    keypoint_names: tuple[str, ...]
-    limbs: tuple[tuple[int, int], ...]
-    flip_indices: tuple[int, ...]
-    input_size: tuple[int, int]
-    input_layout: Layout
-    mean: tuple[float, float, float] | None
-    std: tuple[float, float, float] | None
-    heatmap_stride: Literal[1, 8]
-    has_pafs: bool
-    sigma: float
-    blur_sigma: float
-    precision: Precision
-    weights: str
+    variant: str  # such as "rt" or "ii_lite"
+    version: str  # of efficientpose that exported it
+    keypoint_names: tuple[str, ...]  # K, in the order of the heatmaps
+    limbs: tuple[tuple[int, int], ...]  # (proximal, distal) keypoint indices, in the order of the part affinity fields
+    flip_indices: tuple[int, ...]  # for each keypoint, the one on the other side of the body
+    input_size: tuple[int, int]  # (width, height) of the crop, pixels
+    input_layout: Layout  # channels are red, green, blue
+    mean: tuple[float, float, float] | None  # of each channel of 0 to 255; None where the network subtracts it itself
+    std: tuple[float, float, float] | None  # likewise, to divide by
+    heatmap_stride: Literal[1, 8]  # input pixels per cell; 1 where the network upsamples heatmaps itself
+    has_pafs: bool  # whether part affinity fields, (B, 2L, H / 8, W / 8), are the second output
+    sigma: float  # width of the heatmaps' peaks, as a fraction of the input
+    blur_sigma: float  # of the blur before the peak is looked for, pixels
+    precision: Precision  # of the weights
+    weights: str  # where they come from, in words
 
     @property
     def skeleton(self) -> Skeleton:
@@ -71,11 +48,7 @@ class ModelMetadata:
 
     @classmethod
     def from_json(cls, text: str | None, *, source: str) -> "ModelMetadata":
-        """Read what :meth:`to_json` wrote.
-
-        Args:
-            text: The JSON; None where the file has none.
-            source: The file, for messages.
+        """Read what :meth:`to_json` wrote; ``source`` is the file, for messages.
 
         Raises:
             MetadataError: If there is none, it is no such JSON, of another format, or has other entries.

@@ -18,17 +18,11 @@ BoxList = Sequence[Sequence[float]]
 
 @dataclass
 class JobResult:
-    """What a job wrote.
+    """What a job wrote."""
 
-    Attributes:
-        images: Poses of every image that could be used.
-        drawn: Overlays and maps written, in order.
-        errors: One message for every file that could not be used.
-    """
-
-    images: list[ImagePoses] = field(default_factory=list)
-    drawn: list[Path] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    images: list[ImagePoses] = field(default_factory=list)  # every image that could be used
+    drawn: list[Path] = field(default_factory=list)  # overlays and maps, in order
+    errors: list[str] = field(default_factory=list)  # one for every file that could not be used
 
 
 def read_boxes(path: Path) -> dict[str, BoxList]:
@@ -91,6 +85,7 @@ def predict_files(
         OSError: If a result cannot be written.
     """
     result = JobResult()
+    skeleton = skeleton_of(estimator)
     taken: set[str] = set()
     try:
         for path in images:
@@ -105,17 +100,13 @@ def predict_files(
             finally:
                 on_image_done()
             stem = free_stem(path.stem, taken)
-            result.drawn.append(
-                write_image(draw_poses(image, poses, skeleton=skeleton_of(estimator)), folder / f"{stem}_pose.jpg")
-            )
+            result.drawn.append(write_image(draw_poses(image, poses, skeleton=skeleton), folder / f"{stem}_pose.jpg"))
             height, width = image.shape[:2]
             result.images.append(ImagePoses(file=str(path), width=width, height=height, instances=poses))
             if draw_maps:
                 result.drawn += _write_maps(estimator, image, poses, folder / stem, draw_maps)
     finally:
-        write_predictions(
-            result.images, folder / PREDICTIONS_FILE, model=estimator.name, skeleton=skeleton_of(estimator)
-        )
+        write_predictions(result.images, folder / PREDICTIONS_FILE, model=estimator.name, skeleton=skeleton)
     return result
 
 

@@ -9,19 +9,12 @@ import numpy as np
 
 from efficientpose.video.reading import DEFAULT_RATE, Frame, VideoError
 
-PATIENCE: Final = 1.0
-"""Seconds without an image before a camera counts as gone."""
-
-PAUSE: Final = 0.02
-"""Seconds before a camera that gave no image is asked again."""
+PATIENCE: Final = 1.0  # seconds without an image before a camera counts as gone
+PAUSE: Final = 0.02  # seconds before a camera that gave no image is asked again
 
 
 class Camera:
-    """An open camera: iterate over its frames, until Ctrl-C.
-
-    Args:
-        capture: What it is read from.
-        number: The camera's, from 0.
+    """An open camera, by its number from 0: iterate over its frames, until Ctrl-C.
 
     Attributes:
         name: What results are called.

@@ -21,8 +21,6 @@ from efficientpose.core.poses import Estimator, Pose, StagedEstimator
 from efficientpose.video.reading import Frame
 
 FRAMES_BETWEEN: Final = 8
-"""Frames that wait for the network, and that wait to be written, at most."""
-
 NICENESS: Final = 10
 """By how much reading and writing give way. On two cores RT's videos ran at 0.78 of its own rate without, 0.87 with."""
 
@@ -35,7 +33,7 @@ def run_pipeline(
     boxes: Boxes | None = None,
     frames_between: int = FRAMES_BETWEEN,
 ) -> int:
-    """Find the poses in every frame; every frame that was read is written, once and in order.
+    """Find the poses in every frame, written once and in order; return how many frames went through the network.
 
     Whatever stops it, an error or Ctrl-C, the frames that the network is done with are written before it is raised.
 
@@ -47,9 +45,6 @@ def run_pipeline(
         boxes: People in every frame, (N, 4) x1, y1, x2, y2 in pixels; None leaves it to the estimator.
         frames_between: Frames that wait for the network, and that wait to be written, at most.
 
-    Returns:
-        How many frames went through the network.
-
     Raises:
         VideoError: If the video cannot be read any further.
         ValueError: If the estimator cannot use a frame.
@@ -59,8 +54,7 @@ def run_pipeline(
     staged = estimator if isinstance(estimator, StagedEstimator) else None
 
     def read() -> tuple[Frame, Any] | None:
-        frame = next(unread, None)
-        if frame is None:
+        if (frame := next(unread, None)) is None:
             return None
         return frame, staged.prepare(frame.image, boxes) if staged else None
 

@@ -12,25 +12,17 @@ from efficientpose.video.pipeline import run_pipeline
 from efficientpose.video.reading import Frame, VideoError, VideoFile
 from efficientpose.video.writing import VideoResults
 
-ENOUGH: Final = 0.9
-"""Share of a camera's frames from which it is not worth telling that some were missed."""
+ENOUGH: Final = 0.9  # share of a camera's frames from which it is not worth telling that some were missed
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoResult:
-    """What became of a video.
+    """What became of a video."""
 
-    Attributes:
-        num_frames: Frames written.
-        files: What was written; nothing where no frame was.
-        errors: One message for whatever could not be read, or stopped it before its end.
-        notes: One message for what is no error: that many of a camera's frames were missed.
-    """
-
-    num_frames: int
-    files: tuple[Path, ...]
-    errors: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    num_frames: int  # that were written
+    files: tuple[Path, ...]  # that were written; none where no frame was
+    errors: tuple[str, ...]  # one message for whatever could not be read, or stopped it before its end
+    notes: tuple[str, ...] = ()  # that many of a camera's frames were missed, which is no error
 
 
 def predict_video(

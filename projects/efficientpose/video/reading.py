@@ -28,8 +28,8 @@ WHOLE: Final = 0.1  # how far a step may be from whole frames, beyond the roundi
 FORMATS_WITHOUT_TABLE: Final = frozenset({"matroska,webm", "mpegts", "mpeg"})
 """FFmpeg's names of containers that are read on after damage, past frames that leave no trace but their time."""
 
+# FFmpeg counts rotation counterclockwise, in degrees
 QUARTER_TURNS: Final = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-"""FFmpeg counts rotation counterclockwise, in degrees."""
 
 
 class VideoError(ValueError):
@@ -37,18 +37,11 @@ class VideoError(ValueError):
 
 
 class Frame(NamedTuple):
-    """One image of a video.
+    """One image of a video."""
 
-    Attributes:
-        number: Its place among the video's frames, from 0; damaged ones count, as :class:`FrameNumbers` says. Of a
-            camera, frames are counted as read.
-        seconds: When it is shown, after the video's first frame.
-        image: (H, W, 3) uint8, BGR, upright and of square pixels.
-    """
-
-    number: int
-    seconds: float
-    image: np.ndarray
+    number: int  # from 0; damaged frames of a file count, as FrameNumbers says, a camera's are counted as read
+    seconds: float  # when it is shown, after the video's first frame
+    image: np.ndarray  # (H, W, 3) uint8, BGR, upright and of square pixels
 
 
 class FrameNumbers:
@@ -57,12 +50,7 @@ class FrameNumbers:
     Frames are counted, those that cannot be decoded included. Where the rate has been constant, the time says more: the
     decoder or the container may pass over several frames at once. A varying rate is no damage: a longer step counts as
     lost frames only after a frame could not be decoded, or where it is a whole number of frames in a container without
-    a table of them.
-
-    Args:
-        rate: Frames per second.
-        tick: Seconds to which the file rounds its times.
-        has_table: Whether the container has a table of its frames.
+    a table of them. ``rate`` is in frames per second, ``tick`` the seconds to which the file rounds its times.
     """
 
     def __init__(self, *, rate: float, tick: float, has_table: bool) -> None:
@@ -80,12 +68,7 @@ class FrameNumbers:
         return self._num_steps >= MIN_STEPS and self._num_even >= EVEN_STEPS * self._num_steps
 
     def place(self, seconds: float, *, num_failed: int) -> int:
-        """Return the number of the next frame.
-
-        Args:
-            seconds: When it is shown.
-            num_failed: Frames since the last one that could not be decoded.
-        """
+        """Return the number of the next frame, before which ``num_failed`` could not be decoded."""
         step = (seconds - self._seconds) * self._rate if self._number >= 0 else 1.0  # in frames
         self._has_failed |= num_failed > 0
         num_passed = round(step)
@@ -103,12 +86,6 @@ class FrameNumbers:
 
 class VideoFile:
     """An open video file: iterate over its frames, once.
-
-    Args:
-        path: For names and messages.
-        file: The same, open.
-        container: The same, opened by PyAV.
-        stream: The stream of frames in it.
 
     Attributes:
         name: What results are called.
@@ -217,15 +194,12 @@ class VideoFile:
         is_avi = self._container.format.name == "avi"
         num_promised = self._stream.frames if is_avi or not self._stream.frames else self._num_packets
         if not is_avi and self._end + 2 / self.rate < 0.98 * self._duration:
-            self.problems.append(
-                f"{self._path}: it ends after frame {number}, at {self._end:.2f} s of {self._duration:.2f} s: the file "
-                "is cut off or its end is damaged"
-            )
+            place = f"it ends after frame {number}, at {self._end:.2f} s of {self._duration:.2f} s"
+            self.problems.append(f"{self._path}: {place}: the file is cut off or its end is damaged")
         elif num_promised - number - 1 > max(1, num_promised // 50):
             hint = "; an AVI does not tell which: frame numbers and times may be too low" if is_avi else ""
-            self.problems.append(
-                f"{self._path}: {num_read} of {num_promised} frames can be read, the rest is damaged or cut off{hint}"
-            )
+            share = f"{num_read} of {num_promised} frames can be read"
+            self.problems.append(f"{self._path}: {share}, the rest is damaged or cut off{hint}")
 
 
 def open_video(path: Path) -> VideoFile:
@@ -250,7 +224,6 @@ def open_video(path: Path) -> VideoFile:
         stream = None
     if stream is None or stream.codec_context is None:
         file.close()
-        raise VideoError(
-            f"{path}: not a video that FFmpeg can read, or its end is missing; copy it again from where it came"
-        )
+        problem = "not a video that FFmpeg can read, or its end is missing; copy it again from where it came"
+        raise VideoError(f"{path}: {problem}")
     return VideoFile(path, file, container, stream)

@@ -19,9 +19,7 @@ from efficientpose.video.reading import Frame
 
 CSV_HEADER: Final = ("frame", "seconds", "person", "keypoint", "x", "y", "score")
 
-TICKS: Final = 60_000
-"""Of the overlay's clock in a second: MPEG-4 takes up to 65,535, and these divide the usual rates."""
-
+TICKS: Final = 60_000  # of the overlay's clock in a second: MPEG-4 takes up to 65,535; these divide the usual rates
 BITS_PER_PIXEL: Final = 2
 
 
@@ -77,12 +75,7 @@ class VideoResults:
     Each line is on disk when its frame is done. The overlay can be played when it is closed, also after an error; one
     that cannot be written, as on a full disk, is removed. Where no frame was written, no file stays.
 
-    Args:
-        folder: Where they go; it must exist.
-        name: What they are called.
-        rate: Frames per second, which says how many bits the overlay gets.
-        with_overlay: Whether the overlay is written.
-        skeleton: Of the poses.
+    The folder must exist; ``rate``, frames per second, says how many bits the overlay gets.
 
     Attributes:
         num_frames: Frames written.
@@ -159,10 +152,8 @@ class VideoResults:
             keypoints = [[round(float(value), 4) for value in keypoint] for keypoint in pose.keypoints]
             instance = {"bbox": [round(float(value), 3) for value in pose.bbox], "keypoints": keypoints}
             if pose.peaks is not None:
-                instance["other_peaks"] = [
-                    [peak.round(4).tolist() for peak in others if np.isfinite(peak).all()]
-                    for others in pose.peaks[:, 1:]
-                ]
+                found = ([peak for peak in others if np.isfinite(peak).all()] for others in pose.peaks[:, 1:])
+                instance["other_peaks"] = [[peak.round(4).tolist() for peak in others] for others in found]
             instances.append(instance)
             rows.extend(
                 (frame.number, seconds, person, name, *keypoint)
