@@ -18,9 +18,7 @@ from efficientpose.core.files import replacing
 def read_dataset(path: Path) -> LabelledDataset:
     """Read an annotation file in COCO's or MPII's layout.
 
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is not JSON, or of neither layout.
+    Raises OSError if it cannot be read; ValueError if it is not JSON, or of neither layout.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -77,8 +75,7 @@ def check_dataset(
 def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """Write a report: JSON to a ``.json`` file, otherwise CSV.
 
-    Raises:
-        OSError: If it cannot be written.
+    Raises OSError if it cannot be written.
     """
     rows = [finding._asdict() | {"severity": finding.severity.value} for finding in findings]
     if path.suffix.lower() == ".json":

@@ -24,8 +24,7 @@ def choose_people(
 ) -> list[LabelledPerson]:
     """Choose people at random, in the file's order: those with a keypoint, or, of these, with a finding.
 
-    Raises:
-        ValueError: If the number is below 1.
+    Raises ValueError if the number is below 1.
     """
     if num_people < 1:
         raise ValueError(f"the number of people to draw must be at least 1, got {num_people}")

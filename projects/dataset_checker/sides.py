@@ -169,17 +169,12 @@ def fit_pose_model(keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, in
 
 
 class Exchange(NamedTuple):
-    """The best exchange of sides for a person.
+    """The best exchange of sides for a person."""
 
-    Attributes:
-        pairs: The pairs of keypoint indices (left, right) to exchange; exchanging all others has the same effect.
-        before: Squared distance from the mean pose as annotated.
-        after: Squared distance with the pairs exchanged.
-    """
-
+    # the pairs of keypoint indices (left, right) to exchange; exchanging all others has the same effect
     pairs: tuple[tuple[int, int], ...]
-    before: float
-    after: float
+    before: float  # squared distance from the mean pose as annotated
+    after: float  # squared distance with the pairs exchanged
 
     @property
     def is_suspicious(self) -> bool:

@@ -150,17 +150,11 @@ LIMITS: Final = {
 
 
 class PosedBody(NamedTuple):
-    """A body in space.
+    """A body in space."""
 
-    Attributes:
-        rotations: (NUM_BONES, 3, 3), from each bone's frame to the frame the root was given in.
-        origins: (NUM_BONES, 3), proximal joint of each bone, statures; the pelvis is at 0.
-        joints: (NUM_KEYPOINTS, 3), MPII keypoints in the same frame.
-    """
-
-    rotations: np.ndarray
-    origins: np.ndarray
-    joints: np.ndarray
+    rotations: np.ndarray  # (NUM_BONES, 3, 3), from each bone's frame to the frame the root was given in
+    origins: np.ndarray  # (NUM_BONES, 3), proximal joint of each bone, statures; the pelvis is at 0
+    joints: np.ndarray  # (NUM_KEYPOINTS, 3), MPII keypoints in the same frame
 
 
 def check_limits(angles: JointAngles) -> None:

@@ -22,19 +22,12 @@ VISIBLE: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleScene:
-    """An image of several people; coordinates are 0-based pixel centres.
+    """An image of several people; coordinates are 0-based pixel centres."""
 
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        keypoints: (N, K, 2); meaningless where not labelled.
-        labelled: (N, K) bool: known and inside the image; in a composed scene, not under another crop.
-        boxes: (N, 4) x1, y1, x2, y2 around all of a person's known keypoints.
-    """
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    labelled: np.ndarray
-    boxes: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8, BGR
+    keypoints: np.ndarray  # (N, K, 2); meaningless where not labelled
+    labelled: np.ndarray  # (N, K) bool: known and inside the image; in a composed scene, not under another crop
+    boxes: np.ndarray  # (N, 4) x1, y1, x2, y2 around all of a person's known keypoints
 
 
 def sample_crowd(

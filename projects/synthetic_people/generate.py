@@ -56,20 +56,13 @@ class Split(IntEnum):
 class Plan:
     """What to draw.
 
-    Attributes:
-        num_train: Images for training.
-        num_val: Images for validation.
-        seed: Image ``i`` of a split depends on the seed, the split and ``i`` alone.
-        num_workers: Processes.
-
-    Raises:
-        ValueError: If a number is out of range.
+    Raises ValueError if a number is out of range.
     """
 
-    num_train: int
-    num_val: int
-    seed: int = 0
-    num_workers: int = 1
+    num_train: int  # images for training
+    num_val: int  # images for validation
+    seed: int = 0  # image ``i`` of a split depends on the seed, the split and ``i`` alone
+    num_workers: int = 1  # processes
 
     def __post_init__(self) -> None:
         for name, count in (("train", self.num_train), ("val", self.num_val)):

@@ -9,17 +9,11 @@ from synthetic_people.body import Bone
 
 
 class Mesh(NamedTuple):
-    """A coloured surface.
+    """A coloured surface."""
 
-    Attributes:
-        vertices: (V, 3).
-        quads: (F, 4) indices, ordered so that the normal of :func:`face_normals` points outwards.
-        colours: (F, 3), BGR, 0 to 255.
-    """
-
-    vertices: np.ndarray
-    quads: np.ndarray
-    colours: np.ndarray
+    vertices: np.ndarray  # (V, 3)
+    quads: np.ndarray  # (F, 4) indices, ordered so that the normal of face_normals points outwards
+    colours: np.ndarray  # (F, 3), BGR, 0 to 255
 
 
 class Part(NamedTuple):

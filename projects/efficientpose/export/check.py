@@ -89,19 +89,12 @@ _CONSTANT: Final = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well an exported file agrees with the model.
+    """How well an exported file agrees with the model."""
 
-    Attributes:
-        difference: Largest absolute difference of an output's value.
-        shift: Largest distance between keypoints, input pixels.
-        is_constant: Whether the file's outputs are flat, or equal for all crops, where the model's are not.
-        precision: Type of the file's weights.
-    """
-
-    difference: float
-    shift: float
-    is_constant: bool
-    precision: str
+    difference: float  # largest absolute difference of an output's value
+    shift: float  # largest distance between keypoints, input pixels
+    is_constant: bool  # whether the file's outputs are flat, or equal for all crops, where the model's are not
+    precision: str  # type of the file's weights
 
     @property
     def is_good(self) -> bool:
@@ -190,38 +183,23 @@ MAX_DRIFT: Final = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Shifts:
-    """Distances between the keypoints of two networks, input pixels; NaN where there are none.
+    """Distances between the keypoints of two networks, input pixels; NaN where there are none."""
 
-    Attributes:
-        num_keypoints: How many were compared.
-        median: Of the distances.
-        percentile_95: Of the distances.
-        share_far: Share of the distances above :data:`FAR`.
-    """
-
-    num_keypoints: int
-    median: float
-    percentile_95: float
-    share_far: float
+    num_keypoints: int  # how many were compared
+    median: float  # of the distances
+    percentile_95: float  # of the distances
+    share_far: float  # share of the distances above FAR
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """How far a quantised network is from the same network in float32.
+    """How far a quantised network is from the same network in float32."""
 
-    Attributes:
-        num_crops: How many were compared.
-        side: Longer side of the input, pixels.
-        difference: Largest absolute difference of an output's value.
-        found: Shifts of the keypoints that the float32 network finds, see :data:`FOUND`.
-        every: Shifts of all keypoints.
-    """
-
-    num_crops: int
-    side: int
-    difference: float
-    found: Shifts
-    every: Shifts
+    num_crops: int  # how many were compared
+    side: int  # longer side of the input, pixels
+    difference: float  # largest absolute difference of an output's value
+    found: Shifts  # shifts of the keypoints that the float32 network finds, see FOUND
+    every: Shifts  # shifts of all keypoints
 
     def is_within(self, pixels: float) -> bool:
         """Whether 95% of the found keypoints moved by at most so many input pixels; False if none is found."""

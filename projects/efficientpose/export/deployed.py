@@ -37,21 +37,16 @@ def resampling_matrix(side: int) -> Tensor:
 class ExportOptions:
     """What to export.
 
-    Attributes:
-        outputs: "heatmaps" at stride 8, for our decoder, or "full" at every input pixel.
-        pafs: Whether to output the part affinity fields as well.
-        normalise_inside: Whether the network takes 0 to 255 and normalises by itself.
-        layout: Input and output as our runtime ("ours") or rtmlib's class for heatmaps ("rtmlib") takes them.
-        precision: Type of the stored weights; with "int8" also of most of the arithmetic.
-
-    Raises:
-        ValueError: If two of these exclude each other.
+    Raises ValueError if two of these exclude each other.
     """
 
+    # "heatmaps" at stride 8, for our decoder, or "full" at every input pixel
     outputs: Literal["heatmaps", "full"] = "heatmaps"
-    pafs: bool = False
-    normalise_inside: bool = False
+    pafs: bool = False  # whether to output the part affinity fields as well
+    normalise_inside: bool = False  # whether the network takes 0 to 255 and normalises by itself
+    # input and output as our runtime ("ours") or rtmlib's class for heatmaps ("rtmlib") takes them
     layout: Literal["ours", "rtmlib"] = "ours"
+    # type of the stored weights; with "int8" also of most of the arithmetic
     precision: Literal["float32", "float16", "int8"] = "float32"
 
     def __post_init__(self) -> None:
@@ -192,8 +187,7 @@ def _fold_normalisation(
 def read_normalisation(network: TopdownPoseEstimator) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of red, green and blue, (3,) float64.
 
-    Raises:
-        ValueError: If the network does not take normalised RGB.
+    Raises ValueError if the network does not take normalised RGB.
     """
     preprocessor = network.data_preprocessor
     mean, std = getattr(preprocessor, "mean", None), getattr(preprocessor, "std", None)

@@ -64,17 +64,11 @@ FAILED_SUFFIX = ".failed"
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A kind of file."""
 
-    Attributes:
-        suffix: The file name's ending.
-        input_layout: Order of the input's axes.
-        packages: What writing and checking it needs, besides PyTorch.
-    """
-
-    suffix: str
-    input_layout: Layout
-    packages: tuple[str, ...]
+    suffix: str  # the file name's ending
+    input_layout: Layout  # order of the input's axes
+    packages: tuple[str, ...]  # what writing and checking it needs, besides PyTorch
 
 
 FORMATS: Mapping[str, Format] = {
@@ -90,8 +84,7 @@ INT8_FORMATS = ("onnx", "openvino")
 def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
     """Check that all formats can be written.
 
-    Raises:
-        ValueError: If one is unknown, does not go with the options, or needs a package that is not installed.
+    Raises ValueError if one is unknown, does not go with the options, or needs a package that is not installed.
     """
     for name in formats:
         if name not in FORMATS:

@@ -151,11 +151,7 @@ def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gai
 
 
 def fold_branch(layers: Iterable[nn.Module], sizes: InputSizes) -> nn.Sequential:
-    """Fold an EfficientNet's stem and stages.
-
-    Raises:
-        ValueError: If there is a layer that cannot be exported.
-    """
+    """Fold an EfficientNet's stem and stages; a ValueError if there is a layer that cannot be exported."""
     folded: list[nn.Module] = []
     gain = 1.0
     for layer in layers:

@@ -32,19 +32,12 @@ HELD_OUT_EVERY: Final = 4
 
 
 class CalibrationCrops(NamedTuple):
-    """Crops of people at the network's input size; no image is in both parts.
+    """Crops of people at the network's input size; no image is in both parts."""
 
-    Attributes:
-        fitted: (B, H, W, 3) uint8 RGB, to calibrate on.
-        held_out: (B, H, W, 3) uint8 RGB, to compare float32 with int8 on.
-        num_images: Images used, of both parts.
-        errors: A message for every image that could not be used.
-    """
-
-    fitted: np.ndarray
-    held_out: np.ndarray
-    num_images: int
-    errors: tuple[str, ...]
+    fitted: np.ndarray  # (B, H, W, 3) uint8 RGB, to calibrate on
+    held_out: np.ndarray  # (B, H, W, 3) uint8 RGB, to compare float32 with int8 on
+    num_images: int  # images used, of both parts
+    errors: tuple[str, ...]  # a message for every image that could not be used
 
 
 def load_calibration(
@@ -171,19 +164,12 @@ def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata:
 
 
 class Candidate(NamedTuple):
-    """A quantised file before it is accepted.
+    """A quantised file before it is accepted."""
 
-    Attributes:
-        format: Of :data:`~efficientpose.export.files.FORMATS`.
-        int8: The file, in a temporary folder of its own.
-        float32: The same network in float32, in another.
-        drift: How the two differ on the crops that were held out.
-    """
-
-    format: str
-    int8: Path
-    float32: Path
-    drift: Drift
+    format: str  # of FORMATS
+    int8: Path  # the file, in a temporary folder of its own
+    float32: Path  # the same network in float32, in another
+    drift: Drift  # how the two differ on the crops that were held out
 
 
 def quantise_files(

@@ -101,10 +101,8 @@ def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_U
 def convert_cached(source: Path, *, variant: str) -> Path:
     """Convert a released file into the cache, unless it was before, and return the checkpoint.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ReleasedFileError: If it is no readable released file.
-        ConversionError: If it does not fit the variant.
+    Raises FileNotFoundError if there is no such file; ReleasedFileError if it is no readable released file;
+    ConversionError if it does not fit the variant.
     """
     if not source.is_file():
         raise FileNotFoundError(f"{source}: no such file")

@@ -84,8 +84,7 @@ _UPSAMPLER = re.compile(r"head\.upsampler\.stages\.(\d)")
 def released_layer_names(network: TopdownPoseEstimator) -> dict[str, str]:
     """Return the released name of every convolution and batch norm of a network, by its path.
 
-    Raises:
-        ValueError: If the released networks have no such layer.
+    Raises ValueError if the released networks have no such layer.
     """
     is_lite = network.backbone.high_arch in LITE_ARCHITECTURES
     lite_names = dict(_name_lite_backbone(network.backbone)) if is_lite else {}
@@ -180,9 +179,8 @@ class ReleasedFileError(ValueError):
 def read_released(path: Path) -> Layers:
     """Read a ``.h5`` or ``.tflite`` file.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ReleasedFileError: If the ending is another or the file is not what its ending says.
+    Raises FileNotFoundError if there is no such file; ReleasedFileError if the ending is another or the file is not
+    what its ending says.
     """
     readers = {".h5": _read_keras, ".tflite": _read_tflite}
     if path.suffix not in readers:
