@@ -21,28 +21,19 @@ from numpy.typing import NDArray
 from dataset_checker.annotations import Finding, LabelledDataset
 from efficientpose.core.skeleton import mirror_name
 
-MIN_PEOPLE = 50
-"""Fewer people say nothing about what is usual."""
-
-MIN_GAIN = 12.0
-"""How much the squared Mahalanobis distance must fall."""
-
-MIN_RATIO = 1.5
-"""How many times larger the distance as annotated must be than that of the exchanged pose."""
+MIN_PEOPLE = 50  # fewer people say nothing about what is usual
+MIN_GAIN = 12.0  # how much the squared Mahalanobis distance must fall
+MIN_RATIO = 1.5  # how many times larger the distance as annotated must be than that of the exchanged pose
 
 NUM_REPAIRS = 2
 """How often the model is fitted anew with the suspicious poses exchanged: an annotator's habit would hide in it."""
 
 NUM_ROUNDS = 4
-TRIMMED = 0.1
-"""Share of poses, the most unusual ones, that the later rounds leave out: wrong ones are among them."""
-
+TRIMMED = 0.1  # share of poses, the most unusual ones, that the later rounds leave out: wrong ones are among them
 SHRINKAGE = 0.02
-MIN_ANCHORS = 3
-"""Middles and midline keypoints that a pose needs to be aligned."""
+MIN_ANCHORS = 3  # middles and midline keypoints that a pose needs to be aligned
 
-Complex = NDArray[np.complex128]
-"""Points as x + iy, so that a rotation with a scale is one product."""
+Complex = NDArray[np.complex128]  # points as x + iy, so that a rotation with a scale is one product
 
 
 class PoseModel:

@@ -17,12 +17,8 @@ from synthetic_people.meshes import face_normals
 
 SUPERSAMPLING: Final = 2
 
-RIM_BRIGHTNESS: Final = 0.5
-"""Of a face seen edge on, against one seen straight on."""
-
-MEAN_LEVELS: Final = (65.0, 190.0)
-"""Smallest and largest mean grey level of an exposed image."""
-
+RIM_BRIGHTNESS: Final = 0.5  # of a face seen edge on, against one seen straight on
+MEAN_LEVELS: Final = (65.0, 190.0)  # smallest and largest mean grey level of an exposed image
 _SHIFT: Final = 3
 
 

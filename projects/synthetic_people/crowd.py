@@ -14,9 +14,7 @@ from synthetic_people.scene import inside, sample_person
 MIN_WIDTH_PER_STATURE: Final = 0.8
 BOX_MARGIN: Final = 0.1
 
-AREA_OF_BOX: Final = 0.53
-"""Share of a box that a person fills; MMPose's value where there is no outline."""
-
+AREA_OF_BOX: Final = 0.53  # share of a box that a person fills; MMPose's value where there is no outline
 VISIBLE: Final = 2
 
 

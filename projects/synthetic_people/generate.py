@@ -31,14 +31,12 @@ from synthetic_people.scene import Scene, sample_scene
 
 MAX_IMAGES: Final = 1_000_000
 
-STATURES: Final = (140.0, 230.0)
-"""Standing heights of people in crowds, pixels."""
+STATURES: Final = (140.0, 230.0)  # standing heights of people in crowds, pixels
 
 SPACINGS: Final = (0.35, 0.9)
 """From person to person in crowds, in statures: from one before the other to clearly apart."""
 
-CROWD_STREAM: Final = 2
-"""Keeps the random numbers of crowds apart from those of :class:`Split`."""
+CROWD_STREAM: Final = 2  # keeps the random numbers of crowds apart from those of :class:`Split`
 
 
 class Split(IntEnum):

@@ -21,8 +21,7 @@ PIXELS_PER_SCALE: Final = 200
 CENTRE_SHIFT_PER_SCALE: Final = 15
 """MMPose's MPII dataset makes a box with a side of 200 · scale and moves its centre down by 15 · scale."""
 
-MPII_MISSING: Final = (-1.0, -1.0)
-"""Coordinates of a joint that is not labelled, in MPII's annotation files."""
+MPII_MISSING: Final = (-1.0, -1.0)  # coordinates of a joint that is not labelled, in MPII's annotation files
 
 # fmt: off
 _MAT_JOINT_NAMES: Final = (

@@ -17,8 +17,7 @@ from efficientpose.models.criterion import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
-Outputs = tuple[np.ndarray, ...]
-"""Heatmaps (B, K, h, w) and, if exported, part affinity fields (B, 2L, h, w)."""
+Outputs = tuple[np.ndarray, ...]  # heatmaps (B, K, h, w) and, if exported, part affinity fields (B, 2L, h, w)
 
 
 def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
@@ -78,8 +77,7 @@ def run_file(path: Path, batches: Sequence[np.ndarray], options: ExportOptions) 
     return [engine.infer(np.ascontiguousarray(images)) for images in batches]
 
 
-MAX_SHIFT: Final = 0.25
-"""Largest allowed movement of a keypoint, input pixels."""
+MAX_SHIFT: Final = 0.25  # largest allowed movement of a keypoint, input pixels
 
 MAX_DIFFERENCE: Final = {"float32": 1e-4, "float16": 1e-2}
 """Largest allowed difference of an output's value; peaks of heatmaps are 1."""
@@ -174,8 +172,7 @@ FOUND: Final = 0.3
 """Peak of a float32 heatmap from which on its keypoint counts as found. Below, several peaks are about as high, and the
 highest changes with any rounding."""
 
-FAR: Final = 0.02
-"""Share of the input's longer side beyond which a keypoint has moved far."""
+FAR: Final = 0.02  # share of the input's longer side beyond which a keypoint has moved far
 
 MAX_DRIFT: Final = 0.01
 """Bound on the 95th percentile of the shifts of found keypoints, as a share of the input's longer side."""

@@ -16,8 +16,7 @@ from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUps
 RTMLIB_MEAN = (123.675, 116.28, 103.53)
 RTMLIB_STD = (58.395, 57.12, 57.375)
 
-_CELLS_FROM_BORDER = 2
-"""The upsampled values of cells this far from the edge do not depend on the zeros beyond it."""
+_CELLS_FROM_BORDER = 2  # the upsampled values of cells this far from the edge do not depend on the zeros beyond it
 
 
 def resampling_matrix(side: int) -> Tensor:

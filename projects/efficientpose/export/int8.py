@@ -27,8 +27,7 @@ from efficientpose.runtime.metadata import METADATA_KEY
 from efficientpose.runtime.predict_files import BoxList, find_boxes
 
 MIN_IMAGES: Final = 16
-HELD_OUT_EVERY: Final = 4
-"""One image in four is held out: not calibrated on, but judged on."""
+HELD_OUT_EVERY: Final = 4  # one image in four is held out: not calibrated on, but judged on
 
 
 class CalibrationCrops(NamedTuple):

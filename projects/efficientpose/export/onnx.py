@@ -11,8 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from efficientpose.export.graph import INPUT_NAME, Graph, Operation
 
 OPSET = 17
-IR_VERSION = 8
-"""Both of 2022: ONNX Runtime from 1.12 and TensorRT from 8.5 read it."""
+IR_VERSION = 8  # both of 2022: ONNX Runtime from 1.12 and TensorRT from 8.5 read it
 
 _SIMPLE = {
     "add": "Add",

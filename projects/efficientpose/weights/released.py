@@ -43,9 +43,7 @@ LIMB_ORDER: Final = tuple(
 PAF_CHANNEL_ORDER: Final = tuple(2 * limb + component for limb in LIMB_ORDER for component in (0, 1))
 """Our channel ``c`` of the part affinity fields is the released channel ``PAF_CHANNEL_ORDER[c]``."""
 
-LITE_PREFIX: Final = "efficientnet-"
-"""Prefix of the layer names of a Lite backbone, before its architecture."""
-
+LITE_PREFIX: Final = "efficientnet-"  # prefix of the layer names of a Lite backbone, before its architecture
 _BRANCHES = {"high": "res1", "low": "res2"}
 _BACKBONE_LAYERS = {
     "expand_conv.conv": "expand_conv",
