@@ -43,16 +43,13 @@ def check_dataset(
     read_images: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
-    """Check a dataset.
+    """Check a dataset; return errors, then warnings, each by reason and in the file's order.
 
     Args:
         dataset: As it was read; its own findings are among those returned.
         images: Folder of the images; None to check the annotations alone.
         read_images: Read every image: it must be readable, of the annotated size, and there once.
         advance: Called after each image read.
-
-    Returns:
-        Errors first, then warnings; within each by reason and in the file's order.
 
     Raises:
         FileNotFoundError: If the folder of images does not exist.

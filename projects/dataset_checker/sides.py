@@ -37,16 +37,7 @@ Complex = NDArray[np.complex128]  # points as x + iy, so that a rotation with a 
 
 
 class PoseModel:
-    """A Gaussian over aligned poses.
-
-    Args:
-        pairs: Keypoint indices (left, right).
-        num_keypoints: K.
-
-    Attributes:
-        mean: (K,) complex, x + iy of the mean pose.
-        covariance: (2K, 2K), of x of all keypoints and then y.
-    """
+    """A Gaussian over aligned poses; ``pairs`` are keypoint indices (left, right)."""
 
     def __init__(self, pairs: Sequence[tuple[int, int]], *, num_keypoints: int) -> None:
         self.pairs = np.array(pairs)

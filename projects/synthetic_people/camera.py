@@ -98,12 +98,7 @@ def to_canvas(points: np.ndarray) -> np.ndarray:
 def paint_figure(canvas: np.ndarray, figure: Figure, body: PosedBody, *, camera: Camera, light: Light) -> None:
     """Paint a posed figure: shade faces by the light, sort them by depth, fill from far to near.
 
-    Args:
-        canvas: (SUPERSAMPLING * height, SUPERSAMPLING * width, 3) uint8, BGR; changed in place.
-        figure: The person's mesh.
-        body: The pose, in world coordinates.
-        camera: Gives image coordinates.
-        light: In camera coordinates.
+    The canvas (SUPERSAMPLING * height, SUPERSAMPLING * width, 3), uint8 BGR, is changed in place.
     """
     world = figure.place(body)
     in_camera = camera.to_camera(world)

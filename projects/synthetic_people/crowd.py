@@ -33,12 +33,8 @@ def sample_crowd(
 ) -> PeopleScene:
     """Sample people beside one another, the larger ones in front.
 
-    Args:
-        rng: Source of randomness.
-        num_people: One or more.
-        stature: Geometric mean of the standing heights, pixels.
-        spacing: From person to person, in statures; below about 0.5 they overlap.
-        size_spread: Largest factor between a person's height and the mean.
+    Standing heights have the geometric mean ``stature``, pixels, and differ from it by at most the factor
+    ``size_spread``. ``spacing`` is from person to person, in statures; below about 0.5 they overlap.
     """
     statures = np.sort(stature * np.exp(rng.uniform(-1, 1, num_people) * np.log(size_spread)))
     width = round(stature * max(spacing * num_people + 0.4, MIN_WIDTH_PER_STATURE))

@@ -77,17 +77,10 @@ def generate(plan: Plan, out: Path, *, overwrite: bool = False, on_image: Callab
 
     Everything is written into a hidden folder beside ``out``, which takes its name once it is complete. After an error
     or an interruption the hidden folder is removed and ``out`` is as it was; a process that is killed outright leaves
-    the hidden folder, ``.<name>.partial-...``, behind.
+    the hidden folder, ``.<name>.partial-...``, behind. ``overwrite`` allows to replace an earlier synthetic dataset.
 
-    Args:
-        plan: What to draw.
-        out: Folder to make.
-        overwrite: Replace an earlier synthetic dataset there.
-        on_image: Called after each image.
-
-    Raises:
-        OSError: If ``out`` exists and may not be replaced, or cannot be written.
-        BrokenProcessPool: If a worker was killed, as for want of memory.
+    Raises OSError if ``out`` exists and may not be replaced, or cannot be written; BrokenProcessPool if a worker was
+    killed, as for want of memory.
     """
     with all_or_nothing(out, overwrite=overwrite) as staging:
         people = _draw_all(draw_image, plan, staging / IMAGE_FOLDER, on_image)

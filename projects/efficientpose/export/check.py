@@ -21,13 +21,7 @@ Outputs = tuple[np.ndarray, ...]  # heatmaps (B, K, h, w) and, if exported, part
 
 
 def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
-    """Return crops as the exported network takes them, (B, 3, H, W) float32.
-
-    Args:
-        network: The pose estimator it was made from.
-        crops: (B, H, W, 3) uint8, RGB.
-        options: What was exported.
-    """
+    """Return crops (B, H, W, 3) uint8 RGB as the network exported with ``options`` takes them, (B, 3, H, W) float32."""
     images = crops.transpose(0, 3, 1, 2).astype(np.float64)
     if options.layout == "rtmlib":
         mean, std = np.array(RTMLIB_MEAN), np.array(RTMLIB_STD)
@@ -40,13 +34,7 @@ def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: Expo
 
 
 def run_model(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> Outputs:
-    """Return the MMPose model's outputs, which an exported file should reproduce.
-
-    Args:
-        network: In evaluation mode.
-        crops: (B, H, W, 3) uint8, RGB.
-        options: What is exported.
-    """
+    """Return the MMPose model's outputs for crops (B, H, W, 3) uint8 RGB, which an exported file should reproduce."""
     images = torch.from_numpy(encode_crops(network, crops, ExportOptions()))
     with torch.no_grad():
         maps: PoseMaps = network(images, None, mode="tensor")
@@ -104,13 +92,9 @@ class Agreement:
 def compare(
     expected: Outputs, given: Sequence[Outputs], *, decoder: FullResolutionHeatmap, options: ExportOptions
 ) -> Agreement:
-    """Compare outputs, and the keypoints read from them. Of several ways to run a file the worst counts.
+    """Compare the model's outputs, and the keypoints read from them, with a file's for the same crops.
 
-    Args:
-        expected: The model's, see :func:`run_model`.
-        given: The file's, for the same crops, once for each way to run it.
-        decoder: The model's.
-        options: What was exported.
+    ``given`` has the file's outputs once for each way to run it; the worst counts. ``decoder`` is the model's.
     """
     shapes = [each.shape for each in expected]
     if any([each.shape for each in outputs] != shapes for outputs in given):
@@ -215,13 +199,9 @@ class Drift:
 def measure_drift(
     expected: Outputs, given: Outputs, *, distances: NDArray[np.float64], input_size: tuple[int, int]
 ) -> Drift:
-    """Summarise how a quantised network differs.
+    """Summarise how a quantised network's outputs, for the same crops, differ from those ``expected``, in float32.
 
-    Args:
-        expected: Outputs in float32.
-        given: Outputs of the quantised network, for the same crops.
-        distances: (B, K) between their keypoints, see :func:`measure_shifts`.
-        input_size: (width, height).
+    ``distances`` (B, K) are between their keypoints, see :func:`measure_shifts`; ``input_size`` is (width, height).
     """
     side = max(input_size)
 

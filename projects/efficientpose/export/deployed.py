@@ -20,11 +20,7 @@ _CELLS_FROM_BORDER = 2  # the upsampled values of cells this far from the edge d
 
 
 def resampling_matrix(side: int) -> Tensor:
-    """Return the matrix from stride-8 cells to rtmlib's cells along one axis, (side + 1, side / 8).
-
-    Args:
-        side: Of the input, pixels; a multiple of 8.
-    """
+    """Return the matrix from stride-8 cells to rtmlib's along one axis of ``side`` pixels, (side + 1, side / 8)."""
     num_cells = side // 8
     # (cells, 1, cells, 5): heatmap i has a row i of ones
     rows = torch.eye(num_cells)[:, None, :, None].expand(-1, -1, -1, 2 * _CELLS_FROM_BORDER + 1)
@@ -56,12 +52,7 @@ class ExportOptions:
 
 
 class DeployedNetwork(nn.Module):
-    """Folded network in plain torch.
-
-    Attributes:
-        output_names: "heatmaps" and, if exported, "pafs".
-        input_size: (width, height), pixels.
-    """
+    """Folded network in plain torch; its outputs are "heatmaps" and, if exported, "pafs"."""
 
     def __init__(
         self,

@@ -119,12 +119,9 @@ def find_int8_operations(graph: Graph) -> list[str]:
 
 
 def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata: dict[str, str]) -> bytes:
-    """Quantise a network and return it as an ONNX file whose batch size is free.
+    """Quantise a network and return it as an ONNX file, with ``metadata`` as its properties, whose batch size is free.
 
-    Args:
-        graph: The network.
-        images: Batches to calibrate on, as the network takes them.
-        metadata: Properties to write into the file.
+    ``images`` are batches to calibrate on, as the network takes them.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
