@@ -25,8 +25,7 @@ from efficientpose.codecs.targets import (
 from efficientpose.core.decoding import STRIDE, DensePeakFinder, Peaks, SparsePeakFinder
 from efficientpose.core.skeleton import LIMBS
 
-TYPICAL_LIMB = 0.2
-"""Length of a limb in a crop of one person, as a fraction of the crop's side."""
+TYPICAL_LIMB = 0.2  # length of a limb in a crop of one person, as a fraction of the crop's side
 
 
 @KEYPOINT_CODECS.register_module()
@@ -88,11 +87,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.heatmap_stride = self._stride_of(self.heatmap_size)
         self.sigma = sigma
         self.limbs = tuple((int(proximal), int(distal)) for proximal, distal in limbs)
-        self.limb_half_width = limb_half_width
-        self.blur_sigma = blur_sigma
-        self.sparse = sparse
-        self.subpixel = subpixel
-        self.encode_pafs = encode_pafs
+        self.limb_half_width, self.blur_sigma = limb_half_width, blur_sigma
+        self.sparse, self.subpixel, self.encode_pafs = sparse, subpixel, encode_pafs
 
     def resized(self, input_size: tuple[int, int]) -> "FullResolutionHeatmap":
         """Return this codec, at its present sigma, for an input of another (width, height), a multiple of 8."""
@@ -141,12 +137,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
     ) -> Targets:
         """Draw the targets of a batch on the keypoints' device.
 
-        Args:
-            keypoints: (B, K, 2) in the input frame; unlabelled ones may hold anything.
-            labelled: (B, K), nonzero where labelled.
-            with_pafs: Whether to draw part affinity fields.
-            with_full_heatmaps: Whether to draw heatmaps at full resolution.
-            separably: Whether to leave those as their columns and rows.
+        Keypoints (B, K, 2) are in the input frame; where ``labelled`` (B, K) is 0 they may hold anything.
+        ``separably`` leaves the heatmaps at full resolution as their columns and rows.
         """
         finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, 0.0)
         width, height = self.input_size
@@ -183,11 +175,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         """Draw the targets of scenes with up to P people at stride 8; an empty place has no label and no box.
 
         Where a person's keypoint is not labelled, its heatmap does not count inside that person's bounding box.
-
-        Args:
-            keypoints: (B, P, K, 2) in the input frame; unlabelled ones may hold anything.
-            labelled: (B, P, K), nonzero where labelled.
-            boxes: (B, P, 4) x1, y1, x2, y2 in the input frame.
+        Keypoints (B, P, K, 2) and boxes (B, P, 4) x1, y1, x2, y2 are in the input frame; where ``labelled`` (B, P, K)
+        is 0 a keypoint may hold anything.
         """
         draw_heatmaps = partial(render_scene_heatmaps, map_shape=self._coarse_shape, stride=STRIDE)
         draw_pafs = partial(render_scene_pafs, map_shape=self._coarse_shape, stride=STRIDE)
@@ -206,13 +195,9 @@ class FullResolutionHeatmap(BaseKeypointCodec):
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Draw one person's heatmaps in the data loader, for heads that expect them from there.
 
-        Args:
-            keypoints: (1, K, 2) in the input frame.
-            keypoints_visible: (1, K), nonzero where labelled; None if all are.
-
-        Returns:
-            ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with ``encode_pafs``
-            also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``, (1, L). All are as :meth:`render` draws them.
+        Keypoints (1, K, 2) are in the input frame; ``keypoints_visible`` (1, K) is nonzero where labelled, None if all
+        are. Returns ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with
+        ``encode_pafs`` also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``, (1, L), as :meth:`render` does.
 
         Raises:
             ValueError: If there is not exactly one person.
@@ -230,13 +215,9 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         return {name: tensor.numpy() for name, tensor in encoded.items()}
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find each heatmap's peak.
+        """Find the peak of each of the heatmaps (K, h, w), at full resolution or at a stride; they are not changed.
 
-        Args:
-            encoded: (K, h, w) heatmaps at full resolution or at a stride; not changed.
-
-        Returns:
-            Keypoints (1, K, 2) in the input frame and scores (1, K), the heatmap without blur at the peak.
+        Returns keypoints (1, K, 2) in the input frame and scores (1, K), the heatmap without blur at the peak.
 
         Raises:
             ValueError: If the heatmaps' size does not divide the input's.
@@ -253,10 +234,6 @@ class FullResolutionHeatmap(BaseKeypointCodec):
     def decode_sparsely(self, heatmaps: np.ndarray) -> Peaks:
         """Find the peaks that :meth:`decode` would find after bilinear upsampling, without upsampling.
 
-        Args:
-            heatmaps: (B, K, h / 8, w / 8); not changed.
-
-        Raises:
-            ValueError: If the heatmaps are not of the input's size at stride 8.
+        Heatmaps are (B, K, h / 8, w / 8) and not changed.
         """
         return self._peak_finder.find(heatmaps)

@@ -14,15 +14,10 @@ from torch import Tensor
 
 
 class SeparableMaps(NamedTuple):
-    """Heatmaps as outer products of a column and a row each, as those of a Gaussian are.
+    """Heatmaps as outer products of a column and a row each, as those of a Gaussian are."""
 
-    Attributes:
-        columns: (B, K, height).
-        rows: (B, K, width).
-    """
-
-    columns: Tensor
-    rows: Tensor
+    columns: Tensor  # (B, K, height)
+    rows: Tensor  # (B, K, width)
 
     def multiply(self) -> Tensor:
         """Return the heatmaps, (B, K, height, width)."""
@@ -30,27 +25,16 @@ class SeparableMaps(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the network should output for a batch, and the weight of each channel.
+    """What the network should output for a batch, and the weight of each channel."""
 
-    Attributes:
-        heatmaps: (B, K, h / 8, w / 8).
-        full_heatmaps: (B, K, h, w); None if not asked for, or asked for as columns and rows.
-        pafs: (B, 2L, h / 8, w / 8); None if not asked for.
-        keypoint_weights: (B, K); of scenes (B, K, h / 8, w / 8).
-        limb_weights: (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8).
-        heatmap_energy: Mean square of a typical heatmap.
-        paf_energy: Mean square of one component of a typical part affinity field.
-        separable_heatmaps: Columns and rows that make the full heatmaps; None if not asked for.
-    """
-
-    heatmaps: Tensor
-    full_heatmaps: Tensor | None
-    pafs: Tensor | None
-    keypoint_weights: Tensor
-    limb_weights: Tensor | None
-    heatmap_energy: float
-    paf_energy: float
-    separable_heatmaps: SeparableMaps | None = None
+    heatmaps: Tensor  # (B, K, h / 8, w / 8)
+    full_heatmaps: Tensor | None  # (B, K, h, w); None if not asked for, or asked for as columns and rows
+    pafs: Tensor | None  # (B, 2L, h / 8, w / 8); None if not asked for
+    keypoint_weights: Tensor  # (B, K); of scenes (B, K, h / 8, w / 8)
+    limb_weights: Tensor | None  # (B, L); None without ``pafs``; of scenes (B, L, h / 8, w / 8)
+    heatmap_energy: float  # mean square of a typical heatmap
+    paf_energy: float  # mean square of one component of a typical part affinity field
+    separable_heatmaps: SeparableMaps | None = None  # what makes the full heatmaps; None if not asked for
 
 
 def cell_centres(num_cells: int, *, stride: int, device: torch.device | None = None) -> Tensor:
@@ -70,16 +54,10 @@ def separate_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: 
 
 
 def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Draw exp(-d² / sigma²) around each keypoint, d being the distance in input pixels (no factor 2, Eq. 4).
+    """Draw exp(-d² / sigma²) around finite keypoints (B, K, 2), as heatmaps (B, K, height, width) in [0, 1].
 
-    Args:
-        keypoints: (B, K, 2), finite.
-        map_shape: (height, width) of the heatmaps.
-        stride: Input pixels per cell.
-        sigma: Width in input pixels.
-
-    Returns:
-        (B, K, height, width) in [0, 1].
+    d is the distance in input pixels (no factor 2, Eq. 4), ``map_shape`` (height, width), ``stride`` input pixels per
+    cell, and ``sigma`` the width in input pixels.
     """
     return separate_heatmaps(keypoints, map_shape=map_shape, stride=stride, sigma=sigma).multiply()
 
@@ -87,20 +65,12 @@ def render_heatmaps(keypoints: Tensor, *, map_shape: tuple[int, int], stride: in
 def render_pafs(
     keypoints: Tensor, limbs: Sequence[tuple[int, int]], *, map_shape: tuple[int, int], stride: int, half_width: float
 ) -> Tensor:
-    """Draw each limb as its unit vector on the cells beside it.
+    """Draw each limb of finite keypoints (B, K, 2) as its unit vector on the cells beside it.
 
-    A cell belongs to a limb if it projects between the two keypoints and lies at most ``half_width`` from the line. A
-    limb shorter than a hundredth of a pixel has no direction and stays empty.
-
-    Args:
-        keypoints: (B, K, 2), finite.
-        limbs: L pairs (proximal, distal) of keypoint indices.
-        map_shape: (height, width) of the fields.
-        stride: Input pixels per cell.
-        half_width: Half the band's width in input pixels.
-
-    Returns:
-        (B, 2L, height, width): limb k has its x component in channel 2k and its y component in channel 2k + 1.
+    A cell belongs to a limb if it projects between the two keypoints and lies at most ``half_width`` input pixels from
+    the line. A limb shorter than a hundredth of a pixel has no direction and stays empty. ``limbs`` are L pairs
+    (proximal, distal) of indices; the rest is as for :func:`render_heatmaps`. Returns (B, 2L, height, width): limb k
+    has its x component in channel 2k and its y component in channel 2k + 1.
     """
     height, width = map_shape
     proximal = keypoints[:, [limb[0] for limb in limbs]]
@@ -121,12 +91,9 @@ def render_pafs(
 
 
 def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Return 1.0 for keypoints (B, K) that are labelled and inside the input, else 0.0.
+    """Return 1.0 for keypoints (B, K, 2) that are labelled (B, K) and inside the input (width, height), else 0.0.
 
-    Args:
-        keypoints: (B, K, 2); unlabelled ones may hold anything, also NaN.
-        labelled: (B, K), nonzero where labelled.
-        input_size: (width, height) of the network input.
+    Unlabelled keypoints may hold anything, also NaN.
     """
     width, height = input_size
     x, y = keypoints[..., 0], keypoints[..., 1]
@@ -135,13 +102,9 @@ def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[i
 
 
 def limb_weights(labelled: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """Return 1.0 for limbs (B, L) whose two keypoints are both labelled, inside the input or not, else 0.0.
+    """Return 1.0 for limbs (B, L) whose two keypoints are both labelled (B, K), inside the input or not, else 0.0.
 
     Otherwise the limb's direction is unknown, and its field carries no loss.
-
-    Args:
-        labelled: (B, K), nonzero where labelled.
-        limbs: L pairs of keypoint indices.
     """
     both = (labelled[:, [limb[0] for limb in limbs]] > 0) & (labelled[:, [limb[1] for limb in limbs]] > 0)
     return both.float()
@@ -187,11 +150,8 @@ def render_scene_pafs(
 def known_cells(known: Tensor, boxes: Tensor, *, map_shape: tuple[int, int], stride: int) -> Tensor:
     """Return 1.0 on cells (B, C, height, width) with known ground truth, 0.0 inside the box of an unlabelled person.
 
-    Args:
-        known: (B, P, C), nonzero where a person's keypoint or limb is labelled.
-        boxes: (B, P, 4) x1, y1, x2, y2 in input pixels; one without area hides nothing.
-        map_shape: (height, width) of the targets.
-        stride: Input pixels per cell.
+    ``known`` (B, P, C) is nonzero where a person's keypoint or limb is labelled. Boxes (B, P, 4) are x1, y1, x2, y2 in
+    input pixels; one without area hides nothing.
     """
     columns = cell_centres(map_shape[1], stride=stride, device=boxes.device)
     rows = cell_centres(map_shape[0], stride=stride, device=boxes.device)

@@ -124,14 +124,9 @@ class DualEfficientNet(BaseModule):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Extract features at stride 8.
+        """Extract features (B, C, ceil(H / 8), ceil(W / 8)) of normalised RGB images (B, 3, H, W).
 
-        Args:
-            images: (B, 3, H, W), normalised RGB.
-
-        Returns:
-            The high-resolution feature (B, C, ceil(H / 8), ceil(W / 8)) and, with two branches, the low-resolution one
-            of the same height and width.
+        The high-resolution feature comes first; with two branches, the low-resolution one follows on the same grid.
         """
         (high,) = self.high(images)
         if self.low is None:

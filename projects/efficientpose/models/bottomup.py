@@ -37,9 +37,6 @@ class PafPoseEstimator(BottomupPoseEstimator):
         **network: Backbone, neck, head and so on in MMPose's form. The head is an
             :class:`~efficientpose.models.head.EfficientPoseHead` with part affinity fields and a decoder.
 
-    Attributes:
-        decoder: Finds people in the network's output.
-
     Raises:
         ValueError: If the head is another, has no part affinity fields or no decoder, or a number is out of its range.
     """
@@ -72,15 +69,10 @@ class PafPoseEstimator(BottomupPoseEstimator):
         )
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compare the output of scenes with the targets of all people in them (MMPose's contract).
+        """Compare the output of scenes (B, 3, H, W) with the targets of all people in them (MMPose's contract).
 
-        Args:
-            inputs: (B, 3, H, W), of the decoder's ``input_size``.
-            data_samples: B of them, as :func:`~efficientpose.models.criterion.stack_people` takes them, and with
-                ``gt_instances.bboxes`` (P, 4) in the input frame.
-
-        Raises:
-            ValueError: If the inputs or samples are of another form.
+        Samples are as :func:`~efficientpose.models.criterion.stack_people` takes them, with ``gt_instances.bboxes``
+        (P, 4) in the input frame; H and W are the decoder's ``input_size``.
         """
         if self.head.upsampler is not None:
             raise ValueError('scenes are trained at stride 8: set the head\'s upsampling to "bilinear" or None')
@@ -96,16 +88,12 @@ class PafPoseEstimator(BottomupPoseEstimator):
         return self.head.criterion(outputs, self.head.decoder.render_scenes(*people, boxes))
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
-        """Find all people in each scene (MMPose's contract).
+        """Find all people in each scene (B, 3, H, W), sides multiples of 8 (MMPose's contract).
 
-        Args:
-            inputs: (B, 3, H, W), sides multiples of 8.
-            data_samples: B of them, with ``input_size``, ``input_center`` and ``input_scale``.
-
-        Returns:
-            The samples with ``pred_instances``: keypoints (N, K, 2) in the image, keypoint_scores (N, K), bboxes (N, 4)
-            and bbox_scores (N,), best first. A keypoint that was not found has x, y and score 0. ``pred_fields`` has
-            the heatmaps (K, H / 8, W / 8) if ``test_cfg.output_heatmaps`` asks for them.
+        The samples, with ``input_size``, ``input_center`` and ``input_scale``, get ``pred_instances``: keypoints
+        (N, K, 2) in the image, keypoint_scores (N, K), bboxes (N, 4) and bbox_scores (N,), best first. A keypoint that
+        was not found has x, y and score 0. ``pred_fields`` has the heatmaps (K, H / 8, W / 8) if
+        ``test_cfg.output_heatmaps`` asks for them.
         """
         flip_indices = data_samples[0].metainfo.get("flip_indices", FLIP_INDICES)
         heatmaps, pafs = self.predict_maps(inputs, flip_indices=flip_indices)

@@ -26,17 +26,11 @@ from efficientpose.core.decoding import make_axis_matrices
 
 
 class PoseMaps(NamedTuple):
-    """Everything the network predicts for a batch.
+    """Everything the network predicts for a batch."""
 
-    Attributes:
-        pafs: (B, 2L, H, W) part affinity fields at stride 8; None without the PAF pass.
-        heatmaps: (B, K, H, W) at stride 8, one for each heatmap pass.
-        full_heatmaps: (B, K, 8H, 8W), the last pass upsampled; None if they are not made.
-    """
-
-    pafs: Tensor | None
-    heatmaps: tuple[Tensor, ...]
-    full_heatmaps: Tensor | None
+    pafs: Tensor | None  # (B, 2L, H, W) part affinity fields at stride 8; None without the PAF pass
+    heatmaps: tuple[Tensor, ...]  # (B, K, H, W) at stride 8, one for each heatmap pass
+    full_heatmaps: Tensor | None  # (B, K, 8H, 8W), the last pass upsampled; None if they are not made
 
     @property
     def final(self) -> Tensor:
@@ -96,8 +90,7 @@ class PoseCriterion(nn.Module):
             )
         self.register_buffer("keypoint_weights", weights, persistent=False)
         self.heatmap_weights = tuple(heatmap_weight)
-        self.full_heatmap_weight = full_heatmap_weight
-        self.paf_weight = paf_weight
+        self.full_heatmap_weight, self.paf_weight = full_heatmap_weight, paf_weight
         self.relative = relative
 
     @property
@@ -108,12 +101,8 @@ class PoseCriterion(nn.Module):
     def forward(self, outputs: PoseMaps, targets: Targets) -> dict[str, Tensor]:
         """Compare every output with its target.
 
-        Args:
-            outputs: Of the head.
-            targets: With ``separable_heatmaps`` if the last heatmaps are to be compared as if they were upsampled.
-
-        Returns:
-            Scalars ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, for the outputs there are.
+        With ``targets.separable_heatmaps`` the last heatmaps are compared as if they were upsampled. Returns scalars
+        ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, for the outputs there are.
         """
         # (B, K) of crops, (B, K, H, W) of scenes
         weights = (targets.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
@@ -138,15 +127,14 @@ class PoseCriterion(nn.Module):
 
 
 def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Stack the annotated people of a batch on a device.
+    """Return keypoints (B, P, K, 2) of a batch's people, and (B, P, K) that is nonzero where they are labelled.
+
+    Empty places hold zeros.
 
     Args:
         samples: B of them, with up to P people in ``gt_instances``: ``transformed_keypoints`` (P, K, 2) in the input
             frame and ``keypoints_visible`` (P, K), or (P, K, 2) with MMPose's column of weights.
         device: Of the result.
-
-    Returns:
-        Keypoints (B, P, K, 2), and (B, P, K) that is nonzero where they are labelled. Empty places hold zeros.
 
     Raises:
         ValueError: If the keypoints are not in the input frame.
@@ -185,14 +173,13 @@ def _find_axis(num_cells: int, stride: int, device: torch.device) -> _Axis:
 
 
 def compute_upsampled_errors(heatmaps: Tensor, targets: SeparableMaps) -> Tensor:
-    """Return the mean squared error of each heatmap as if it were upsampled bilinearly, without upsampling.
+    """Return the mean squared error (B, K) of each heatmap as if it were upsampled bilinearly, without upsampling.
+
+    It is float32, whatever precision the heatmaps have; rounding may take what is zero a little below it.
 
     Args:
         heatmaps: (B, K, h, w). The upsampling is that of :class:`~efficientpose.models.upsampling.BilinearUpsampler`.
         targets: Columns (B, K, h · s) and rows (B, K, w · s), whose products are the targets; s is a power of 2.
-
-    Returns:
-        (B, K) float32, whatever precision the heatmaps have; rounding may take what is zero a little below it.
     """
     columns, rows = targets
     stride = columns.shape[-1] // heatmaps.shape[-2]

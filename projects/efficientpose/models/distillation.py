@@ -42,15 +42,12 @@ class PoseMapDistiller(TopdownPoseEstimator):
             :class:`~efficientpose.models.head.EfficientPoseHead` with a decoder. The data preprocessors of student and
             teacher may scale pixels differently.
 
-    Attributes:
-        teacher: The teacher's network; None before :meth:`init_weights`.
-
     Raises:
         ValueError: If ``teacher_share`` is out of its range, the head is another or has no decoder, or there is no
             ``teacher_checkpoint`` for the teacher's config.
     """
 
-    teacher: TopdownPoseEstimator | None
+    teacher: TopdownPoseEstimator | None  # None before init_weights
 
     def __init__(
         self, *, teacher: str, teacher_checkpoint: str | None = None, teacher_share: float = 0.5, **student: Any
@@ -102,11 +99,7 @@ class PoseMapDistiller(TopdownPoseEstimator):
         return teacher.requires_grad_(False).eval()
 
     def _check_teacher(self, teacher: TopdownPoseEstimator) -> None:
-        """Check that the teacher has the student's keypoints and limbs, and reads the same colours.
-
-        Raises:
-            ValueError: If not.
-        """
+        """Check that the teacher has the student's keypoints and limbs, and reads the same colours."""
         name, own, head = f"teacher {self.teacher_config!r}", self.head, teacher.head
         if not isinstance(head, EfficientPoseHead) or head.decoder is None:
             raise ValueError(f"{name} must have an EfficientPoseHead with a decoder")
@@ -130,14 +123,9 @@ class PoseMapDistiller(TopdownPoseEstimator):
         return super()._apply(fn, recurse)
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compare the student's output with the ground truth and with the teacher's output (MMPose's contract).
+        """Compare the student's output with ground truth and teacher, for inputs (B, 3, h, w) (MMPose's contract).
 
-        Args:
-            inputs: (B, 3, h, w), normalised for the student.
-            data_samples: B of them, as the head's loss takes them.
-
-        Returns:
-            The head's losses, and beside them ``loss_teacher_pafs`` and so on; each is scaled by its share.
+        Returns the head's losses and beside them ``loss_teacher_pafs`` and so on; each is scaled by its share.
         """
         features = self.extract_feat(inputs)
         if self.teacher_share == 0:
@@ -167,11 +155,7 @@ class PoseMapDistiller(TopdownPoseEstimator):
 
     @torch.no_grad()
     def run_teacher(self, inputs: Tensor) -> PoseMaps:
-        """Return the teacher's output at stride 8 of its own input, for inputs (B, 3, h, w) of the student.
-
-        Raises:
-            RuntimeError: If :meth:`init_weights` has not loaded the teacher.
-        """
+        """Return the teacher's output at stride 8 of its own input, for inputs (B, 3, h, w) of the student."""
         if self.teacher is None:
             raise RuntimeError("there is no teacher: call init_weights first, which loads it")
         own, other = self.data_preprocessor, self.teacher.data_preprocessor

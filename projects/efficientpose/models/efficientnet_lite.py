@@ -33,7 +33,7 @@ LITE_ARCHITECTURES: Final = tuple(_SCALES)
 
 
 def _layer_table(*, width: float, depth: float) -> list[list[list[int]]]:
-    """Return an architecture as MMPretrain writes one, already scaled.
+    """Return a scaled architecture as MMPretrain writes one.
 
     A layer is kernel size, channels, squeeze ratio, stride, expansion, and 0 for an inverted bottleneck or -1 for a
     plain convolution.

@@ -18,12 +18,12 @@ from efficientpose.models.layers import DetectionPass
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
 
+# Arguments that heads had before there was ``losses``, and their keys in it.
 REPLACED_ARGUMENTS: Final = {
     "loss": "heatmap_loss",
     "relative_loss": "relative",
     **{name: name for name in ("paf_loss", "paf_weight", "heatmap_weight", "full_heatmap_weight", "keypoint_weights")},
 }
-"""Arguments that heads had before there was ``losses``, and their keys in it."""
 
 
 @MODELS.register_module()
@@ -85,13 +85,8 @@ class EfficientPoseHead(BaseHead):
                 f"and num_limbs at least 0, got {counts}, {channels} and {num_limbs}"
             )
         self.in_channels, self.num_keypoints = in_channels, num_keypoints
-        settings: dict[str, Any] = dict(
-            channels=channels,
-            num_blocks=num_blocks,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            with_squeeze_excite=with_squeeze_excite,
-        )
+        settings: dict[str, Any] = dict(channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        settings["with_squeeze_excite"] = with_squeeze_excite
         later_channels = 3 * channels + in_channels
         self.paf_pass = (
             DetectionPass(in_channels=in_channels, num_maps=2 * num_limbs, **settings) if num_limbs else None
@@ -169,15 +164,14 @@ class EfficientPoseHead(BaseHead):
     ) -> list[InstanceData] | tuple[list[InstanceData], list[PixelData]]:
         """Read keypoints off the final heatmaps (MMPose's contract).
 
+        Returns keypoints (1, K, 2) in the input frame and scores (1, K) per crop; with ``output_heatmaps``, the pair of
+        these and the heatmaps (K, h, w).
+
         Args:
             feats: The neck's features; with ``flip_test`` a list of those of the images and of the mirrored images.
             batch_data_samples: One a crop; flip test reads ``flip_indices`` from them.
             test_cfg: ``flip_test`` averages with the mirrored crop; ``output_heatmaps`` returns them too, at the
                 input's resolution, or with "coarse" as the decoder reads them.
-
-        Returns:
-            Per crop: keypoints (1, K, 2) in the input frame and scores (1, K); with ``output_heatmaps``, the pair of
-            these and the heatmaps (K, h, w), as MMPose expects.
         """
         test_cfg = test_cfg or {}
         self._check_input_size(batch_data_samples)
@@ -215,11 +209,8 @@ class EfficientPoseHead(BaseHead):
     ) -> dict[str, Tensor]:
         """Return the criterion's losses of every output (MMPose's contract).
 
-        Args:
-            feats: The neck's features.
-            batch_data_samples: One a crop, with ``gt_instances.transformed_keypoints`` (1, K, 2) in the input frame and
-                ``gt_instances.keypoints_visible`` (1, K).
-            train_cfg: Not used.
+        Samples, one a crop, have ``gt_instances.transformed_keypoints`` (1, K, 2) in the input frame and
+        ``gt_instances.keypoints_visible`` (1, K).
         """
         separably = self.learns_separably
         outputs = self._forward_stride_8(feats) if separably else self.forward(feats)

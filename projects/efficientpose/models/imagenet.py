@@ -12,19 +12,14 @@ from torch import Tensor
 
 from efficientpose.models.state_dicts import list_misfits
 
-IMAGENET: Final = "imagenet"
-"""Stands for the URL of MMPretrain's own checkpoint of an architecture."""
+IMAGENET: Final = "imagenet"  # stands for the URL of MMPretrain's own checkpoint of an architecture
 
 _LAYER_KEY = re.compile(r"layers\.(\d+)\.")
 _MAX_LISTED = 20
 
 
 def imagenet_url(arch: str) -> str:
-    """Return where MMPretrain keeps an EfficientNet, "b0" to "b7", trained on ImageNet with AutoAugment.
-
-    Raises:
-        ValueError: If MMPretrain has none.
-    """
+    """Return where MMPretrain keeps an EfficientNet, "b0" to "b7", trained on ImageNet with AutoAugment."""
     from mmpretrain.apis import ModelHub
 
     try:
@@ -51,17 +46,12 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
 
 
 def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
-    """Load a branch's stem and stages from an MMPretrain EfficientNet classifier.
-
-    Args:
-        branch: The truncated EfficientNet; changed in place.
-        checkpoint: File or URL of the classifier, with keys ``backbone.layers.*`` and ``head.*``.
+    """Load a truncated EfficientNet's stem and stages from an MMPretrain classifier; the branch is changed in place.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ConnectionError: If the URL cannot be fetched.
-        ValueError: If a tensor of the branch is missing or has another shape, or a tensor is left over that is not of
-            the later stages or the head.
+        ValueError: If a tensor is missing, misshapen, or left over and not of the later stages or the head.
     """
     source = _read_state_dict(checkpoint)
     network = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if not key.startswith("head.")}

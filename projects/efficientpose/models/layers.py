@@ -10,8 +10,7 @@ from mmpretrain.models.utils import SELayer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)
-"""Keras' batch norm with momentum 0.99, as in the released networks."""
+BATCH_NORM = dict(type="BN", eps=1e-3, momentum=0.01)  # Keras' with momentum 0.99, as in the released networks
 
 
 def complete_norm(norm_cfg: dict | None) -> dict:
@@ -28,17 +27,11 @@ def complete_norm(norm_cfg: dict | None) -> dict:
 
 @MODELS.register_module()
 class ESwish(nn.Module):
-    """E-swish(x) = beta · x · sigmoid(x) (Alcaide 2018, arXiv 1801.07145).
-
-    Args:
-        beta: Scale of the activation; 1.25 in EfficientPose.
-        inplace: Overwrite the input (MMCV's ConvModule asks for it).
-    """
+    """E-swish(x) = beta · x · sigmoid(x) (Alcaide 2018, arXiv 1801.07145); beta is 1.25 in EfficientPose."""
 
     def __init__(self, *, beta: float = 1.25, inplace: bool = False) -> None:
         super().__init__()
-        self.beta = beta
-        self.inplace = inplace
+        self.beta, self.inplace = beta, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to each element."""
@@ -49,8 +42,7 @@ class ESwish(nn.Module):
         return f"beta={self.beta}"
 
 
-ESWISH = dict(type=ESwish, inplace=False)
-"""The paper's activation, in MMCV's form; in place, autograd would copy its input first."""
+ESWISH = dict(type=ESwish, inplace=False)  # the paper's; in place, autograd would copy its input first
 
 
 class EMBConv(BaseModule):
@@ -100,13 +92,7 @@ class EMBConv(BaseModule):
 
 
 class MobileDenseNet(BaseModule):
-    """Three E-MBConvs, densely connected: 3C channels from any number.
-
-    Args:
-        in_channels: Channels read.
-        channels: C, channels of each convolution block.
-        **settings: Further arguments of each :class:`EMBConv`.
-    """
+    """Three E-MBConvs with ``settings``, densely connected: 3C channels from any number; ``channels`` is C."""
 
     def __init__(self, *, in_channels: int, channels: int, **settings: Any) -> None:
         super().__init__()

@@ -59,8 +59,7 @@ class MultiScaleTester(BaseTTAModel):
     def merge_preds(self, data_samples_list: Sequence[Sequence[PoseDataSample]]) -> list[PoseDataSample]:
         """Return each person's first sample with the keypoints of the averaged heatmaps (MMEngine's contract).
 
-        Args:
-            data_samples_list: One entry a person: a sample for each crop, with ``pred_fields.heatmaps`` (K, h, w).
+        Each entry has one person's samples, one a crop, with ``pred_fields.heatmaps`` (K, h, w).
         """
         heatmaps = torch.stack([average_heatmaps(samples) for samples in data_samples_list])
         merged = self.estimator.add_pred_to_datasample(
@@ -77,8 +76,7 @@ class MultiScaleTester(BaseTTAModel):
 def average_heatmaps(samples: Sequence[PoseDataSample]) -> Tensor:
     """Average one person's heatmaps in the first crop's frame, each where its crop overlaps it.
 
-    Args:
-        samples: One a crop, with ``pred_fields.heatmaps`` (K, h, w) and the crop's place as TopdownAffine leaves it.
+    Each crop's sample has ``pred_fields.heatmaps`` (K, h, w) and the crop's place as TopdownAffine leaves it.
     """
     first, *others = samples
     total = first.pred_fields.heatmaps.float()

@@ -69,11 +69,7 @@ class TransposedConvUpsampler(BaseModule):
 
 
 def build_upsampler(upsampling: str | None, *, num_maps: int) -> BilinearUpsampler | TransposedConvUpsampler | None:
-    """Return the upsampling of ``num_maps`` heatmaps by its name, "bilinear" or "transposed_conv"; None for None.
-
-    Raises:
-        ValueError: If there is no such upsampling.
-    """
+    """Return the upsampling of ``num_maps`` heatmaps by its name, "bilinear" or "transposed_conv"; None for None."""
     if upsampling is None:
         return None
     if upsampling == "bilinear":
