@@ -112,8 +112,8 @@ class LabelledDataset:
     ) -> bool:
         """Add a person, and note what is wrong with the keypoints; return False if they cannot be used.
 
-        ``values`` are K pairs x, y, where the first pixel's centre is at ``origin``; ``flags`` are K numbers, 0 where not
-        labelled; ``box`` is x1, y1, x2, y2, 0-based.
+        ``values`` are K pairs x, y, where the first pixel's centre is at ``origin``; ``flags`` are K numbers, 0 where
+        not labelled; ``box`` is x1, y1, x2, y2, 0-based.
         """
         names = self.keypoint_names
         points, marks = as_numbers(values), as_numbers(flags)

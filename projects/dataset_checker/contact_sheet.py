@@ -38,7 +38,7 @@ def choose_people(
 def draw_sheet(
     dataset: LabelledDataset, people: Sequence[LabelledPerson], folder: Path, findings: Sequence[Finding]
 ) -> NDArray[np.uint8]:
-    """Draw people on their images, or on grey if absent, with file name, annotation and findings: (H, W, 3) uint8, BGR."""
+    """Draw people on their images, or on grey if absent, with file name, id and findings: (H, W, 3) uint8, BGR."""
     reasons: dict[str, list[str]] = {}
     for finding in findings:
         reasons.setdefault(str(finding.annotation), []).append(finding.reason)

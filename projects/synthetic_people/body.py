@@ -247,7 +247,7 @@ def _pose_leg(poser: _Poser, side: str, angles: SideAngles, proportions: Proport
 def pose_body(angles: JointAngles, *, proportions: Proportions, root: np.ndarray) -> PosedBody:
     """Place every bone and keypoint (forward kinematics), with the pelvis at the origin.
 
-    ``root`` (3, 3) turns the pelvis into the frame of the result. Raises ValueError if an angle lies outside its limits.
+    ``root`` (3, 3) turns the pelvis into the frame of the result. Raises ValueError if an angle is outside its limits.
     """
     check_limits(angles)
     poser = _Poser(root)

@@ -228,8 +228,8 @@ class _Writer:
 def for_depth_to_space(weight: np.ndarray, bias: np.ndarray, *, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Rearrange a convolution in front of a pixel shuffle: without groups, and channels by pixel, then by keypoint.
 
-    ``weight`` (4 · K, in / groups, h, w) and ``bias`` (4 · K,) have channels by keypoint, then by pixel; ``groups`` is 1
-    or K.
+    ``weight`` (4 · K, in / groups, h, w) and ``bias`` (4 · K,) have channels by keypoint, then by pixel; ``groups`` is
+    1 or K.
     """
     dense = weight
     if groups > 1:
