@@ -146,10 +146,7 @@ def included_angle(first: Floats, joint: Floats, second: Floats) -> Floats:
 def direction(start: Floats, end: Floats, *, reference: str) -> Floats:
     """Return the direction from (..., 2) ``start`` to ``end`` in degrees, in (−180, 180], counter-clockwise as seen.
 
-    Args:
-        start: Pixels, y downwards.
-        end: Pixels, y downwards.
-        reference: "vertical" for 0 upwards or "horizontal" for 0 to the right.
+    Pixels have y downwards; 0 is upwards for the ``reference`` "vertical" and to the right for "horizontal".
     """
     right, up = end[..., 0] - start[..., 0], start[..., 1] - end[..., 1]
     # Adding 0 turns -0 into 0, for which arctan2 gives 180 rather than -180.

@@ -34,11 +34,11 @@ class OneEuroFilter:
     """
 
     def __init__(self, *, min_cutoff: float = 1.0, beta: float = 0.007, derivative_cutoff: float = 1.0) -> None:
-        for name, cutoff in (("min_cutoff", min_cutoff), ("derivative_cutoff", derivative_cutoff)):
-            if not cutoff > 0:
-                raise ValueError(f"{name} must be above 0 Hz, got {cutoff}")
-        if not beta >= 0:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+        if not (min_cutoff > 0 and derivative_cutoff > 0 and beta >= 0):
+            raise ValueError(
+                "min_cutoff and derivative_cutoff must be above 0 Hz and beta 0 or more, got "
+                f"{min_cutoff}, {derivative_cutoff} and {beta}"
+            )
         self.min_cutoff, self.beta, self.derivative_cutoff = min_cutoff, beta, derivative_cutoff
         self.reset()
 

@@ -32,13 +32,7 @@ UPRIGHT: Final = tuple(
 
 
 class Scale(NamedTuple):
-    """How large a pixel is.
-
-    Attributes:
-        metres_per_pixel: The factor, the median of those of the frames.
-        num_frames: How many frames it is the median of.
-        spread: Interquartile range of those frames' factors, as a share of the median.
-    """
+    """How large a pixel is: the median over frames, and the frames' interquartile range as a share of the median."""
 
     metres_per_pixel: float
     num_frames: int
@@ -49,13 +43,6 @@ def scale_from_length(recording: Recording, track: Track, one: str, other: str, 
     """Return the scale by the length between two of a person's keypoints: the median over the frames that have both.
 
     A limb that leaves the image's plane looks shorter, so choose one that stays in it.
-
-    Args:
-        recording: For the names.
-        track: The person.
-        one: Name of a keypoint.
-        other: Name of another.
-        metres: The length between them.
 
     Raises:
         ValueError: If the length is not positive, a name is unknown, or no frame has both keypoints.
@@ -70,17 +57,12 @@ def scale_from_length(recording: Recording, track: Track, one: str, other: str, 
 
 
 def scale_from_height(recording: Recording, track: Track, *, metres: float) -> Scale:
-    """Return the scale by the person's height: the median over the frames in which the person stands.
+    """Return the scale by the height without shoes: the median over the frames in which the person stands.
 
     The standing height in pixels is that from the head to the middle of the hips plus thigh and shank (the mean of the
     sides that are seen), which feet apart do not change, divided by the share of the height that lies between head and
     ankles. A person stands in a frame if the trunk leans less than ``MAX_BEND`` from the image's vertical and, on
     each side that is seen, so do thigh and shank, and the knee bends less.
-
-    Args:
-        recording: For the names.
-        track: The person.
-        metres: The height, without shoes.
 
     Raises:
         ValueError: If the height is not positive, the skeleton lacks a keypoint, or no frame has the person standing.

@@ -33,11 +33,7 @@ def choose_largest(recording: Recording) -> Track:
 def choose_at(recording: Recording, *, x: float, y: float, frame: int) -> Track:
     """Return who was clicked: of those whose box holds the point, the one with the nearest keypoint.
 
-    Args:
-        recording: With all people.
-        x: In the image's pixel-centre indices.
-        y: In the image's pixel-centre indices.
-        frame: Number of the frame in the video, from 0.
+    The point is in the image's pixel-centre indices; the frame is its number in the video, from 0.
 
     Raises:
         ValueError: If there is no such frame, or nobody at that place in it.

@@ -21,9 +21,7 @@ from efficientpose.movement.recording import Recording, Track
 Floats = NDArray[np.float64]
 
 MIN_COMMON_KEYPOINTS: Final = 3
-
-FADE: Final = 1.0
-"""After t seconds without being seen, a person's similarity is divided by 1 + FADE * t."""
+FADE: Final = 1.0  # after t seconds without being seen, a person's similarity is divided by 1 + FADE * t
 
 
 @dataclass(frozen=True, kw_only=True)

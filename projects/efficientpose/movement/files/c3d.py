@@ -21,9 +21,7 @@ from efficientpose.movement.recording import Recording
 if TYPE_CHECKING:
     from ezc3d import c3d
 
-MAX_FRAMES: Final = 65535
-"""C3D counts frames in sixteen bits."""
-
+MAX_FRAMES: Final = 65535  # C3D counts frames in sixteen bits
 MILLIMETRES_PER_METRE: Final = 1000
 
 

@@ -15,8 +15,7 @@ from efficientpose.movement.files.skeletons import COCO_17, place_some
 from efficientpose.movement.files.text import PIXEL_DECIMALS, SECONDS_DECIMALS, write_json
 from efficientpose.movement.recording import Recording
 
-CATEGORY: Final = 1
-"""COCO's number of the category person."""
+CATEGORY: Final = 1  # COCO's number of person
 
 
 def write_coco(recording: Recording, target: Path) -> tuple[Path, ...]:

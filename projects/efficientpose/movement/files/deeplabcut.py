@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCORER: Final = "efficientpose"
-KEY: Final = "df_with_missing"
-"""What DeepLabCut calls the table in an HDF5 file."""
-
-MAX_TABLE_COLUMNS: Final = 600
-"""PyTables keeps the column names of a ``table`` in one attribute of 64 KiB, which about a thousand fill."""
+KEY: Final = "df_with_missing"  # what DeepLabCut calls the table in an HDF5 file
+MAX_TABLE_COLUMNS: Final = 600  # PyTables keeps their names in one attribute of 64 KiB, which about a thousand fill
 
 
 def write_deeplabcut_csv(recording: Recording, target: Path) -> tuple[Path, ...]:

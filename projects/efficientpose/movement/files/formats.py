@@ -26,19 +26,12 @@ Paths = tuple[Path, ...]
 
 
 class Format(NamedTuple):
-    """One way to write a recording.
-
-    Attributes:
-        what: What it is and who reads it, in one line.
-        ending: What is added to the recording's name where a folder is given; its suffix is the format's.
-        write: Writes a recording to a path and returns what was written; it raises as ``write`` below says.
-        in_metres: Whether it takes ``metres_per_pixel``.
-    """
+    """One way to write a recording."""
 
     what: str
-    ending: str
-    write: Callable[..., Paths]
-    in_metres: bool = False
+    ending: str  # added to the recording's name where a folder is given
+    write: Callable[..., Paths]  # raises as ``write`` below says
+    in_metres: bool = False  # whether it takes metres_per_pixel
 
 
 FORMATS: Final = {

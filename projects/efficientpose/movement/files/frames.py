@@ -77,11 +77,7 @@ def people_in(recording: Recording, row: int) -> list[PersonInFrame]:
 
 
 def require_people(recording: Recording, format: str) -> None:
-    """Refuse a recording of nobody, for formats that name the people first.
-
-    Raises:
-        ValueError: If there are no tracks or no frames.
-    """
+    """Raise ValueError for a recording of nobody, which formats that name the people first cannot hold."""
     if not recording.tracks or not len(recording.frames):
         raise ValueError(
             f"{recording.name} has {len(recording.frames)} frames and {len(recording.tracks)} "

@@ -31,11 +31,7 @@ def place(keypoint_names: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
 
 
 def place_some(keypoint_names: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
-    """Place keypoints in another skeleton, as ``place``.
-
-    Raises:
-        ValueError: If none has a place, so that a file would hold zeros alone.
-    """
+    """Return what ``place`` does; raises ValueError if none has a place, so that a file would hold zeros alone."""
     places = place(keypoint_names, wanted)
     if all(index is None for index in places):
         raise ValueError(f"none of the keypoints {', '.join(keypoint_names)} is one of {', '.join(wanted)}")

@@ -11,9 +11,7 @@ from efficientpose.movement.recording import Floats, Recording
 if TYPE_CHECKING:
     import pandas as pd
 
-PIXEL_DECIMALS: Final = 4
-"""Of coordinates in pixels and of scores, as in the files of ``efficientpose predict``."""
-
+PIXEL_DECIMALS: Final = 4  # of coordinates in pixels and of scores, as in the files of ``efficientpose predict``
 SECONDS_DECIMALS: Final = 6
 
 

@@ -61,11 +61,6 @@ def _values(recording: Recording, *, frames: NDArray[np.int64], people: NDArray[
 def read_table(path: Path, text: str, *, image_size: tuple[int, int]) -> Recording:
     """Read a tidy table or predict's CSV; keypoints come in the order in which the table first has them.
 
-    Args:
-        path: Where the text is from, for messages.
-        text: The file's lines.
-        image_size: (width, height) of the video.
-
     Raises:
         ValueError: If columns or lines are missing, a cell is no number, or two lines are of one keypoint.
     """

@@ -39,15 +39,10 @@ def write_sports2d(recording: Recording, target: Path) -> tuple[Path, ...]:
 
 
 def marker_positions(recording: Recording, keypoints: Floats, *, metres_per_pixel: float | None) -> Floats:
-    """Return (T, K, 3) x, y, z in metres.
+    """Return (T, K, 3) x, y, z in metres of (T, K, 2) x, y in pixels, y down; no scale means ``METRES_PER_PIXEL``.
 
     x is 0 at the centre of the leftmost pixels and y, which points up, at that of the lowest: y = (height - 1 - y in
     pixels) * metres per pixel. Where there is no keypoint all three are NaN.
-
-    Args:
-        recording: For the height of the video.
-        keypoints: (T, K, 2) x, y in pixels, y down.
-        metres_per_pixel: The scale; None takes ``METRES_PER_PIXEL``.
 
     Raises:
         ValueError: If the height is unknown or the scale is no positive number.
@@ -73,11 +68,7 @@ def _with_depth(keypoints: Floats) -> Floats:
 
 
 def require_rate(recording: Recording, format: str) -> float:
-    """Return the frame rate, in Hz to six decimals.
-
-    Raises:
-        ValueError: If there are too few frames to have one.
-    """
+    """Return the frame rate, in Hz to six decimals; raises ValueError if there are too few frames to have one."""
     if len(recording.frames) < 2:
         raise ValueError(
             f"{recording.name} has {len(recording.frames)} frames; {format} files name a frame rate, which takes two"
