@@ -3,18 +3,11 @@
 Example:
     python tools/bench_train.py --out bench_train.json
 
-Three things, for the input sizes of RT, I, II and III, with batches and workers as in their configs:
-
-- The data pipeline, in samples per second: the configs' loader, which carries keypoints only, against the same loader
-  with MMPose's ``GenerateTarget`` and our codec, which encodes heatmaps at stride 8 and at full resolution and PAFs, in
-  float32. Samples are read, augmented, packed, collated and sent through the worker processes, and then dropped.
-- A training step (batch to the device, forward, loss, backward), in samples per second, on either loader's batches.
-  Where the head draws the targets, it computes the loss at full resolution without drawing or upsampling to that size.
-- The memory of the loader's workers: the sum of their largest resident sets.
-
-The two ways take turns in one run and the ratio is the median of the turns', so that other load on the machine counts
-for both. Without ``--data-root``, synthetic people are drawn and enlarged to 1280 pixels, about the size of MPII's
-images: larger ones take both ways longer to decode and bring the ratio closer to 1.
+For the input sizes of RT, I, II and III, with batches and workers as in their configs, it compares the samples a second
+of the data pipeline (read, augmented, packed, collated, sent and dropped) and of a training step (batch to the device,
+forward, loss, backward), and the memory of the loader's workers, the sum of their largest resident sets. Both ways take
+turns, and the ratio is the median of the turns': other load counts for both. Without ``--data-root``, synthetic people
+are drawn and enlarged to 1280 pixels, about MPII's size: larger images bring the ratio closer to 1.
 """
 
 import argparse
@@ -36,8 +29,7 @@ from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.engine.cpu import ask_for_huge_pages, keep_freed_memory
 from synthetic_people.generate import Plan, generate
 
-STEP_BATCH_ON_CPU = {"rt": 8, "i": 4, "ii": 2, "iii": 1}
-"""Enough for a second or so."""
+STEP_BATCH_ON_CPU = {"rt": 8, "i": 4, "ii": 2, "iii": 1}  # enough for a second or so
 
 Row = dict[str, Any]
 
@@ -83,14 +75,9 @@ def measure(variants: list[str], data_root: Path, *, num_samples: int, repetitio
     for variant, config in configs.items():
         with console.status(f"measuring the pipeline of {variant}"):
             pipeline = compare_pipelines(config, data_root=data_root, num_samples=num_samples, repetitions=repetitions)
-        rows.append(
-            {
-                "variant": variant,
-                "input_size": list(config.model.head.decoder.input_size),
-                "pipeline": pipeline.speed._asdict(),
-                "worker_memory": {"device": pipeline.device_memory, "loader": pipeline.loader_memory},
-            }
-        )
+        row = {"variant": variant, "input_size": list(config.model.head.decoder.input_size)}
+        memory = {"device": pipeline.device_memory, "loader": pipeline.loader_memory}
+        rows.append(row | {"pipeline": pipeline.speed._asdict(), "worker_memory": memory})
     for row, (variant, config) in zip(rows, configs.items(), strict=True):
         batch_size = config.train_dataloader.batch_size if torch.cuda.is_available() else STEP_BATCH_ON_CPU[variant]
         batch_size = min(batch_size, num_samples)

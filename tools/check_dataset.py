@@ -5,10 +5,10 @@ Examples:
     python tools/check_dataset.py data/lspet/annotations/lspet_train.json --images data/lspet/images --read-images \
         --report findings.csv --sheet suspicious.png --draw suspicious
 
-It reads COCO's layout and MPII's (as tools/make_synthetic_mpii.py and lsp2mpii.py write it). It finds sides that are
-probably exchanged, keypoints outside the image or the box or on one spot, limbs of impossible length, people annotated
-twice, and missing images, flags, numbers and categories; with --read-images also broken image files. The exit status is
-0 if nothing was found, 1 if something was, 2 if the files cannot be read.
+It reads COCO's layout and MPII's (as tools/make_synthetic_mpii.py and lsp2mpii.py write it): sides that are probably
+exchanged, keypoints outside the image or box or on one spot, limbs of impossible length, people annotated twice,
+missing images, flags, numbers and categories; with --read-images, broken image files too. The exit status is 0 if
+nothing was found, 1 if something was, 2 if the files cannot be read.
 """
 
 import argparse
@@ -36,9 +36,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--read-images", action="store_true", help="read every image: slower, finds more")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write all findings to a .csv or .json file")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw people to this file; needs --images")
-    parser.add_argument(
-        "--draw", choices=("any", "suspicious"), default="any", help="which people (default: %(default)s)"
-    )
+    draw = "which people (default: %(default)s)"
+    parser.add_argument("--draw", choices=("any", "suspicious"), default="any", help=draw)
     parser.add_argument("--people", type=int, default=36, help="how many to draw (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same people (default: %(default)s)")
     arguments = parser.parse_args()
@@ -49,10 +48,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def write_sheet(arguments: argparse.Namespace, dataset: LabelledDataset, findings: list[Finding]) -> None:
     """Draw people to a file."""
-    only_suspicious = arguments.draw == "suspicious"
-    people = choose_people(
-        dataset, findings, num_people=arguments.people, seed=arguments.seed, only_suspicious=only_suspicious
-    )
+    settings = dict(num_people=arguments.people, seed=arguments.seed, only_suspicious=arguments.draw == "suspicious")
+    people = choose_people(dataset, findings, **settings)
     encoded = cv2.imencode(".png", draw_sheet(dataset, people, arguments.images, findings))[1]
     with replacing(arguments.sheet) as partial:
         partial.write_bytes(encoded.tobytes())
@@ -75,11 +72,9 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         dataset = read_dataset(arguments.annotations)
-        total = len(dataset.image_sizes) if arguments.read_images else 0
-        with progress("reading images", total) as advance:
-            findings = check_dataset(
-                dataset, images=arguments.images, read_images=arguments.read_images, advance=advance
-            )
+        images, read_images = arguments.images, arguments.read_images
+        with progress("reading images", len(dataset.image_sizes) if read_images else 0) as advance:
+            findings = check_dataset(dataset, images=images, read_images=read_images, advance=advance)
         print_findings(dataset, findings)
         if arguments.report:
             write_findings(arguments.report, findings)

@@ -38,20 +38,14 @@ from efficientpose.engine.cyclical_rate import RATE_RANGE, DecayingTriangularLR
 from efficientpose.engine.figures import check_figure_path, save_figure
 from efficientpose.engine.lookup import hook_class
 
-CYCLE_EPOCHS = 3
-"""The paper's."""
-
-TURN_FACTOR = 1.2
-"""A smoothed loss that has risen by this factor rises for good: batches alone move it by a few hundredths."""
-
+CYCLE_EPOCHS = 3  # the paper's
+TURN_FACTOR = 1.2  # a smoothed loss that has risen so far rises for good: batches alone move it by a few hundredths
 WINDOW_SHARE, MIN_WINDOW = 0.03, 5
 MAX_TRIES = 8
 
-OnStep = Callable[[int, float], None]
-"""Called with each step's number, from 0, and its loss."""
+OnStep = Callable[[int, float], None]  # called with each step's number, from 0, and its loss
 
-OnTry = Callable[[float, bool], None]
-"""Called with each λmax that was tried, and whether the loss has not diverged."""
+OnTry = Callable[[float, bool], None]  # called with each λmax that was tried, and whether the loss has not diverged
 
 
 def main() -> int:
@@ -75,12 +69,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--lowest", type=float, default=1e-5, help="first rate (default: %(default)s)")
     parser.add_argument("--highest", type=float, default=100.0, help="last rate (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="training steps (default: half of a first cycle)")
-    parser.add_argument(
-        "--divergence-factor",
-        type=float,
-        default=2.0,
-        help="the loss has diverged at this many times its lowest, smoothed value (default: %(default)s)",
-    )
+    factor = "the loss has diverged at this many times its lowest, smoothed value (default: %(default)s)"
+    parser.add_argument("--divergence-factor", type=float, default=2.0, help=factor)
     parser.add_argument("--confirm", action="store_true", help="train the rising half of a first cycle at λmax as well")
     parser.add_argument("--out", type=Path, default=Path("lr_range.png"), help="image (default: %(default)s)")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="change settings: key=value ...")
@@ -93,33 +83,28 @@ def find_max_rate(arguments: argparse.Namespace, console: Console) -> float:
     config = Config.fromfile(arguments.config)
     config.merge_from_dict(arguments.cfg_options or {})
     first_cycle = find_first_cycle(config)
-    ramp = Ramp(
-        lowest=arguments.lowest,
-        highest=arguments.highest,
-        num_steps=first_cycle.num_steps if arguments.steps is None else arguments.steps,
-        divergence_factor=arguments.divergence_factor,
-    )
-    with _show_progress(console, num_steps=ramp.num_steps) as show:
-        curve = run_range_test(
-            config, ramp, on_step=lambda step, loss: show(step, f"rate {ramp.rate(step):.2e}, loss {loss:.4g}")
-        )
+    factor = arguments.divergence_factor
+    num_steps = first_cycle.num_steps if arguments.steps is None else arguments.steps
+    ramp = Ramp(lowest=arguments.lowest, highest=arguments.highest, num_steps=num_steps, divergence_factor=factor)
+
+    def show_ramp(step: int, loss: float) -> None:
+        show(step, f"rate {ramp.rate(step):.2e}, loss {loss:.4g}")
+
+    with _show_progress(console, num_steps=num_steps) as show:
+        curve = run_range_test(config, ramp, on_step=show_ramp)
     save_figure(draw_rate_range(curve, title=arguments.config.stem), arguments.out)
     max_rate = round_down(curve.max_rate)
     end = f"diverged at {curve.rates[-1]:.2g}" if curve.diverged else f"did not diverge up to {curve.rates[-1]:.2g}"
     console.print(f"The loss did not rise up to a rate of {max_rate:.2g}, and {end}; {arguments.out} shows it.")
     if not arguments.confirm:
         return max_rate
+
+    def print_try(rate: float, survived: bool) -> None:
+        console.print(f"first cycle up to {rate:.3g}: " + ("does not diverge" if survived else "diverges"))
+
     with _show_progress(console, num_steps=first_cycle.num_steps + 1) as show:
-        confirmed = confirm_max_rate(
-            config,
-            first_cycle,
-            max_rate=max_rate,
-            divergence_factor=arguments.divergence_factor,
-            on_try=lambda rate, survived: console.print(
-                f"first cycle up to {rate:.3g}: " + ("does not diverge" if survived else "diverges")
-            ),
-            on_step=lambda step, loss: show(step, f"first cycle, loss {loss:.4g}"),
-        )
+        steps = dict(on_try=print_try, on_step=lambda step, loss: show(step, f"first cycle, loss {loss:.4g}"))
+        confirmed = confirm_max_rate(config, first_cycle, max_rate=max_rate, divergence_factor=factor, **steps)
     return round_down(confirmed)
 
 
@@ -157,22 +142,12 @@ def find_first_cycle(config: Config) -> FirstCycle:
 
 @dataclass(frozen=True, kw_only=True)
 class Ramp:
-    """How the rate rises.
-
-    Attributes:
-        lowest: First rate.
-        highest: Last rate.
-        num_steps: Steps from one to the other.
-        divergence_factor: The loss has diverged once its smoothed value is this many times its lowest.
-
-    Raises:
-        ValueError: If the rates are not positive and ascending, there are too few steps, or the factor is not above 1.
-    """
+    """How the rate rises, from the first rate to the last."""
 
     lowest: float = 1e-5
     highest: float = 100.0
     num_steps: int
-    divergence_factor: float = 2.0
+    divergence_factor: float = 2.0  # the loss has diverged once its smoothed value is so many times its lowest
 
     def __post_init__(self) -> None:
         if not 0 < self.lowest < self.highest:
@@ -193,11 +168,7 @@ class Ramp:
 
 
 def run_range_test(config: Config, ramp: Ramp, *, on_step: OnStep = lambda _step, _loss: None) -> "RangeCurve":
-    """Train with a rising rate until the loss diverges; see :func:`read_range`.
-
-    Raises:
-        ValueError: If λmax is not between the ramp's ends.
-    """
+    """Train with a rising rate until the loss diverges; see :func:`read_range`."""
     watch = LossWatch(window=window_for(ramp.num_steps), divergence_factor=ramp.divergence_factor)
     scheduler = dict(type="ExponentialLR", gamma=ramp.growth, by_epoch=False, end=ramp.num_steps)
     _train(config, scheduler, rate=ramp.lowest, num_steps=ramp.num_steps, watch=watch, on_step=on_step)
@@ -213,23 +184,16 @@ def confirm_max_rate(
     on_try: OnTry = lambda _rate, _survived: None,
     on_step: OnStep = lambda _step, _loss: None,
 ) -> float:
-    """Halve λmax, from the given one on, until the first cycle's rising half does not diverge; return it.
-
-    Raises:
-        ValueError: If :data:`MAX_TRIES` rates diverge.
-    """
+    """Halve λmax, from the given one on, until the first cycle's rising half does not diverge; return it."""
     for halvings in range(MAX_TRIES):
         rate = max_rate / 2**halvings
-        survived = survives_first_rise(
-            config, first_cycle, max_rate=rate, divergence_factor=divergence_factor, on_step=on_step
-        )
+        settings = dict(max_rate=rate, divergence_factor=divergence_factor, on_step=on_step)
+        survived = survives_first_rise(config, first_cycle, **settings)
         on_try(rate, survived)
         if survived:
             return rate
-    raise ValueError(
-        f"the first cycle diverges at every rate from {max_rate:.3g} down to {rate:.3g}: look for another cause than "
-        "the rate, or give a larger divergence factor"
-    )
+    advice = "look for another cause than the rate, or give a larger divergence factor"
+    raise ValueError(f"the first cycle diverges at every rate from {max_rate:.3g} down to {rate:.3g}: {advice}")
 
 
 def survives_first_rise(
@@ -263,10 +227,8 @@ def _train(
         except FloatingPointError:  # NanGuardHook's
             watch.add(math.inf)
             return
-    raise ValueError(
-        f"the config trains for {len(watch.losses)} steps, fewer than the test's {num_steps}: take fewer steps, or a "
-        "larger train_cfg.max_epochs"
-    )
+    counts = f"{len(watch.losses)} steps, fewer than the test's {num_steps}"
+    raise ValueError(f"the config trains for {counts}: take fewer steps, or a larger train_cfg.max_epochs")
 
 
 class _EndOfTest(Exception):  # noqa: N818 - it is no error
@@ -326,29 +288,17 @@ class LossWatch:
     for its start at zero. The average at a step stands for the loss some steps earlier, the mean age of its terms. The
     loss has diverged once it is not finite or the smoothed loss reaches ``divergence_factor`` times its lowest value.
     The first ``window`` steps do not count as lowest: the average has not settled.
-
-    Args:
-        window: 1 / (1 - decay) of the moving average, in steps.
-        divergence_factor: Above 1.
-
-    Attributes:
-        losses: As given.
-        smoothed: Beside each loss; infinite where the loss is not finite.
     """
 
     def __init__(self, *, window: int, divergence_factor: float) -> None:
-        self.window = window
+        self.window = window  # 1 / (1 - decay) of the moving average, in steps
         self.divergence_factor = divergence_factor
         self.losses: list[float] = []
-        self.smoothed: list[float] = []
+        self.smoothed: list[float] = []  # beside each loss; infinite where the loss is not finite
         self._average = 0.0
 
     def add(self, loss: float) -> None:
-        """Take the next step's loss.
-
-        Raises:
-            ValueError: If it is negative.
-        """
+        """Take the next step's loss."""
         if loss < 0:
             raise ValueError(f"step {len(self.losses)} has a loss of {loss}: only a positive loss can be followed")
         self.losses.append(loss)
@@ -369,23 +319,14 @@ class LossWatch:
 
 
 class RangeCurve(NamedTuple):
-    """A range test's result.
+    """A range test's result."""
 
-    Attributes:
-        rates: λ of each step, ascending.
-        losses: Beside each rate.
-        smoothed: Likewise; infinite where the loss is not finite.
-        max_rate: λmax.
-        diverged: Whether the loss has diverged at the last rate.
-        divergence_factor: As in :class:`Ramp`.
-    """
-
-    rates: list[float]
-    losses: list[float]
-    smoothed: list[float]
-    max_rate: float
-    diverged: bool
-    divergence_factor: float
+    rates: list[float]  # λ of each step, ascending
+    losses: list[float]  # beside each rate
+    smoothed: list[float]  # likewise; infinite where the loss is not finite
+    max_rate: float  # λmax
+    diverged: bool  # whether the loss has diverged at the last rate
+    divergence_factor: float  # as in :class:`Ramp`
 
 
 def read_range(rates: list[float], watch: LossWatch) -> RangeCurve:
@@ -395,35 +336,19 @@ def read_range(rates: list[float], watch: LossWatch) -> RangeCurve:
     be too low, because the valley is flat. The rate at which the loss has exploded would be too high, because that
     takes steps, in which the rate rises; for the same reason the average's age is taken off. The *first* rise counts,
     since an adaptive optimiser may recover and pass through a second, useless valley.
-
-    Args:
-        rates: λ of each step that ``watch`` saw.
-        watch: With the losses.
-
-    Raises:
-        ValueError: If the loss never rose, or rose from the start.
     """
     smoothed = np.array(watch.smoothed)
     lowest = np.minimum.accumulate(np.where(np.arange(len(smoothed)) < watch.window, np.inf, smoothed))
     with np.errstate(invalid="ignore"):
         risen = np.flatnonzero((smoothed >= TURN_FACTOR * lowest) | ~np.isfinite(smoothed))
     if not len(risen):
-        raise ValueError(
-            f"the loss has not risen by a factor of {TURN_FACTOR} up to a rate of {rates[-1]:.3g}: "
-            "λmax lies higher, so raise the highest rate"
-        )
+        tested = f"by a factor of {TURN_FACTOR} up to a rate of {rates[-1]:.3g}"
+        raise ValueError(f"the loss has not risen {tested}: λmax lies higher, so raise the highest rate")
     if np.argmin(lowest[: risen[0] + 1]) <= watch.window:
-        raise ValueError(
-            f"the loss rises from the start, at a rate of {rates[0]:.3g}: λmax lies lower, so lower the lowest rate"
-        )
-    return RangeCurve(
-        rates=rates,
-        losses=watch.losses,
-        smoothed=watch.smoothed,
-        max_rate=rates[risen[0] - (watch.window - 1) - 1],
-        diverged=watch.diverged,
-        divergence_factor=watch.divergence_factor,
-    )
+        advice = "λmax lies lower, so lower the lowest rate"
+        raise ValueError(f"the loss rises from the start, at a rate of {rates[0]:.3g}: {advice}")
+    max_rate = rates[risen[0] - (watch.window - 1) - 1]
+    return RangeCurve(rates, watch.losses, watch.smoothed, max_rate, watch.diverged, watch.divergence_factor)
 
 
 def round_down(rate: float, *, digits: int = 2) -> float:

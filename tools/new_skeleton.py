@@ -62,16 +62,9 @@ def main() -> None:
     """Write the config, and say how to go on."""
     args = parse_args()
     try:
-        settings = ConfigSettings(
-            variant=args.variant,
-            data_root=args.data,
-            annotations=args.ann,
-            val_annotations=args.val_ann,
-            images=args.images,
-            checkpoint=args.weights,
-            max_epochs=args.epochs,
-            batch_size=args.batch_size,
-        )
+        data = dict(data_root=args.data, annotations=args.ann, val_annotations=args.val_ann, images=args.images)
+        training = dict(checkpoint=args.weights, max_epochs=args.epochs, batch_size=args.batch_size)
+        settings = ConfigSettings(variant=args.variant, **data, **training)
         description = read_description(args)
         write_config(description, settings, args.out)
     except (OSError, ValueError) as error:

@@ -27,13 +27,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         own = None if arguments.config is None else build_model(arguments.config, device="cpu")
-        publish_checkpoint(
-            arguments.training_checkpoint,
-            arguments.out,
-            variant=arguments.variant or arguments.config.stem,
-            source=arguments.source,
-            network=own,
-        )
+        name = arguments.variant or arguments.config.stem
+        checkpoint, out, source = arguments.training_checkpoint, arguments.out, arguments.source
+        publish_checkpoint(checkpoint, out, variant=name, source=source, network=own)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -25,40 +25,25 @@ class Severity(Enum):
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong or suspicious.
+    """One thing that is wrong or suspicious."""
 
-    Attributes:
-        file: The annotation file.
-        image: The image's file name; empty if it is about no single image.
-        annotation: The annotation's id (in MPII's layout its index, from 0); None if it is about no single person.
-        reason: A short name, always the same for the same kind.
-        severity: An error is certainly wrong; a warning should be looked at.
-        detail: What exactly, with numbers.
-    """
-
-    file: str
-    image: str
+    file: str  # the annotation file
+    image: str  # the image's file name; empty if it is about no single image
+    # the annotation's id (in MPII's layout its index, from 0); None if it is about no single person
     annotation: int | str | None
-    reason: str
-    severity: Severity
-    detail: str
+    reason: str  # a short name, always the same for the same kind
+    severity: Severity  # an error is certainly wrong; a warning should be looked at
+    detail: str  # what exactly, with numbers
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledPerson:
-    """One annotation; coordinates are 0-based pixel centres.
+    """One annotation; coordinates are 0-based pixel centres."""
 
-    Attributes:
-        annotation: Its id, or its index in the list.
-        image: The image's file name.
-        keypoints: (K, 2), NaN where not labelled.
-        box: x1, y1, x2, y2; NaN where there is none.
-    """
-
-    annotation: int | str
-    image: str
-    keypoints: NDArray[np.float64]
-    box: NDArray[np.float64]
+    annotation: int | str  # its id, or its index in the list
+    image: str  # the image's file name
+    keypoints: NDArray[np.float64]  # (K, 2), NaN where not labelled
+    box: NDArray[np.float64]  # x1, y1, x2, y2; NaN where there is none
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -79,23 +64,15 @@ def person_size(keypoints: NDArray[np.float64]) -> float:
 
 @dataclass(kw_only=True)
 class LabelledDataset:
-    """An annotation file.
+    """An annotation file."""
 
-    Attributes:
-        path: The file.
-        keypoint_names: K names.
-        limbs: Pairs of keypoint indices.
-        image_sizes: (width, height) of each image by its file name; None where the file does not say.
-        people: Those that could be read.
-        findings: What is wrong with the others, and with the file.
-    """
-
-    path: Path
-    keypoint_names: tuple[str, ...]
-    limbs: tuple[tuple[int, int], ...] = ()
+    path: Path  # the file
+    keypoint_names: tuple[str, ...]  # K names
+    limbs: tuple[tuple[int, int], ...] = ()  # pairs of keypoint indices
+    # (width, height) of each image by its file name; None where the file does not say
     image_sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    people: list[LabelledPerson] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    people: list[LabelledPerson] = field(default_factory=list)  # those that could be read
+    findings: list[Finding] = field(default_factory=list)  # what is wrong with the others, and with the file
 
     def finding(
         self,
@@ -135,13 +112,8 @@ class LabelledDataset:
     ) -> bool:
         """Add a person, and note what is wrong with the keypoints; return False if they cannot be used.
 
-        Args:
-            values: K pairs x, y.
-            flags: K numbers, 0 where not labelled.
-            image: File name.
-            annotation: Id.
-            box: x1, y1, x2, y2, 0-based.
-            origin: Coordinate of the first pixel's centre in the file.
+        ``values`` are K pairs x, y, where the first pixel's centre is at ``origin``; ``flags`` are K numbers, 0 where
+        not labelled; ``box`` is x1, y1, x2, y2, 0-based.
         """
         names = self.keypoint_names
         points, marks = as_numbers(values), as_numbers(flags)

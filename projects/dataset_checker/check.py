@@ -18,9 +18,7 @@ from efficientpose.core.files import replacing
 def read_dataset(path: Path) -> LabelledDataset:
     """Read an annotation file in COCO's or MPII's layout.
 
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is not JSON, or of neither layout.
+    Raises OSError if it cannot be read; ValueError if it is not JSON, or of neither layout.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -45,16 +43,13 @@ def check_dataset(
     read_images: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
-    """Check a dataset.
+    """Check a dataset; return errors, then warnings, each by reason and in the file's order.
 
     Args:
         dataset: As it was read; its own findings are among those returned.
         images: Folder of the images; None to check the annotations alone.
         read_images: Read every image: it must be readable, of the annotated size, and there once.
         advance: Called after each image read.
-
-    Returns:
-        Errors first, then warnings; within each by reason and in the file's order.
 
     Raises:
         FileNotFoundError: If the folder of images does not exist.
@@ -77,8 +72,7 @@ def check_dataset(
 def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """Write a report: JSON to a ``.json`` file, otherwise CSV.
 
-    Raises:
-        OSError: If it cannot be written.
+    Raises OSError if it cannot be written.
     """
     rows = [finding._asdict() | {"severity": finding.severity.value} for finding in findings]
     if path.suffix.lower() == ".json":

@@ -14,8 +14,7 @@ from dataset_checker.annotations import NO_BOX, LabelledDataset, as_numbers
 def read_coco(path: Path, content: dict[str, Any]) -> LabelledDataset:
     """Read images, categories and annotations; annotations without keypoints are left out.
 
-    Raises:
-        ValueError: If a part is missing, or no category names keypoints.
+    Raises ValueError if a part is missing, or no category names keypoints.
     """
     for part in ("images", "annotations", "categories"):
         if not isinstance(content.get(part), list) or not all(isinstance(entry, dict) for entry in content[part]):

@@ -22,11 +22,7 @@ MARGIN = 0.15
 def choose_people(
     dataset: LabelledDataset, findings: Sequence[Finding], *, num_people: int, seed: int, only_suspicious: bool
 ) -> list[LabelledPerson]:
-    """Choose people at random, in the file's order: those with a keypoint, or, of these, with a finding.
-
-    Raises:
-        ValueError: If the number is below 1.
-    """
+    """Choose people at random, in the file's order: with a keypoint, or, of these, with a finding; at least 1."""
     if num_people < 1:
         raise ValueError(f"the number of people to draw must be at least 1, got {num_people}")
     suspicious = {str(finding.annotation) for finding in findings if finding.annotation is not None}
@@ -42,11 +38,7 @@ def choose_people(
 def draw_sheet(
     dataset: LabelledDataset, people: Sequence[LabelledPerson], folder: Path, findings: Sequence[Finding]
 ) -> NDArray[np.uint8]:
-    """Draw people on their images, or on grey if absent, with the image's name, the annotation and the findings.
-
-    Returns:
-        (H, W, 3) uint8, BGR.
-    """
+    """Draw people on their images, or on grey if absent, with file name, id and findings: (H, W, 3) uint8, BGR."""
     reasons: dict[str, list[str]] = {}
     for finding in findings:
         reasons.setdefault(str(finding.annotation), []).append(finding.reason)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from dataset_checker.annotations import Finding, LabelledDataset, LabelledPerson, Severity
 from efficientpose.core.crops import PERSON_PADDING
 
-CROP_PADDING = (PERSON_PADDING - 1) / 2
-"""What training adds to a box on every side, per its longer side."""
+CROP_PADDING = (PERSON_PADDING - 1) / 2  # what training adds to a box on every side, per its longer side
 
 SAME_SPOT = 0.1
 """Pixels, and at most 2% of the person's size. Keypoints behind one another are seldom that close by chance."""
@@ -23,14 +22,9 @@ Measured on 4,000 synthetic people, 200 of them with a keypoint moved by 0.5 to 
 found, and 6 of 1,000 others named. At 5 it is 67% and 16, at 7 46% and 4.
 """
 
-MIN_LIMBS = 30
-"""Fewer of one limb in the whole dataset say nothing about what is usual."""
-
-SAME_PERSON = 0.05
-"""Mean distance of two people's keypoints, per their size, below which they are one."""
-
-MIN_SHARED = 3
-"""Keypoints that both must have labelled to be compared."""
+MIN_LIMBS = 30  # fewer of one limb in the whole dataset say nothing about what is usual
+SAME_PERSON = 0.05  # mean distance of two people's keypoints, per their size, below which they are one
+MIN_SHARED = 3  # keypoints that both must have labelled to be compared
 
 
 def check_geometry(dataset: LabelledDataset) -> Iterator[Finding]:

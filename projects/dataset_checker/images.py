@@ -21,10 +21,7 @@ def check_files(
 ) -> Iterator[Finding]:
     """Read every image that is there; yield those that are unusable or the same as an earlier one.
 
-    Args:
-        dataset: Gets the sizes of images where the annotation file has none, so that borders can be checked.
-        folder: Where the images are.
-        advance: Called after each image.
+    Images without a size in the annotation file get theirs, so that borders can be checked.
     """
     first_with: dict[bytes, str] = {}
     for name, annotated in list(dataset.image_sizes.items()):

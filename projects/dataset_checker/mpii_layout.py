@@ -14,8 +14,7 @@ from efficientpose.datasets.annotation_files import CENTRE_SHIFT_PER_SCALE, PIXE
 def read_mpii(path: Path, entries: list[dict[str, Any]]) -> LabelledDataset:
     """Read a list of people; those without ``joints`` (a test set's) have nothing to check.
 
-    Raises:
-        ValueError: If it is not such a list.
+    Raises ValueError if it is not such a list.
     """
     if not any("image" in entry and ("joints" in entry or "center" in entry) for entry in entries):
         raise ValueError(f"{path}: none of {len(entries)} entries has image and joints, as MPII's layout has them")

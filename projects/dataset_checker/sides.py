@@ -21,41 +21,23 @@ from numpy.typing import NDArray
 from dataset_checker.annotations import Finding, LabelledDataset
 from efficientpose.core.skeleton import mirror_name
 
-MIN_PEOPLE = 50
-"""Fewer people say nothing about what is usual."""
-
-MIN_GAIN = 12.0
-"""How much the squared Mahalanobis distance must fall."""
-
-MIN_RATIO = 1.5
-"""How many times larger the distance as annotated must be than that of the exchanged pose."""
+MIN_PEOPLE = 50  # fewer people say nothing about what is usual
+MIN_GAIN = 12.0  # how much the squared Mahalanobis distance must fall
+MIN_RATIO = 1.5  # how many times larger the distance as annotated must be than that of the exchanged pose
 
 NUM_REPAIRS = 2
 """How often the model is fitted anew with the suspicious poses exchanged: an annotator's habit would hide in it."""
 
 NUM_ROUNDS = 4
-TRIMMED = 0.1
-"""Share of poses, the most unusual ones, that the later rounds leave out: wrong ones are among them."""
-
+TRIMMED = 0.1  # share of poses, the most unusual ones, that the later rounds leave out: wrong ones are among them
 SHRINKAGE = 0.02
-MIN_ANCHORS = 3
-"""Middles and midline keypoints that a pose needs to be aligned."""
+MIN_ANCHORS = 3  # middles and midline keypoints that a pose needs to be aligned
 
-Complex = NDArray[np.complex128]
-"""Points as x + iy, so that a rotation with a scale is one product."""
+Complex = NDArray[np.complex128]  # points as x + iy, so that a rotation with a scale is one product
 
 
 class PoseModel:
-    """A Gaussian over aligned poses.
-
-    Args:
-        pairs: Keypoint indices (left, right).
-        num_keypoints: K.
-
-    Attributes:
-        mean: (K,) complex, x + iy of the mean pose.
-        covariance: (2K, 2K), of x of all keypoints and then y.
-    """
+    """A Gaussian over aligned poses; ``pairs`` are keypoint indices (left, right)."""
 
     def __init__(self, pairs: Sequence[tuple[int, int]], *, num_keypoints: int) -> None:
         self.pairs = np.array(pairs)
@@ -169,17 +151,12 @@ def fit_pose_model(keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, in
 
 
 class Exchange(NamedTuple):
-    """The best exchange of sides for a person.
+    """The best exchange of sides for a person."""
 
-    Attributes:
-        pairs: The pairs of keypoint indices (left, right) to exchange; exchanging all others has the same effect.
-        before: Squared distance from the mean pose as annotated.
-        after: Squared distance with the pairs exchanged.
-    """
-
+    # the pairs of keypoint indices (left, right) to exchange; exchanging all others has the same effect
     pairs: tuple[tuple[int, int], ...]
-    before: float
-    after: float
+    before: float  # squared distance from the mean pose as annotated
+    after: float  # squared distance with the pairs exchanged
 
     @property
     def is_suspicious(self) -> bool:

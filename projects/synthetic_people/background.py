@@ -8,8 +8,7 @@ import numpy as np
 
 from synthetic_people.wardrobe import sample_colour, sample_skin
 
-_NOISE_CELLS: Final = (80, 24, 7)
-"""Sizes of the blotches of noise, pixels."""
+_NOISE_CELLS: Final = (80, 24, 7)  # sizes of the blotches of noise, pixels
 
 
 def mottle(rng: np.random.Generator, *, image_shape: tuple[int, int], strength: float) -> np.ndarray:
@@ -119,8 +118,7 @@ def draw_limb_like(image: np.ndarray, rng: np.random.Generator, centre: np.ndarr
         cv2.line(image, start, end, colour.tolist(), max(1, int(size * share * 0.5)), cv2.LINE_AA)
 
 
-Painter = Callable[..., None]
-"""Draws one thing into an image, around ``centre`` (2,), about ``size`` pixels large."""
+Painter = Callable[..., None]  # draws one thing into an image, around ``centre`` (2,), about ``size`` pixels large
 
 CLUTTER: Final[tuple[Painter, ...]] = (draw_box, draw_blob, draw_pole, draw_leaves, draw_panel, draw_limb_like)
 

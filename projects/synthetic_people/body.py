@@ -150,17 +150,11 @@ LIMITS: Final = {
 
 
 class PosedBody(NamedTuple):
-    """A body in space.
+    """A body in space."""
 
-    Attributes:
-        rotations: (NUM_BONES, 3, 3), from each bone's frame to the frame the root was given in.
-        origins: (NUM_BONES, 3), proximal joint of each bone, statures; the pelvis is at 0.
-        joints: (NUM_KEYPOINTS, 3), MPII keypoints in the same frame.
-    """
-
-    rotations: np.ndarray
-    origins: np.ndarray
-    joints: np.ndarray
+    rotations: np.ndarray  # (NUM_BONES, 3, 3), from each bone's frame to the frame the root was given in
+    origins: np.ndarray  # (NUM_BONES, 3), proximal joint of each bone, statures; the pelvis is at 0
+    joints: np.ndarray  # (NUM_KEYPOINTS, 3), MPII keypoints in the same frame
 
 
 def check_limits(angles: JointAngles) -> None:
@@ -253,13 +247,7 @@ def _pose_leg(poser: _Poser, side: str, angles: SideAngles, proportions: Proport
 def pose_body(angles: JointAngles, *, proportions: Proportions, root: np.ndarray) -> PosedBody:
     """Place every bone and keypoint (forward kinematics), with the pelvis at the origin.
 
-    Args:
-        angles: Joint angles, degrees.
-        proportions: Bone lengths, statures.
-        root: (3, 3) rotation of the pelvis into the frame of the result.
-
-    Raises:
-        ValueError: If an angle lies outside its limits.
+    ``root`` (3, 3) turns the pelvis into the frame of the result. Raises ValueError if an angle is outside its limits.
     """
     check_limits(angles)
     poser = _Poser(root)

@@ -17,46 +17,28 @@ from synthetic_people.meshes import face_normals
 
 SUPERSAMPLING: Final = 2
 
-RIM_BRIGHTNESS: Final = 0.5
-"""Of a face seen edge on, against one seen straight on."""
-
-MEAN_LEVELS: Final = (65.0, 190.0)
-"""Smallest and largest mean grey level of an exposed image."""
-
+RIM_BRIGHTNESS: Final = 0.5  # of a face seen edge on, against one seen straight on
+MEAN_LEVELS: Final = (65.0, 190.0)  # smallest and largest mean grey level of an exposed image
 _SHIFT: Final = 3
 
 
 class Projection(NamedTuple):
-    """Points in the image.
+    """Points in the image."""
 
-    Attributes:
-        points: (N, 2), 0-based pixel centres.
-        depths: (N,), distance along the optical axis, statures.
-    """
-
-    points: np.ndarray
-    depths: np.ndarray
+    points: np.ndarray  # (N, 2), 0-based pixel centres
+    depths: np.ndarray  # (N,), distance along the optical axis, statures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """A pinhole camera that looks at ``target`` from the side that the z axis points to.
+    """A pinhole camera that looks at ``target`` from the side that the z axis points to."""
 
-    Attributes:
-        target: (3,), the world point that falls on ``principal_point``.
-        principal_point: (2,), image coordinates.
-        stature: Size in pixels of one stature at the distance of the target.
-        distance: From the camera to the target, statures.
-        elevation: Of the camera above the target, degrees.
-        roll: Of the image, degrees; positive turns its content clockwise.
-    """
-
-    target: np.ndarray
-    principal_point: np.ndarray
-    stature: float
-    distance: float
-    elevation: float
-    roll: float
+    target: np.ndarray  # (3,), the world point that falls on ``principal_point``
+    principal_point: np.ndarray  # (2,), image coordinates
+    stature: float  # size in pixels of one stature at the distance of the target
+    distance: float  # from the camera to the target, statures
+    elevation: float  # of the camera above the target, degrees
+    roll: float  # of the image, degrees; positive turns its content clockwise
 
     @property
     def rotation(self) -> np.ndarray:
@@ -69,11 +51,7 @@ class Camera:
         return (points - self.target) @ self.rotation.T + np.array([0.0, 0.0, self.distance])
 
     def project(self, points: np.ndarray) -> Projection:
-        """Project world points (N, 3).
-
-        Raises:
-            ValueError: If a point lies behind the camera or in its plane.
-        """
+        """Project world points (N, 3); a ValueError if a point lies behind the camera or in its plane."""
         in_camera = self.to_camera(points)
         depths = in_camera[:, 2]
         if depths.min() <= 0:
@@ -100,15 +78,10 @@ def sample_camera(
 
 
 class Light(NamedTuple):
-    """One lamp at infinity.
+    """One lamp at infinity."""
 
-    Attributes:
-        direction: (3,), unit vector towards the lamp, in camera coordinates.
-        ambient: Brightness of a face that looks away from it, in [0, 1].
-    """
-
-    direction: np.ndarray
-    ambient: float
+    direction: np.ndarray  # (3,), unit vector towards the lamp, in camera coordinates
+    ambient: float  # brightness of a face that looks away from it, in [0, 1]
 
 
 def sample_light(rng: np.random.Generator) -> Light:
@@ -125,12 +98,7 @@ def to_canvas(points: np.ndarray) -> np.ndarray:
 def paint_figure(canvas: np.ndarray, figure: Figure, body: PosedBody, *, camera: Camera, light: Light) -> None:
     """Paint a posed figure: shade faces by the light, sort them by depth, fill from far to near.
 
-    Args:
-        canvas: (SUPERSAMPLING * height, SUPERSAMPLING * width, 3) uint8, BGR; changed in place.
-        figure: The person's mesh.
-        body: The pose, in world coordinates.
-        camera: Gives image coordinates.
-        light: In camera coordinates.
+    The canvas (SUPERSAMPLING * height, SUPERSAMPLING * width, 3), uint8 BGR, is changed in place.
     """
     world = figure.place(body)
     in_camera = camera.to_camera(world)

@@ -14,27 +14,18 @@ from synthetic_people.scene import inside, sample_person
 MIN_WIDTH_PER_STATURE: Final = 0.8
 BOX_MARGIN: Final = 0.1
 
-AREA_OF_BOX: Final = 0.53
-"""Share of a box that a person fills; MMPose's value where there is no outline."""
-
+AREA_OF_BOX: Final = 0.53  # share of a box that a person fills; MMPose's value where there is no outline
 VISIBLE: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleScene:
-    """An image of several people; coordinates are 0-based pixel centres.
+    """An image of several people; coordinates are 0-based pixel centres."""
 
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        keypoints: (N, K, 2); meaningless where not labelled.
-        labelled: (N, K) bool: known and inside the image; in a composed scene, not under another crop.
-        boxes: (N, 4) x1, y1, x2, y2 around all of a person's known keypoints.
-    """
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    labelled: np.ndarray
-    boxes: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8, BGR
+    keypoints: np.ndarray  # (N, K, 2); meaningless where not labelled
+    labelled: np.ndarray  # (N, K) bool: known and inside the image; in a composed scene, not under another crop
+    boxes: np.ndarray  # (N, 4) x1, y1, x2, y2 around all of a person's known keypoints
 
 
 def sample_crowd(
@@ -42,12 +33,8 @@ def sample_crowd(
 ) -> PeopleScene:
     """Sample people beside one another, the larger ones in front.
 
-    Args:
-        rng: Source of randomness.
-        num_people: One or more.
-        stature: Geometric mean of the standing heights, pixels.
-        spacing: From person to person, in statures; below about 0.5 they overlap.
-        size_spread: Largest factor between a person's height and the mean.
+    Standing heights have the geometric mean ``stature``, pixels, and differ from it by at most the factor
+    ``size_spread``. ``spacing`` is from person to person, in statures; below about 0.5 they overlap.
     """
     statures = np.sort(stature * np.exp(rng.uniform(-1, 1, num_people) * np.log(size_spread)))
     width = round(stature * max(spacing * num_people + 0.4, MIN_WIDTH_PER_STATURE))

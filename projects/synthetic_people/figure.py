@@ -17,21 +17,13 @@ LIMB_BANDS: Final = 8
 
 
 class Figure(NamedTuple):
-    """All parts of a person in one mesh.
+    """All parts of a person in one mesh."""
 
-    Attributes:
-        vertices: (V, 3), each in its bone's frame, statures.
-        bones: (V,), indices of ``Bone``.
-        quads: (F, 4), indices of vertices.
-        colours: (F, 3), BGR, 0 to 255.
-        biases: (F,), statures by which a face counts as nearer.
-    """
-
-    vertices: np.ndarray
-    bones: np.ndarray
-    quads: np.ndarray
-    colours: np.ndarray
-    biases: np.ndarray
+    vertices: np.ndarray  # (V, 3), each in its bone's frame, statures
+    bones: np.ndarray  # (V,), indices of ``Bone``
+    quads: np.ndarray  # (F, 4), indices of vertices
+    colours: np.ndarray  # (F, 3), BGR, 0 to 255
+    biases: np.ndarray  # (F,), statures by which a face counts as nearer
 
     def place(self, body: PosedBody) -> np.ndarray:
         """Return the vertices (V, 3) in the frame of the posed body."""

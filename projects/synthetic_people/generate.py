@@ -31,14 +31,12 @@ from synthetic_people.scene import Scene, sample_scene
 
 MAX_IMAGES: Final = 1_000_000
 
-STATURES: Final = (140.0, 230.0)
-"""Standing heights of people in crowds, pixels."""
+STATURES: Final = (140.0, 230.0)  # standing heights of people in crowds, pixels
 
 SPACINGS: Final = (0.35, 0.9)
 """From person to person in crowds, in statures: from one before the other to clearly apart."""
 
-CROWD_STREAM: Final = 2
-"""Keeps the random numbers of crowds apart from those of :class:`Split`."""
+CROWD_STREAM: Final = 2  # keeps the random numbers of crowds apart from those of :class:`Split`
 
 
 class Split(IntEnum):
@@ -56,20 +54,13 @@ class Split(IntEnum):
 class Plan:
     """What to draw.
 
-    Attributes:
-        num_train: Images for training.
-        num_val: Images for validation.
-        seed: Image ``i`` of a split depends on the seed, the split and ``i`` alone.
-        num_workers: Processes.
-
-    Raises:
-        ValueError: If a number is out of range.
+    Raises ValueError if a number is out of range.
     """
 
-    num_train: int
-    num_val: int
-    seed: int = 0
-    num_workers: int = 1
+    num_train: int  # images for training
+    num_val: int  # images for validation
+    seed: int = 0  # image ``i`` of a split depends on the seed, the split and ``i`` alone
+    num_workers: int = 1  # processes
 
     def __post_init__(self) -> None:
         for name, count in (("train", self.num_train), ("val", self.num_val)):
@@ -86,17 +77,10 @@ def generate(plan: Plan, out: Path, *, overwrite: bool = False, on_image: Callab
 
     Everything is written into a hidden folder beside ``out``, which takes its name once it is complete. After an error
     or an interruption the hidden folder is removed and ``out`` is as it was; a process that is killed outright leaves
-    the hidden folder, ``.<name>.partial-...``, behind.
+    the hidden folder, ``.<name>.partial-...``, behind. ``overwrite`` allows to replace an earlier synthetic dataset.
 
-    Args:
-        plan: What to draw.
-        out: Folder to make.
-        overwrite: Replace an earlier synthetic dataset there.
-        on_image: Called after each image.
-
-    Raises:
-        OSError: If ``out`` exists and may not be replaced, or cannot be written.
-        BrokenProcessPool: If a worker was killed, as for want of memory.
+    Raises OSError if ``out`` exists and may not be replaced, or cannot be written; BrokenProcessPool if a worker was
+    killed, as for want of memory.
     """
     with all_or_nothing(out, overwrite=overwrite) as staging:
         people = _draw_all(draw_image, plan, staging / IMAGE_FOLDER, on_image)

@@ -9,17 +9,11 @@ from synthetic_people.body import Bone
 
 
 class Mesh(NamedTuple):
-    """A coloured surface.
+    """A coloured surface."""
 
-    Attributes:
-        vertices: (V, 3).
-        quads: (F, 4) indices, ordered so that the normal of :func:`face_normals` points outwards.
-        colours: (F, 3), BGR, 0 to 255.
-    """
-
-    vertices: np.ndarray
-    quads: np.ndarray
-    colours: np.ndarray
+    vertices: np.ndarray  # (V, 3)
+    quads: np.ndarray  # (F, 4) indices, ordered so that the normal of face_normals points outwards
+    colours: np.ndarray  # (F, 3), BGR, 0 to 255
 
 
 class Part(NamedTuple):
@@ -64,12 +58,9 @@ def _circle(num_sides: int) -> np.ndarray:
 
 
 def tube(rings: tuple[Ring, ...], *, colours: np.ndarray, num_sides: int) -> Mesh:
-    """Join elliptic rings, from the top downwards, to a tube.
+    """Join R elliptic rings, from the top downwards, to a tube; ``colours`` is (3,) or, one a band, (R - 1, 3).
 
-    Args:
-        rings: R rings of falling height.
-        colours: (3,) or, one for each band between rings, (R - 1, 3).
-        num_sides: Corners of a ring. Faces are ordered by band, then side; side 0 starts at +x and turns to +z.
+    Faces are ordered by band, then side; side 0 starts at +x and turns to +z.
     """
     table = np.array(rings)  # (R, 4)
     circle = _circle(num_sides)
@@ -103,11 +94,7 @@ def ellipsoid(
 def capsule(*, length: float, radii: tuple[float, float, float], colours: np.ndarray, num_sides: int) -> Mesh:
     """Return a limb from the origin to ``length`` below it, with round ends.
 
-    Args:
-        length: Statures.
-        radii: At the start, at a third and at the end.
-        colours: (3,) or (8, 3), one for each band from the start to the end.
-        num_sides: Corners of a ring.
+    ``radii`` are at the start, at a third and at the end; ``colours`` is (3,) or, one a band, (8, 3).
     """
     first, middle, last = radii
     profile = (

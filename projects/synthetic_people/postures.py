@@ -45,21 +45,13 @@ class ArmStyle(NamedTuple):
 
 
 class Posture(NamedTuple):
-    """How trunk and legs are held, and how often.
+    """How trunk and legs are held, and how often."""
 
-    Attributes:
-        weight: Relative frequency.
-        legs: The two legs; which is left is drawn at random.
-        spine_flexion: Bend of the trunk.
-        pitch: Forward lean of the whole body (180 is upside down).
-        roll: Sideways lean of the whole body.
-    """
-
-    weight: float
-    legs: tuple[LegStyle, LegStyle]
-    spine_flexion: Spread = Spread(4, 8)
-    pitch: Spread = Spread(2, 5)
-    roll: Spread = Spread(0, 5)
+    weight: float  # relative frequency
+    legs: tuple[LegStyle, LegStyle]  # the two legs; which is left is drawn at random
+    spine_flexion: Spread = Spread(4, 8)  # bend of the trunk
+    pitch: Spread = Spread(2, 5)  # forward lean of the whole body (180 is upside down)
+    roll: Spread = Spread(0, 5)  # sideways lean of the whole body
 
 
 STRAIGHT: Final = LegStyle(Spread(3, 6), Spread(5, 6))

@@ -44,23 +44,14 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """An image with the ground truth of its main person; coordinates are 0-based pixel centres.
+    """An image with the ground truth of its main person; coordinates are 0-based pixel centres."""
 
-    Attributes:
-        image: (height, width, 3) uint8, BGR.
-        keypoints: (16, 2), also those outside the image.
-        labelled: (16,) bool: inside the image, hidden or not.
-        head_box: (2, 2), left top and right bottom of the skull, chin to crown.
-        centre: (2,), rough middle of the person as an annotator would click it.
-        stature: Standing height in pixels as an annotator would guess it.
-    """
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    labelled: np.ndarray
-    head_box: np.ndarray
-    centre: np.ndarray
-    stature: float
+    image: np.ndarray  # (height, width, 3) uint8, BGR
+    keypoints: np.ndarray  # (16, 2), also those outside the image
+    labelled: np.ndarray  # (16,) bool: inside the image, hidden or not
+    head_box: np.ndarray  # (2, 2), left top and right bottom of the skull, chin to crown
+    centre: np.ndarray  # (2,), rough middle of the person as an annotator would click it
+    stature: float  # standing height in pixels as an annotator would guess it
 
 
 def sample_person(rng: np.random.Generator) -> Person:

@@ -45,52 +45,30 @@ class Held(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Garment:
-    """A piece of clothing.
+    """A piece of clothing."""
 
-    Attributes:
-        colour: (3,), main colour.
-        accent: (3,), second colour of the pattern.
-        pattern: How the two are laid out.
-        reach: Share of the limb's two segments that is covered: 0 none, 1 down to the wrist or ankle.
-    """
-
-    colour: np.ndarray
-    accent: np.ndarray
-    pattern: Pattern
-    reach: float
+    colour: np.ndarray  # (3,), main colour
+    accent: np.ndarray  # (3,), second colour of the pattern
+    pattern: Pattern  # how the two are laid out
+    reach: float  # share of the limb's two segments that is covered: 0 none, 1 down to the wrist or ankle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """Everything about a person but bones and pose.
+    """Everything about a person but bones and pose."""
 
-    Attributes:
-        skin: (3,), colour.
-        hair: (3,), colour of hair, or of the cap.
-        hair_style: What covers the skull.
-        top: Shirt or jacket.
-        trousers: Trousers, shorts or tights.
-        shoes: (3,), colour; the skin's for bare feet.
-        emblem: (3,), colour of the print on the chest.
-        jacket: Whether the top opens at the front and shows a strip of another shirt.
-        skirt: Whether a skirt goes over the thighs.
-        backpack: Whether a backpack is worn.
-        stoutness: Factor on the girth of all limbs and the trunk.
-        held: What the left and the right hand hold.
-    """
-
-    skin: np.ndarray
-    hair: np.ndarray
-    hair_style: HairStyle
-    top: Garment
-    trousers: Garment
-    shoes: np.ndarray
-    emblem: np.ndarray
-    jacket: bool
-    skirt: bool
-    backpack: bool
-    stoutness: float
-    held: tuple[Held, Held]
+    skin: np.ndarray  # (3,), colour
+    hair: np.ndarray  # (3,), colour of hair, or of the cap
+    hair_style: HairStyle  # what covers the skull
+    top: Garment  # shirt or jacket
+    trousers: Garment  # trousers, shorts or tights
+    shoes: np.ndarray  # (3,), colour; the skin's for bare feet
+    emblem: np.ndarray  # (3,), colour of the print on the chest
+    jacket: bool  # whether the top opens at the front and shows a strip of another shirt
+    skirt: bool  # whether a skirt goes over the thighs
+    backpack: bool  # whether a backpack is worn
+    stoutness: float  # factor on the girth of all limbs and the trunk
+    held: tuple[Held, Held]  # what the left and the right hand hold
 
 
 def sample_colour(rng: np.random.Generator) -> np.ndarray:

@@ -41,9 +41,8 @@ def main() -> int:
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES), help="default: all")
     parser.add_argument("--epochs", type=int, required=True, help="length of each run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one run each (default: 0)")
-    parser.add_argument(
-        "--backbone", type=Path, help="checkpoint whose backbone all start from (default: random weights)"
-    )
+    backbone_help = "checkpoint whose backbone all start from (default: random weights)"
+    parser.add_argument("--backbone", type=Path, help=backbone_help)
     parser.add_argument("--out", type=Path, default=Path("work_dirs/ablations"), help="default: %(default)s")
     arguments = parser.parse_args()
     epochs, backbone = arguments.epochs, arguments.backbone
@@ -67,16 +66,9 @@ def main() -> int:
 def make_config(base: Config, change: str, *, num_epochs: int, seed: int, backbone: Path | None = None) -> Config:
     """Return one run's config.
 
-    Args:
-        base: The full network on the data; its head and backbone are those of variant RT, I or II.
-        change: "full", or one of :data:`CHANGES`.
-        num_epochs: Length of the run; it is scored once, after it.
-        seed: Of weights, order and augmentation.
-        backbone: A checkpoint of a network with the same backbone, which all start from; the neck and the head start
-            from random weights. None for random weights in the backbone, too.
-
-    Raises:
-        ValueError: If the change is unknown, the variant has no such ablation, or a number is too small.
+    ``base`` is the full network on the data, a variant RT, I or II; ``change`` is "full" or one of :data:`CHANGES`. The
+    run is scored once, at its end. All start from ``backbone``, a checkpoint of a network with the same backbone, and
+    from random weights in the neck and head; without one, from random weights in the backbone too.
     """
     if num_epochs < 1:
         raise ValueError(f"a run needs at least 1 epoch, got {num_epochs}")
@@ -109,26 +101,17 @@ def _ablation_path(base: Config, change: str) -> Path:
 
 
 def run_once(config: Config, work_dir: Path) -> dict[str, Score]:
-    """Train and score a config, unless that is done already, and return the scores by measure.
-
-    A run that was stopped goes on from its last checkpoint.
-
-    Raises:
-        ValueError: If the folder is another run's.
-    """
+    """Train and score a config, unless that is done, from its last checkpoint on; return the scores by measure."""
     claim_folder(work_dir, config.pretty_text)
     result = work_dir / RESULT_FILE
     if not result.is_file():
         run = copy.deepcopy(config)
-        run.work_dir = str(work_dir)
-        run.resume = True
+        run.update(dict(work_dir=str(work_dir), resume=True))
         scores = _train(run)
         with replacing(result) as partial:
             partial.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     scores = json.loads(result.read_text(encoding="utf-8"))
-    return {
-        measure: Score(scores[measure], scores[f"{measure}_low"], scores[f"{measure}_high"]) for measure in MEASURES
-    }
+    return {name: Score(scores[name], scores[f"{name}_low"], scores[f"{name}_high"]) for name in MEASURES}
 
 
 def _train(config: Config) -> dict[str, float]:
@@ -138,12 +121,7 @@ def _train(config: Config) -> dict[str, float]:
 
 
 def claim_folder(folder: Path, description: str) -> None:
-    """Make a run's folder and write into it all that its result depends on; an existing one must be of the same run.
-
-    Raises:
-        OSError: If it cannot be made.
-        ValueError: If the folder holds another run, or has no description.
-    """
+    """Make a run's folder and write into it all that its result depends on; an existing one must be of the same run."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DESCRIPTION_FILE
     advice = "remove it, or give another --out"
@@ -163,10 +141,8 @@ def render_table(results: Mapping[str, Sequence[Mapping[str, Score]]]) -> str:
     for column in ("network", *MEASURES):
         table.add_column(column)
     for change, runs in results.items():
-        cells = [
-            _format([run[measure] for run in runs], [run[measure] for run in results["full"]]) for measure in MEASURES
-        ]
-        table.add_row(change, *cells)
+        pairs = [([run[name] for run in runs], [run[name] for run in results["full"]]) for name in MEASURES]
+        table.add_row(change, *(_format(own, full) for own, full in pairs))
     console = Console(file=StringIO(), width=150, color_system=None)
     with console.capture() as captured:
         console.print(table)

@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.5)
 
-Decoder = Callable[[np.ndarray], Peaks]
-"""From heatmaps (1, K, h, w) at stride 8."""
+Decoder = Callable[[np.ndarray], Peaks]  # from heatmaps (1, K, h, w) at stride 8
 
 
 class CoarseHeatmaps(NamedTuple):
@@ -53,16 +52,10 @@ class CoarseHeatmaps(NamedTuple):
 
 
 class DecoderResult(NamedTuple):
-    """One decoder's result.
+    """One decoder's result."""
 
-    Attributes:
-        scores: Percentages by name, such as "PCKh@0.1" and "torso/PCK@0.05", with "_low" and "_high" for the bounds of
-            the 95% intervals.
-        milliseconds: Median time of a person.
-    """
-
-    scores: dict[str, float]
-    milliseconds: float
+    scores: dict[str, float]  # percentages, such as "PCKh@0.1" and, of its 95% interval, "PCKh@0.1_low" and "_high"
+    milliseconds: float  # median time of a person
 
 
 def main() -> int:
@@ -103,11 +96,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, DecoderResult]:
 def predict_coarse_heatmaps(
     model: "TopdownPoseEstimator", config: Config, *, num_people: int | None = None
 ) -> CoarseHeatmaps:
-    """Run a network over its config's test set, or the first ``num_people`` of it.
-
-    Raises:
-        ValueError: If the head is not one whose heatmaps are upsampled bilinearly and decoded by our codec.
-    """
+    """Run a network over its config's test set, or the first ``num_people`` of it."""
     head = model.head
     if not isinstance(head, EfficientPoseHead) or not head.decodes_sparsely:
         raise ValueError("decoders are compared on an EfficientPoseHead with bilinear upsampling and a sparse decoder")
@@ -136,21 +125,15 @@ def compare_decoders(
             start = perf_counter()
             peaks[name].append(decode(heatmaps[None]))
             times[name].append(perf_counter() - start)
-    return {
-        name: DecoderResult(
-            scores=_score(model, peaks[name], predicted.samples, thresholds=thresholds),
-            milliseconds=1000 * float(np.median(times[name])),
-        )
-        for name in decoders
-    }
+    scores = {name: _score(model, peaks[name], predicted.samples, thresholds=thresholds) for name in decoders}
+    return {name: DecoderResult(scores[name], 1000 * float(np.median(times[name]))) for name in decoders}
 
 
 def make_decoders(model: "TopdownPoseEstimator") -> dict[str, Decoder]:
     """Return the decoders to compare: dense, as released; sparse; sparse with subpixel refinement."""
     codec = model.head.decoder
-    refining = FullResolutionHeatmap(
-        input_size=codec.input_size, limbs=codec.limbs, blur_sigma=codec.blur_sigma, subpixel=True
-    )
+    settings = dict(input_size=codec.input_size, limbs=codec.limbs, blur_sigma=codec.blur_sigma)
+    refining = FullResolutionHeatmap(**settings, subpixel=True)
     upsample = model.head.upsampler
 
     def decode_densely(heatmaps: np.ndarray) -> Peaks:
@@ -162,15 +145,11 @@ def make_decoders(model: "TopdownPoseEstimator") -> dict[str, Decoder]:
 
 
 def _score(
-    model: "TopdownPoseEstimator",
-    peaks: Sequence[Peaks],
-    samples: Sequence[PoseDataSample],
-    *,
-    thresholds: Sequence[float],
+    model: "TopdownPoseEstimator", peaks: Sequence[Peaks], samples: list[PoseDataSample], *, thresholds: Sequence[float]
 ) -> dict[str, float]:
     # Copies: placing keypoints in the image overwrites them.
     instances = [InstanceData(keypoints=each.keypoints.copy(), keypoint_scores=each.scores) for each in peaks]
-    placed = [sample.to_dict() for sample in model.add_pred_to_datasample(instances, None, list(samples))]
+    placed = [sample.to_dict() for sample in model.add_pred_to_datasample(instances, None, samples)]
     scores: dict[str, float] = {}
     for norm in ("head", "torso"):
         metric = PCKh(thresholds=thresholds, norm=norm)

@@ -11,23 +11,16 @@ from synthetic_people.crowd import PeopleScene
 
 BACKGROUND: Final = 112
 
-CROP_MARGIN: Final = 0.2
-"""Margin of a person's crop on every side, per the longer side of the keypoints' box."""
+CROP_MARGIN: Final = 0.2  # margin of a person's crop on every side, per the longer side of the keypoints' box
 
 
 @dataclass(frozen=True, kw_only=True)
 class PersonPhoto:
-    """One person, cut from a photo.
+    """One person, cut from a photo."""
 
-    Attributes:
-        image: (h, w, 3) uint8, BGR.
-        keypoints: (K, 2), 0-based pixel centres of ``image``.
-        labelled: (K,) bool.
-    """
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    labelled: np.ndarray
+    image: np.ndarray  # (h, w, 3) uint8, BGR
+    keypoints: np.ndarray  # (K, 2), 0-based pixel centres of the image
+    labelled: np.ndarray  # (K,) bool
 
     @property
     def size(self) -> float:
@@ -36,16 +29,7 @@ class PersonPhoto:
 
 
 def cut_person(image: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> PersonPhoto:
-    """Cut a person out of a photo, with a margin inside it.
-
-    Args:
-        image: (H, W, 3) uint8, BGR.
-        keypoints: (K, 2), 0-based pixel centres.
-        labelled: (K,) bool.
-
-    Raises:
-        ValueError: If fewer than two keypoints are labelled, or all of them lie on one point or outside the photo.
-    """
+    """Cut a person out of an image (H, W, 3) uint8, BGR; keypoints (K, 2) are 0-based pixel centres, labelled (K,)."""
     known = keypoints[labelled]
     if len(known) < 2 or np.ptp(known, axis=0).max() < 1:
         raise ValueError(f"{len(known)} labelled keypoints do not span a person")
@@ -73,13 +57,7 @@ def lay_out(num_people: int, *, num_columns: int, pitch: tuple[float, float]) ->
 
 
 def compose(people: Sequence[PersonPhoto], middles: np.ndarray, *, image_size: tuple[int, int]) -> PeopleScene:
-    """Paste people into one image, each over those before.
-
-    Args:
-        people: N of them, in their final size.
-        middles: (N, 2), where the middle of each crop goes.
-        image_size: (width, height).
-    """
+    """Paste N people in their final size into one image, each over those before; ``middles`` (N, 2) of their crops."""
     width, height = image_size
     canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
     keypoints = np.stack([person.keypoints for person in people])
@@ -116,13 +94,8 @@ def compose_at_random(
 ) -> PeopleScene:
     """Paste people in rows, of different sizes, into an image that fits them.
 
-    Args:
-        rng: Of sizes and places.
-        people: One or more.
-        size: Geometric mean of the people's sizes, pixels.
-        spacing: From person to person, in sizes; below about 1 they overlap.
-        size_spread: Largest factor between a person's size and the mean.
-        num_columns: People in a row.
+    ``size`` is the geometric mean of the people's sizes, pixels, and ``size_spread`` the largest factor to it;
+    ``spacing`` is from person to person, in sizes: below about 1 they overlap.
     """
     sizes = size * np.exp(rng.uniform(-1, 1, len(people)) * np.log(size_spread))
     placed = [resize_person(person, size=each) for person, each in zip(people, sizes, strict=True)]

@@ -37,8 +37,7 @@ from synthetic_people.crowd import PeopleScene, sample_crowd
 
 KINDS: Final = ("side by side", "overlapping", "synthetic")
 SPACINGS: Final = {"side by side": 1.2, "overlapping": 0.6, "synthetic": 0.7}
-MIN_KEYPOINT_SCORE: Final = 0.1
-"""Crops give every keypoint; from here on it counts as found, as a peak does in one pass."""
+MIN_KEYPOINT_SCORE: Final = 0.1  # crops give every keypoint; from here on it counts as found, as a peak in one pass
 BOX_MARGIN: Final = 0.1
 MIN_LABELLED: Final = 10
 TIMED_SIZE: Final = (1024, 512)
@@ -59,10 +58,8 @@ def main() -> int:
     if arguments.lspet is None:
         arguments.kinds = [kind for kind in arguments.kinds if kind == "synthetic"]
     try:
-        models = PeopleModels(
-            people=TorchPafEstimator.load(arguments.variant, weights=arguments.weights),
-            crops=TorchPoseEstimator.load(arguments.variant, weights=arguments.weights),
-        )
+        estimators = (TorchPafEstimator, TorchPoseEstimator)
+        models = PeopleModels(*(each.load(arguments.variant, weights=arguments.weights) for each in estimators))
         measure(arguments, models)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -108,19 +105,9 @@ def print_times(arguments: argparse.Namespace, models: PeopleModels) -> None:
 def draw_scenes(
     kind: str, *, lspet: Path | None, num_people: int, num_scenes: int, size: float, seed: int
 ) -> list[PeopleScene]:
-    """Make scenes; equal arguments make equal ones.
+    """Make scenes of one of :data:`KINDS`, people ``size`` pixels in the median; equal arguments make equal ones.
 
-    Args:
-        kind: One of :data:`KINDS`.
-        lspet: LSP Extended in MPII's layout; None for synthetic people alone.
-        num_people: In each.
-        num_scenes: Number of scenes.
-        size: Median size of a person, pixels.
-        seed: Of everything drawn.
-
-    Raises:
-        ValueError: If there are no people to draw.
-        OSError: If images cannot be read.
+    ``lspet`` is LSP Extended in MPII's layout; None for synthetic people alone.
     """
     if num_people < 1 or num_scenes < 1:
         raise ValueError(f"people and scenes must be 1 or more, got {num_people} and {num_scenes}")
@@ -178,11 +165,7 @@ def _found_keypoints(poses: Sequence[Pose]) -> np.ndarray:
 
 
 def time_people(models: PeopleModels, *, num_people: int, num_rounds: int, seed: int) -> dict[str, float]:
-    """Return median seconds in an image of one size, whatever the number of people.
-
-    The network and the grouping of its output are timed one after the other. For the grouping, heatmaps and PAFs are
-    drawn with so many whole people, so that it has all of them to find.
-    """
+    """Return median seconds in an image of one size; grouping gets heatmaps and PAFs drawn with all the people."""
     if num_people < 1 or num_rounds < 1:
         raise ValueError(f"people and rounds must be 1 or more, got {num_people} and {num_rounds}")
     rng = np.random.default_rng(seed)

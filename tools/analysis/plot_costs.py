@@ -59,11 +59,7 @@ def main() -> int:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Check numbers before anything is measured.
-
-    Raises:
-        ValueError: If one cannot be measured.
-    """
+    """Check numbers before anything is measured."""
     if wrong := [side for side in arguments.resolutions if side < RESOLUTION_STEP or side % RESOLUTION_STEP]:
         raise ValueError(f"--resolutions are multiples of {RESOLUTION_STEP}, not {', '.join(map(str, wrong))}")
     for name in ("threads", "rounds", "batches"):

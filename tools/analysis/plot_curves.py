@@ -3,8 +3,7 @@
 Example:
     python tools/analysis/plot_curves.py work_dirs/efficientpose_rt_synthetic --keys loss PCKh@0.5 --out curves.png
 
-MMPose's ``analyze_logs.py`` does not serve: it takes one file a run, so no resumed run, leaves out the scores of
-validation, which carry no epoch, and needs seaborn.
+MMPose's ``analyze_logs.py`` takes no resumed run, leaves out the scores of validation, and needs seaborn.
 """
 
 import argparse
@@ -64,11 +63,7 @@ def main() -> int:
 
 
 def name_runs(work_dirs: list[Path]) -> dict[str, Path]:
-    """Name work folders by the shortest ends of their paths that differ.
-
-    Raises:
-        ValueError: If a folder is given twice.
-    """
+    """Name work folders by the shortest ends of their paths that differ."""
     parts = [folder.resolve().parts for folder in work_dirs]
     if len(set(parts)) < len(parts):
         twice = next(folder for folder, each in zip(work_dirs, parts, strict=True) if parts.count(each) > 1)
@@ -83,16 +78,11 @@ def read_run(work_dir: Path) -> RunLog:
     """Read a work folder's logs, ``*/vis_data/scalars.json``, one a start of the run, in order.
 
     What a later start logged replaces all that earlier ones had logged from there on.
-
-    Raises:
-        FileNotFoundError: If there are no logs.
-        ValueError: If a log is broken, or nothing was logged.
     """
     paths = sorted(work_dir.glob("*/vis_data/scalars.json"))
     if not paths:
-        raise FileNotFoundError(
-            f"{work_dir}: no logs there; expected the work folder of a training run, with */vis_data/scalars.json"
-        )
+        expected = "expected the work folder of a training run, with */vis_data/scalars.json"
+        raise FileNotFoundError(f"{work_dir}: no logs there; {expected}")
     starts = [_read_records(path) for path in paths]
     training = [record for records in starts for record in records if "iter" in record]
     by_epoch = all("epoch" in record for record in training) and bool(training)
@@ -153,11 +143,7 @@ def _collect(merged: list[tuple[float, Record]]) -> dict[str, Curve]:
 
 
 def select(runs: dict[str, RunLog], keys: list[str]) -> dict[str, list[tuple[str, Curve]]]:
-    """Return each key's curves with the names of their runs; every key must be in one run at least.
-
-    Raises:
-        ValueError: If no run has logged a key, or some runs have epochs and others not.
-    """
+    """Return each key's curves with the names of their runs; every key must be in one run at least."""
     if len({run.by_epoch for run in runs.values()}) > 1:
         without = [name for name, run in runs.items() if not run.by_epoch]
         raise ValueError(f"{', '.join(without)}: logged without epochs, unlike the other runs; draw them on their own")

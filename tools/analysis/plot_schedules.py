@@ -12,6 +12,7 @@ import secrets
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,7 @@ from efficientpose.engine.figures import save_figure
 from efficientpose.engine.lookup import find_hook
 from efficientpose.engine.shrinking_sigma import ShrinkingSigmaHook
 
-MPII_TRAINING_PEOPLE = 22_246
-"""People in the training part of MPII's common split."""
+MPII_TRAINING_PEOPLE = 22_246  # people in the training part of MPII's common split
 
 LOWEST_SHARE = 1e-5  # of the highest rate that a figure shows: some schedules end next to 0
 GREY = "0.3"
@@ -46,29 +46,20 @@ SMALL = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Schedules:
-    """A run's schedules.
+    """A run's schedules."""
 
-    Attributes:
-        rates: λ of each step, (steps,).
-        sigmas: σ of each epoch as a fraction of the heatmap's size, (epochs,); None if the head draws no targets of
-            ours.
-        epoch_length: Steps of an epoch.
-        limit: λ∞ of Eq. 5; None if the rate follows another schedule than the paper's.
-    """
-
-    rates: np.ndarray
-    sigmas: np.ndarray | None
-    epoch_length: int
-    limit: float | None
+    rates: np.ndarray  # λ of each step, (steps,)
+    sigmas: np.ndarray | None  # σ of each epoch, fraction of the heatmap's size; None if the head draws none of ours
+    epoch_length: int  # steps
+    limit: float | None  # λ∞ of Eq. 5; None if the rate follows another schedule than the paper's
 
     def sigma_levels(self) -> list[tuple[float, int, int]]:
         """Return each level of σ with its first and its last epoch, counted from 1."""
         if self.sigmas is None:
             return []
         changes = np.flatnonzero(np.diff(self.sigmas)) + 1
-        starts = [0, *changes.tolist()]
-        ends = [*changes.tolist(), len(self.sigmas)]
-        return [(float(self.sigmas[start]), start + 1, end) for start, end in zip(starts, ends, strict=True)]
+        edges = [0, *changes.tolist(), len(self.sigmas)]
+        return [(float(self.sigmas[start]), start + 1, end) for start, end in pairwise(edges)]
 
 
 def main() -> int:
@@ -108,14 +99,10 @@ def describe(schedules: Schedules) -> list[str]:
 
 
 def epoch_length_of(config: Config) -> tuple[int, str]:
-    """Return the steps of an epoch on one device, and their source in words.
-
-    Raises:
-        ValueError: If they cannot be counted; MPII's number of people is known without its file.
-    """
+    """Return the steps of an epoch on one device, and their source in words."""
     loader = config.train_dataloader
     people = count_people(loader.dataset)
-    source = f"{loader.dataset.get('ann_file', 'the annotation files')}"
+    source = str(loader.dataset.get("ann_file", "the annotation files"))
     if people is None:
         if "Mpii" not in str(loader.dataset.get("type", "Mpii")):
             raise ValueError(f"{source} is not there to count an epoch's steps: give --epoch-length")
@@ -130,9 +117,6 @@ def count_people(dataset: ConfigDict) -> int | None:
 
     MPII's file is a list of people. From COCO's, MMPose trains on people with a keypoint and no crowds, or, bottom-up,
     on images. Wrappers of one or several datasets are followed.
-
-    Raises:
-        ValueError: If the file is neither.
     """
     if "datasets" in dataset:
         counts = [count_people(each) for each in dataset.datasets]
@@ -149,10 +133,8 @@ def count_people(dataset: ConfigDict) -> int | None:
     if isinstance(annotations, list):
         return len(annotations)
     if not isinstance(annotations, dict) or not {"images", "annotations"} <= annotations.keys():
-        raise ValueError(
-            f"{path} is neither a list of people as mpii_train.json nor has it COCO's images and annotations: give "
-            "--epoch-length"
-        )
+        kinds = "neither a list of people as mpii_train.json nor has it COCO's images and annotations"
+        raise ValueError(f"{path} is {kinds}: give --epoch-length")
     if dataset.get("data_mode") == "bottomup":
         return len(annotations["images"])
     return sum(any(each.get("keypoints", ())[2::3]) and not each.get("iscrowd") for each in annotations["annotations"])
@@ -161,11 +143,8 @@ def count_people(dataset: ConfigDict) -> int | None:
 def replay_schedules(config: Config, *, epoch_length: int) -> Schedules:
     """Run a config's schedules from the first step to the last, as MMEngine's Runner would.
 
-    The Runner builds them itself, for a network of one weight and an empty dataset. Without a
-    :class:`ShrinkingSigmaHook`, σ stays the codec's. The rate is that of the optimiser's first group of parameters.
-
-    Raises:
-        ValueError: If the config has several optimisers, or the epoch no step.
+    The Runner builds them for a network of one weight and an empty dataset. The rate is that of the optimiser's first
+    group of parameters; without a :class:`ShrinkingSigmaHook`, σ stays the codec's.
     """
     if epoch_length < 1:
         raise ValueError(f"epoch_length is {epoch_length}: an epoch needs at least one step")

@@ -48,15 +48,9 @@ def main() -> int:
     arguments = parser.parse_args()
     MMLogger.get_instance("mmengine").setLevel(logging.WARNING)
     try:
-        scores = score_files(
-            arguments.files,
-            annotations=arguments.annotations,
-            images=arguments.images,
-            thresholds=THRESHOLDS,
-            num_people=arguments.people,
-            engine=arguments.engine,
-            threads=arguments.threads,
-        )
+        people = dict(annotations=arguments.annotations, images=arguments.images, num_people=arguments.people)
+        settings = dict(thresholds=THRESHOLDS, engine=arguments.engine, threads=arguments.threads)
+        scores = score_files(arguments.files, **people, **settings)
         if arguments.json is not None:
             with replacing(arguments.json) as partial:
                 partial.write_text(json.dumps(scores, indent=1), encoding="utf-8")

@@ -60,11 +60,9 @@ def measure(arguments: argparse.Namespace, num_people: int) -> dict[str, float]:
     plan = ClipPlan(num_people=num_people, seconds=arguments.seconds)
     for index in range(arguments.clips):
         clip = make_clip(np.random.default_rng((arguments.seed, num_people, index)), plan)
-        for name, numbers in (
-            ("nearest box", number_by_nearest_box(clip.frames)),
-            ("nearest box, waits 2 s", number_by_nearest_box(clip.frames, max_gap_seconds=2.0)),
-            ("tracking", number_by_tracking(clip.frames)),
-        ):
+        patient = number_by_nearest_box(clip.frames, max_gap_seconds=2.0)
+        ways = (number_by_nearest_box(clip.frames), patient, number_by_tracking(clip.frames))
+        for name, numbers in zip(switches, ways, strict=True):
             switches[name] += count_switches(clip.owners, numbers)
     minutes = arguments.clips * arguments.seconds / 60
     return {name: count / minutes for name, count in switches.items()}
@@ -72,29 +70,15 @@ def measure(arguments: argparse.Namespace, num_people: int) -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipPlan:
-    """A synthetic clip's settings.
-
-    Attributes:
-        num_people: People who walk to and fro through frames of 1280 × 720 pixels.
-        seconds: Length.
-        frame_rate: Frames a second.
-        noise: Standard deviation of a keypoint, as a fraction of the stature.
-        miss_rate: Share of poses that are missed for no reason.
-        keypoint_miss_rate: Share of keypoints that are missed.
-        hidden_from: A person is not found while people nearer to the camera cover more than this part of the bounding
-            box.
-
-    Raises:
-        ValueError: If there are no people, or no time.
-    """
+    """A synthetic clip's settings: people walk to and fro through frames of 1280 × 720 pixels."""
 
     num_people: int = 4
     seconds: float = 30.0
-    frame_rate: float = 25.0
-    noise: float = 0.01
-    miss_rate: float = 0.02
+    frame_rate: float = 25.0  # frames a second
+    noise: float = 0.01  # standard deviation of a keypoint, as a fraction of the stature
+    miss_rate: float = 0.02  # share of poses that are missed for no reason
     keypoint_miss_rate: float = 0.05
-    hidden_from: float = 0.5
+    hidden_from: float = 0.5  # a person is not found while nearer people cover more than this part of the bounding box
 
     def __post_init__(self) -> None:
         if self.num_people < 1 or self.seconds <= 0 or self.frame_rate <= 0:
@@ -110,10 +94,7 @@ class Clip(NamedTuple):
 
 
 def make_clip(rng: np.random.Generator, plan: ClipPlan) -> Clip:
-    """Draw people who walk to and fro at their own speeds, each turning at places of their own.
-
-    People nearer to the camera stand lower in the frame and cover those behind. A frame's poses come in random order.
-    """
+    """Draw people walking at their own speeds; nearer ones are lower and cover others; poses come in random order."""
     times = np.arange(round(plan.seconds * plan.frame_rate)) / plan.frame_rate
     statures = rng.uniform(160, 260, plan.num_people)
     centres = np.stack([_walk(rng, times, stature) for stature in statures], axis=1)  # (T, N, 2)
@@ -165,11 +146,9 @@ def _find(rng: np.random.Generator, body: Floats, stature: float, plan: ClipPlan
 
 
 def count_switches(owners: Sequence[Sequence[int]], numbers: Sequence[Sequence[int]]) -> int:
-    """Count how often a true person has another number than when last found.
+    """Count how often a person has another number than when last found; −1 is no number and does not count.
 
-    Args:
-        owners: For each frame the true person of each pose.
-        numbers: For each frame the number given to each pose; −1 for none, which does not count.
+    For each frame, ``owners`` has the true person of each pose and ``numbers`` the number given to it.
     """
     found: dict[int, list[int]] = {}
     for people, given in zip(owners, numbers, strict=True):
@@ -188,11 +167,8 @@ def number_by_tracking(frames: Sequence[PeopleFrame], rule: TrackingRule | None 
 def number_by_nearest_box(frames: Sequence[PeopleFrame], *, max_gap_seconds: float = 0.0) -> list[tuple[int, ...]]:
     """Return each frame's numbers by the nearest bounding box, nearest pair first: no velocity, keypoints or optimum.
 
-    The centres of a pair are at most half the old box's longer side apart.
-
-    Args:
-        frames: In order.
-        max_gap_seconds: How long people who are not found keep their place; 0 compares with the last frame alone.
+    The centres of a pair are at most half the old box's longer side apart. People who are not found keep their place
+    for ``max_gap_seconds``; 0 compares with the last frame alone.
     """
     last: dict[int, tuple[np.ndarray, float]] = {}
     result, num_people, last_seconds = [], 0, -np.inf

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -35,11 +36,7 @@ CONVERTER: Final = Path(__file__).parents[1] / "dataset_converters" / "lsp2mpii.
 
 @dataclass(frozen=True, kw_only=True)
 class TransferRun:
-    """One training on the first images of LSP's training part.
-
-    It starts from the released weights (or ``weights`` in their place), with the keypoints that both skeletons have, or
-    from random ones.
-    """
+    """One training on LSP's first images, from the released weights (or ``weights``), or from random ones."""
 
     photographs: int
     start: Start
@@ -72,16 +69,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="epochs over the images (default: 16 for 200, 4 for 2000)")
     parser.add_argument("--weights", help="checkpoint in place of the released one")
     args = parser.parse_args()
-    runs = [
-        TransferRun(
-            photographs=photographs,
-            start=start,
-            epochs=args.epochs or EPOCHS.get(photographs) or max(1, 8000 // photographs),
-            weights=args.weights,
-        )
-        for photographs in args.photographs
-        for start in args.start
-    ]
+    runs = []
+    for number, start in product(args.photographs, args.start):
+        epochs = args.epochs or EPOCHS.get(number) or max(1, 8000 // number)
+        runs.append(TransferRun(photographs=number, start=start, epochs=epochs, weights=args.weights))
     try:
         for run in runs:
             train(run, args.source, args.out)
@@ -91,11 +82,7 @@ def main() -> None:
 
 
 def train(run: TransferRun, source: Path, folder: Path) -> None:
-    """Train and score a run, or go on with one that was stopped; a run with a score is left as it is.
-
-    Raises:
-        ValueError: If the run's folder is another's, or the data cannot be converted.
-    """
+    """Train and score a run, or go on with one that was stopped; a run with a score is left as it is."""
     claim_folder(folder / run.name, f"{run}\n")
     if not score_path(run, folder).is_file():
         Runner.from_cfg(prepare(run, source, folder)).train()
@@ -109,14 +96,9 @@ def prepare(run: TransferRun, source: Path, folder: Path) -> Config:
     names = category["keypoints"]
     limbs = [(names[start - 1], names[end - 1]) for start, end in category["skeleton"]]
     path = folder / f"{run.name}.py"
-    settings = ConfigSettings(
-        variant=run.variant,
-        data_root=str(data.resolve()),
-        annotations=annotations,
-        val_annotations="annotations/lspet14_val.json",
-        checkpoint=run.weights,
-        max_epochs=run.epochs,
-    )
+    val = "annotations/lspet14_val.json"
+    files = dict(data_root=str(data.resolve()), annotations=annotations, val_annotations=val, checkpoint=run.weights)
+    settings = ConfigSettings(variant=run.variant, max_epochs=run.epochs, **files)
     path.unlink(missing_ok=True)
     write_config(describe(names, limbs), settings, path)
     config = Config.fromfile(path)
@@ -158,10 +140,8 @@ def read_score(run: TransferRun, folder: Path) -> TransferScore | None:
 
 def render(scores: list[TransferScore]) -> str:
     """Return a table in Markdown."""
-    lines = [
-        "| images | samples seen | start | PCK@0.2 of the torso, % [95% confidence] |",
-        "| ---: | ---: | --- | ---: |",
-    ]
+    lines = ["| images | samples seen | start | PCK@0.2 of the torso, % [95% confidence] |"]
+    lines += ["| ---: | ---: | --- | ---: |"]
     for run, value, low, high in scores:
         seen = f"{run.photographs * run.epochs:,}"
         lines.append(f"| {run.photographs:,} | {seen} | {run.start} | {value:.1f} [{low:.1f}, {high:.1f}] |")

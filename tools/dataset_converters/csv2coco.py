@@ -26,41 +26,23 @@ from efficientpose.datasets.annotation_files import COCO_CATEGORY_ID, make_categ
 
 @dataclass(frozen=True, kw_only=True)
 class CocoSettings:
-    """How a table becomes annotations.
+    """How a table becomes annotations."""
 
-    Attributes:
-        keypoint_names: Their order; empty for the table's own.
-        limbs: Pairs of names; None for MPII's limbs between the table's keypoints.
-        origin: Coordinate of the first pixel's centre in the table: 0, or 1 as in MATLAB, or 0.5 where 0 is its corner.
-        box_margin: Margin on every side of the box around a person's keypoints, per its longer side.
-
-    Raises:
-        ValueError: If the origin or margin is not a finite number, or the margin is negative.
-    """
-
-    keypoint_names: tuple[str, ...] = ()
-    limbs: tuple[tuple[str, str], ...] | None = None
-    origin: float = 0.0
-    box_margin: float = 0.1
+    keypoint_names: tuple[str, ...] = ()  # their order; empty for the table's own
+    limbs: tuple[tuple[str, str], ...] | None = None  # None for MPII's limbs between the table's keypoints
+    origin: float = 0.0  # coordinate of the first pixel's centre: 0, or 1 as in MATLAB, or 0.5 where 0 is its corner
+    box_margin: float = 0.1  # on every side of the box around a person's keypoints, per its longer side
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.origin) and 0 <= self.box_margin < math.inf):
-            raise ValueError(
-                f"the origin is a number and the box margin 0 or more, got {self.origin} and {self.box_margin}"
-            )
+            given = f"{self.origin} and {self.box_margin}"
+            raise ValueError(f"the origin is a number and the box margin 0 or more, got {given}")
 
 
 def split_images(images: Sequence[str], *, val_share: float, seed: int, by_folder: bool) -> tuple[list[str], list[str]]:
-    """Split images, in their order, into those to train on and those to validate on.
+    """Split images' names, in their order, into those to train on and those to validate on, one at least if any.
 
-    Args:
-        images: Their names.
-        val_share: Share to validate on, 0 to below 1; at least one image if above 0.
-        seed: Of the random split.
-        by_folder: Keep images of one folder, such as frames of one video, together.
-
-    Raises:
-        ValueError: If the share is out of range, or there are too few images.
+    With ``by_folder``, images of one folder, such as frames of one video, stay together.
     """
     if not 0 <= val_share < 1:
         raise ValueError(f"the share to validate on must be at least 0 and below 1, got {val_share}")
@@ -76,12 +58,7 @@ def split_images(images: Sequence[str], *, val_share: float, seed: int, by_folde
 
 
 def make_coco(table: KeypointTable, images: Sequence[str], folder: Path, settings: CocoSettings) -> dict[str, Any]:
-    """Return the content of an annotation file for some images of a table, which lie in ``folder``.
-
-    Raises:
-        FileNotFoundError: If an image is absent.
-        ValueError: If an image cannot be read, or a keypoint or limb is unknown.
-    """
+    """Return the content of an annotation file for some images of a table, which lie in ``folder``."""
     names = settings.keypoint_names or table.keypoint_names
     if unknown := [name for name in table.keypoint_names if name not in names]:
         raise ValueError(f"unknown keypoint {', '.join(unknown)}: expected {', '.join(names)}")
@@ -118,11 +95,7 @@ def _annotate(
 
 
 def find_image(folder: Path, image: str) -> Path:
-    """Return an image's file in a folder; the path in the table may have more folders in front.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Return an image's file in a folder; the path in the table may have more folders in front."""
     parts = [part for part in image.replace("\\", "/").split("/") if part not in ("", ".")]
     if ".." not in parts:
         for start in range(len(parts)):
@@ -149,25 +122,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("out_folder", type=Path, help="folder to write annotations/train.json and val.json to")
     parser.add_argument("--val-share", type=float, default=0.1, help="share to validate on (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random split (default: %(default)s)")
-    parser.add_argument(
-        "--split-by",
-        choices=("image", "folder"),
-        default="image",
-        help="folder keeps the frames of one video together (default: %(default)s)",
-    )
+    split = "folder keeps the frames of one video together (default: %(default)s)"
+    parser.add_argument("--split-by", choices=("image", "folder"), default="image", help=split)
     parser.add_argument("--keypoints", nargs="+", metavar="NAME", help="their order (default: as in the table)")
-    parser.add_argument(
-        "--limbs", nargs="+", type=parse_limb, metavar="NAME:NAME", help="default: MPII's, of the keypoints it has"
-    )
-    parser.add_argument(
-        "--origin",
-        type=float,
-        default=0.0,
-        help="coordinate of the first pixel's centre: 1 as in MATLAB, 0.5 if 0 is its corner (default: 0)",
-    )
-    parser.add_argument(
-        "--box-margin", type=float, default=0.1, help="added to boxes, per longer side (default: %(default)s)"
-    )
+    limbs = "default: MPII's, of the keypoints it has"
+    parser.add_argument("--limbs", nargs="+", type=parse_limb, metavar="NAME:NAME", help=limbs)
+    origin = "coordinate of the first pixel's centre: 1 as in MATLAB, 0.5 if 0 is its corner (default: 0)"
+    parser.add_argument("--origin", type=float, default=0.0, help=origin)
+    parser.add_argument("--box-margin", type=float, default=0.1, help="added to boxes, per longer side (default: 0.1)")
     return parser.parse_args()
 
 
@@ -182,12 +144,8 @@ def main() -> None:
             box_margin=arguments.box_margin,
         )
         table = read_table(arguments.table)
-        parts = split_images(
-            list(table.images),
-            val_share=arguments.val_share,
-            seed=arguments.seed,
-            by_folder=arguments.split_by == "folder",
-        )
+        split = dict(val_share=arguments.val_share, seed=arguments.seed, by_folder=arguments.split_by == "folder")
+        parts = split_images(list(table.images), **split)
         contents = [make_coco(table, images, arguments.images, settings) for images in parts]
         for name, images, content in zip(("train", "val"), parts, contents, strict=True):
             path = arguments.out_folder / "annotations" / f"{name}.json"

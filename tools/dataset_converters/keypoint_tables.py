@@ -10,14 +10,12 @@ the coordinates the image's path in one column or, in newer versions, in three.
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 TIDY_COLUMNS: Final = ("image", "person", "keypoint", "x", "y")
 DEEPLABCUT_ROWS: Final = ("scorer", "individuals", "bodyparts", "coords")
-SINGLE: Final = "single"
-"""DeepLabCut's name of the individual in a project of one animal."""
+SINGLE: Final = "single"  # DeepLabCut's name of the individual in a project of one animal
 
 
 class TablePoint(NamedTuple):
@@ -28,26 +26,15 @@ class TablePoint(NamedTuple):
     visible: int
 
 
-@dataclass(frozen=True)
-class KeypointTable:
-    """What a table says.
+class KeypointTable(NamedTuple):
+    """What a table says."""
 
-    Attributes:
-        keypoint_names: In the order of their first appearance.
-        images: For each image, for each person in it, the labelled keypoints by name.
-    """
-
-    keypoint_names: tuple[str, ...]
-    images: dict[str, dict[str, dict[str, TablePoint]]]
+    keypoint_names: tuple[str, ...]  # in the order of their first appearance
+    images: dict[str, dict[str, dict[str, TablePoint]]]  # by image, person and name: the labelled keypoints
 
 
 def read_table(path: Path) -> KeypointTable:
-    """Read a table; its first line says of which kind it is.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is of neither kind, or a line is wrong; the message names it.
-    """
+    """Read a table; its first line says of which kind it is."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
@@ -64,10 +51,9 @@ def read_table(path: Path) -> KeypointTable:
 def _read_tidy(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
     header = [name.strip().lower() for name in rows[0]]
     if missing := [name for name in TIDY_COLUMNS if name not in header]:
-        raise ValueError(
-            f"{path}: the header lacks {', '.join(missing)}; it has {', '.join(header)}. Expected image, person, "
-            "keypoint, x, y and perhaps visible, or DeepLabCut's table, which begins with scorer"
-        )
+        wanted = "image, person, keypoint, x, y and perhaps visible, or DeepLabCut's table, which begins with scorer"
+        lacking, given = ", ".join(missing), ", ".join(header)
+        raise ValueError(f"{path}: the header lacks {lacking}; it has {given}. Expected {wanted}")
     columns = {name: header.index(name) for name in (*TIDY_COLUMNS, "visible") if name in header}
     names: dict[str, None] = {}
     images: dict[str, dict[str, dict[str, TablePoint]]] = {}
@@ -99,9 +85,8 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
         try:
             coordinates.append(float(text) if text else math.nan)
         except ValueError as error:
-            raise ValueError(
-                f"{where}: {name} is {text!r}, expected a number, or nothing where not labelled"
-            ) from error
+            expected = "expected a number, or nothing where not labelled"
+            raise ValueError(f"{where}: {name} is {text!r}, {expected}") from error
     if visible not in {"0", "1", "2", "0.0", "1.0", "2.0"}:
         raise ValueError(f"{where}: visible is {visible!r}, expected 0 (not labelled), 1 (hidden) or 2 (visible)")
     if any(map(math.isinf, coordinates)):
@@ -110,11 +95,10 @@ def _read_point(x: str, y: str, visible: str, *, where: str) -> TablePoint | Non
     return None if flag == 0 or any(map(math.isnan, coordinates)) else TablePoint(coordinates[0], coordinates[1], flag)
 
 
-@dataclass(frozen=True)
-class _Column:
+class _Column(NamedTuple):
     """Where a keypoint's x stands; y is next to it."""
 
-    index: int
+    place: int
     individual: str
     bodypart: str
 
@@ -122,7 +106,7 @@ class _Column:
 def _read_deeplabcut(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
     header = {row[0]: row for row in rows[:4] if row[:1] and row[0] in DEEPLABCUT_ROWS}
     columns = _read_deeplabcut_header(path, header)
-    num_cells, first = len(header["coords"]), columns[0].index
+    num_cells, first = len(header["coords"]), columns[0].place
     images: dict[str, dict[str, dict[str, TablePoint]]] = {}
     for line, row in enumerate(rows[len(header) :], start=len(header) + 1):
         if not any(cell.strip() for cell in row):
@@ -134,7 +118,7 @@ def _read_deeplabcut(path: Path, rows: Sequence[list[str]]) -> KeypointTable:
             raise ValueError(f"{path}, line {line}: {'no image is named' if not image else image + ' is there twice'}")
         people = images.setdefault(image, {})
         for column in columns:
-            x, y = row[column.index].strip(), row[column.index + 1].strip()
+            x, y = row[column.place].strip(), row[column.place + 1].strip()
             point = _read_point(x, y, "2", where=f"{path}, line {line}, {column.bodypart}")
             person = people.setdefault(column.individual, {})
             if point is not None:
@@ -158,6 +142,6 @@ def _read_deeplabcut_header(path: Path, header: dict[str, list[str]]) -> list[_C
     places = range(first, len(coords), step)
     columns = [_Column(index, individuals[index], bodyparts[index]) for index in places]
     for column in columns:
-        if bodyparts[column.index + 1] != column.bodypart:
-            raise ValueError(f"{path}: x of {column.bodypart} is followed by y of {bodyparts[column.index + 1]}")
+        if bodyparts[column.place + 1] != column.bodypart:
+            raise ValueError(f"{path}: x of {column.bodypart} is followed by y of {bodyparts[column.place + 1]}")
     return columns

@@ -21,57 +21,29 @@ from numpy.typing import NDArray
 
 from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS, TORSO_DIAGONALS
-from efficientpose.datasets.annotation_files import (
-    CENTRE_SHIFT_PER_SCALE,
-    MPII_MISSING,
-    PIXELS_PER_SCALE,
-    MpiiPerson,
-)
+from efficientpose.datasets.annotation_files import CENTRE_SHIFT_PER_SCALE, MPII_MISSING, PIXELS_PER_SCALE, MpiiPerson
 
+# LSP's keypoints in its order, by our names
 LSP_NAMES: Final = (
-    "right_ankle",
-    "right_knee",
-    "right_hip",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_wrist",
-    "right_elbow",
-    "right_shoulder",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "upper_neck",
-    "head_top",
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow"),
+    *("right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "upper_neck", "head_top"),
 )
-"""LSP's keypoints in its order, by our names."""
-
 LSP_INDICES: Final = [KEYPOINT_NAMES.index(name) for name in LSP_NAMES]
 NUM_FOLDS: Final = 10
 VAL_FOLD: Final = 3
 
+# Side of the square that the network sees, per longer side of the box around the labelled keypoints
 REGION_PER_BOX: Final = 1.4
-"""Side of the square that the network sees, per longer side of the box around the labelled keypoints."""
+HEADBOX_DIAGONAL_FACTOR: Final = 0.6  # PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)
 
-HEADBOX_DIAGONAL_FACTOR: Final = 0.6
-"""PCKh's reference length per diagonal of the head box (Andriluka et al., 2014)."""
-
+# PCKh's reference length per distance from head top to neck: in MPII, whose head joints lie on its head boxes, it is
+# 0.750 for the 5th to 95th percentile of the 2,958 people of the validation set
 REFERENCE_PER_HEAD: Final = 0.75
-"""PCKh's reference length per distance from head top to neck.
 
-In MPII, whose head joints lie on its head boxes, the ratio is 0.750 for the 5th to 95th percentile of the 2,958 people
-of the validation set.
-"""
-
+# Distance from head top to neck per diagonal of the torso, and per longer side of the keypoints' box: medians of the
+# 4,796 and 6,369 people of LSPET's training part with these keypoints; half of them are at 0.35 to 0.54, 0.15 to 0.24
 HEAD_PER_TORSO: Final = 0.43
-"""Distance from head top to neck per diagonal of the torso: median of the 4,796 people of LSPET's training part (9,000
-images) with head top, neck, left shoulder and right hip labelled. Half of them are at 0.35 to 0.54.
-"""
-
 HEAD_PER_BOX: Final = 0.19
-"""The same distance per longer side of the keypoints' box: median of 6,369 people of the training part. Half of them
-are at 0.15 to 0.24.
-"""
 
 _HEAD_TOP: Final = KEYPOINT_NAMES.index("head_top")
 _NECK: Final = KEYPOINT_NAMES.index("upper_neck")
@@ -97,44 +69,28 @@ class LspPerson(MpiiPerson):
 
 
 class Collection(NamedTuple):
-    """What a folder of LSP or LSPET holds.
-
-    Attributes:
-        layout: Which of the two it is.
-        people: Usable people, in the order of ``joints.mat``.
-        num_absent: Entries left out because their image is absent.
-        num_boxless: Entries left out because fewer than two distinct keypoints are labelled.
-    """
+    """What a folder of LSP or LSPET holds."""
 
     layout: Layout
-    people: list[LspPerson]
-    num_absent: int
-    num_boxless: int
+    people: list[LspPerson]  # usable ones, in the order of ``joints.mat``
+    num_absent: int  # entries left out because their image is absent
+    num_boxless: int  # entries left out because fewer than two distinct keypoints are labelled
 
 
 def read_collection(folder: Path, *, skip_absent: bool = False) -> Collection:
-    """Read ``joints.mat`` and match its entries with the images in ``images/``.
+    """Read a folder's ``joints.mat``, and match its entries with the images in ``images/``.
 
-    Args:
-        folder: Holds both.
-        skip_absent: Leave out entries whose image is absent.
-
-    Raises:
-        FileNotFoundError: If the joints, the images' folder, or an image is absent.
-        ValueError: If they are not what they should be, or no person is left.
+    Entries whose image is absent are an error, or left out with ``skip_absent``.
     """
     layout, entries = _read_joints(folder / "joints.mat")
     images = _find_images(folder / "images", num_entries=len(entries))
     absent = [number for number in range(1, len(entries) + 1) if number not in images]
     if absent and not skip_absent:
-        raise FileNotFoundError(
-            f"{folder / 'images' / layout.image_name(absent[0])}: no such image ({len(absent)} of the {len(entries)} "
-            "in joints.mat are absent); add them, or leave their people out with --skip-absent"
-        )
-    made = [
-        _make_person(entries[number - 1], number=number, image=image, layout=layout)
-        for number, image in sorted(images.items())
-    ]
+        path, counts = folder / "images" / layout.image_name(absent[0]), f"{len(absent)} of the {len(entries)}"
+        advice = "add them, or leave their people out with --skip-absent"
+        raise FileNotFoundError(f"{path}: no such image ({counts} in joints.mat are absent); {advice}")
+    numbered = sorted(images.items())
+    made = [_make_person(entries[number - 1], number=number, image=image, layout=layout) for number, image in numbered]
     people = [person for person in made if person is not None]
     if not people:
         raise ValueError(f"{folder}: no image has a person with two labelled keypoints, expected at least one")
@@ -153,12 +109,7 @@ def split_people(people: list[LspPerson]) -> tuple[list[LspPerson], list[LspPers
 
 
 def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
-    """Return the layout and the joints, (N, 14, 3).
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it does not hold LSP's joints.
-    """
+    """Return the layout and the joints, (N, 14, 3)."""
     from scipy.io import loadmat
 
     if not path.is_file():
@@ -177,10 +128,8 @@ def _read_joints(path: Path) -> tuple[Layout, NDArray[np.float64]]:
             return Layout.LSPET, joints.transpose(2, 0, 1).astype(float)
         if shape[:2] == (3, num_joints):
             return Layout.LSP, joints.transpose(2, 1, 0).astype(float)
-    raise ValueError(
-        f"{path}: joints are {joints.dtype} of shape {shape}, expected numbers of shape ({num_joints}, 3, N) for LSP "
-        f"Extended or (3, {num_joints}, N) for LSP"
-    )
+    expected = f"numbers of shape ({num_joints}, 3, N) for LSP Extended or (3, {num_joints}, N) for LSP"
+    raise ValueError(f"{path}: joints are {joints.dtype} of shape {shape}, expected {expected}")
 
 
 def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
@@ -196,32 +145,23 @@ def _find_images(folder: Path, *, num_entries: int) -> dict[int, str]:
         if number in images:
             raise ValueError(f"{folder}: {images[number]} and {path.name} have the same number")
         if not 1 <= number <= num_entries:
-            raise ValueError(
-                f"{folder / path.name}: joints.mat has {num_entries} entries, expected images numbered from 1 to "
-                f"{num_entries}; are these the images of another dataset?"
-            )
+            expected = f"expected images numbered from 1 to {num_entries}; are these the images of another dataset?"
+            raise ValueError(f"{path}: joints.mat has {num_entries} entries, {expected}")
         images[number] = path.name
     return images
 
 
 def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout: Layout) -> LspPerson | None:
-    """Return the person of an entry (14, 3): x, y, and visible (LSPET) or occluded (LSP).
-
-    None where fewer than two distinct keypoints are labelled.
-
-    Raises:
-        ValueError: If a flag or a labelled keypoint is not possible.
-    """
+    """Return the person of an entry (14, 3), x, y, flag; None where fewer than two distinct keypoints are labelled."""
     flags = entry[:, 2]
     if layout is Layout.LSPET and not np.isin(flags, [0, 1]).all():
         raise ValueError(f"joints.mat: entry {number} ({image}) has visibilities {flags.tolist()}, expected 0 or 1")
     known = flags == 1 if layout is Layout.LSPET else np.ones(len(LSP_NAMES), dtype=bool)
     broken = np.flatnonzero(known & ~np.isfinite(entry[:, :2]).all(axis=1))
     if len(broken):
-        raise ValueError(
-            f"joints.mat: entry {number} ({image}) has {LSP_NAMES[broken[0]]} at {entry[broken[0], :2].tolist()}, "
-            "expected finite coordinates of a labelled keypoint"
-        )
+        found = f"{LSP_NAMES[broken[0]]} at {entry[broken[0], :2].tolist()}"
+        expected = "expected finite coordinates of a labelled keypoint"
+        raise ValueError(f"joints.mat: entry {number} ({image}) has {found}, {expected}")
     joints = np.tile(np.array(MPII_MISSING), (NUM_KEYPOINTS, 1))
     labelled = np.zeros(NUM_KEYPOINTS, dtype=bool)
     labelled[LSP_INDICES] = known
@@ -230,9 +170,8 @@ def _make_person(entry: NDArray[np.float64], *, number: int, image: str, layout:
         return None
     centre, scale = frame_person(joints[labelled])
     headbox = place_head_box(joints, labelled)
-    return LspPerson(
-        image=image, centre=centre, scale=scale, joints=joints, labelled=labelled, headbox=headbox, number=number
-    )
+    keypoints = dict(joints=joints, labelled=labelled, headbox=headbox)
+    return LspPerson(image=image, number=number, centre=centre, scale=scale, **keypoints)
 
 
 def frame_person(points: NDArray[np.float64]) -> tuple[tuple[float, float], float]:

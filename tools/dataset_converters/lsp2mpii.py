@@ -23,33 +23,18 @@ from lsp import LSP_INDICES, LSP_NAMES, REGION_PER_BOX, VAL_FOLD, Collection, Ls
 
 from efficientpose.core.crops import PERSON_PADDING
 from efficientpose.core.files import replacing
-from efficientpose.datasets.annotation_files import (
-    COCO_CATEGORY_ID,
-    make_category,
-    write_coco,
-    write_headboxes,
-    write_mpii,
-)
+from efficientpose.datasets import annotation_files
+from efficientpose.datasets.annotation_files import COCO_CATEGORY_ID, make_category
 
+# A tree over LSP's keypoints: MPII's limbs, except those of the thorax, which LSP lacks
 LSP_LIMBS: Final = (
-    ("right_knee", "right_ankle"),
-    ("right_hip", "right_knee"),
-    ("right_shoulder", "right_hip"),
-    ("left_shoulder", "left_hip"),
-    ("left_hip", "left_knee"),
-    ("left_knee", "left_ankle"),
-    ("right_elbow", "right_wrist"),
-    ("right_shoulder", "right_elbow"),
-    ("upper_neck", "right_shoulder"),
-    ("upper_neck", "left_shoulder"),
-    ("left_shoulder", "left_elbow"),
-    ("left_elbow", "left_wrist"),
+    *(("right_knee", "right_ankle"), ("right_hip", "right_knee"), ("right_shoulder", "right_hip")),
+    *(("left_shoulder", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle")),
+    *(("right_elbow", "right_wrist"), ("right_shoulder", "right_elbow"), ("upper_neck", "right_shoulder")),
+    *(("upper_neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist")),
     ("head_top", "upper_neck"),
 )
-"""A tree over LSP's keypoints: MPII's limbs, except those of the thorax, which LSP lacks."""
-
-MIN_ASPECT: Final = 0.1
-"""Smallest shorter side of a box per longer side: keypoints one above the other would give an empty box."""
+MIN_ASPECT: Final = 0.1  # least shorter side of a box per longer side: keypoints in a line would give an empty box
 
 
 class Summary(NamedTuple):
@@ -75,18 +60,8 @@ def convert(
 ) -> Summary:
     """Write ``out/annotations/{name}_train.json``, ``_val.json`` and ``_gt_val.mat``, and provide ``out/images``.
 
-    Args:
-        source: Folder with ``joints.mat`` and ``images/``.
-        out: Folder to write; may be ``source``.
-        name: Prefix of the files; ``lsp`` or ``lspet`` by default.
-        skip_absent: Leave out entries whose image is absent.
-        copy_images: Copy the images instead of making ``out/images`` a symbolic link to them.
-
-    Raises:
-        FileExistsError: If ``out/images`` exists and is something else.
-        FileNotFoundError: If a file is absent.
-        OSError: If the files cannot be written.
-        ValueError: If the source is not what it should be, or leaves a part without people.
+    Entries whose image is absent are an error, or left out with ``skip_absent``. ``out`` may be ``source``; its images
+    are a symbolic link, or copies with ``copy_images``. ``name``, the files' prefix, is lsp or lspet by default.
     """
     collection = read_collection(source, skip_absent=skip_absent)
     name = name or collection.layout.value
@@ -95,9 +70,9 @@ def convert(
     train, val = _split(source, collection)
     provide_images(source / "images", out / "images", [person.image for person in collection.people], copy=copy_images)
     annotations = out / "annotations"
-    write_mpii(annotations / f"{name}_train.json", train)
-    write_mpii(annotations / f"{name}_val.json", val)
-    write_headboxes(annotations / f"{name}_gt_val.mat", val)
+    annotation_files.write_mpii(annotations / f"{name}_train.json", train)
+    annotation_files.write_mpii(annotations / f"{name}_val.json", val)
+    annotation_files.write_headboxes(annotations / f"{name}_gt_val.mat", val)
     return Summary(name, len(train), len(val), collection.num_absent, collection.num_boxless)
 
 
@@ -126,10 +101,8 @@ def _split(source: Path, collection: Collection) -> tuple[list[LspPerson], list[
     train, val = split_people(collection.people)
     for part, people in (("training", train), ("validation", val)):
         if not people:
-            raise ValueError(
-                f"{source}: no person is left for {part}; images whose number ends in {VAL_FOLD + 1} are for "
-                "validation and all others for training"
-            )
+            rule = f"images whose number ends in {VAL_FOLD + 1} are for validation and all others for training"
+            raise ValueError(f"{source}: no person is left for {part}; {rule}")
     return train, val
 
 
@@ -137,10 +110,6 @@ def provide_images(source: Path, destination: Path, names: Sequence[str], *, cop
     """Make ``destination`` a symbolic link to ``source``, or a folder with copies of the images named.
 
     Nothing is done where both are the same folder, and an image that is there already is not copied again.
-
-    Raises:
-        FileExistsError: If ``destination`` or an image in it exists and is something else.
-        OSError: If the link cannot be made or an image cannot be copied.
     """
     if destination.exists() and destination.resolve() == source.resolve():
         return
@@ -148,16 +117,14 @@ def provide_images(source: Path, destination: Path, names: Sequence[str], *, cop
         _copy_images(source, destination, names)
         return
     if destination.exists() or destination.is_symlink():
-        raise FileExistsError(
-            f"{destination} is there and is not {source}: name another folder, or complete a copy with --copy-images"
-        )
+        advice = "name another folder, or complete a copy with --copy-images"
+        raise FileExistsError(f"{destination} is there and is not {source}: {advice}")
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         destination.symlink_to(source.resolve(), target_is_directory=True)
     except OSError as error:
-        raise OSError(
-            error.errno, f"no link can be made ({error.strerror}); use --copy-images", str(destination)
-        ) from error
+        reason = f"no link can be made ({error.strerror}); use --copy-images"
+        raise OSError(error.errno, reason, str(destination)) from error
 
 
 def _copy_images(source: Path, destination: Path, names: Sequence[str]) -> None:
@@ -181,7 +148,7 @@ def _write_people(path: Path, people: Sequence[LspPerson], *, images: Path) -> N
         "annotations": [_annotation(person) for person in people],
         "categories": [make_category(LSP_NAMES, LSP_LIMBS)],
     }
-    write_coco(path, content)
+    annotation_files.write_coco(path, content)
 
 
 def _image(person: LspPerson, folder: Path) -> dict[str, Any]:

@@ -22,19 +22,12 @@ _LISTS = ("annolist", "img_train", "single_person")
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePerson(MpiiPerson):
-    """One person of MPII's release.
+    """One person of MPII's release."""
 
-    Attributes:
-        image_index: Index of the image in the release, from 0.
-        person_index: Index of the person among that image's, from 0.
-        is_train: Whether the image is of the training set.
-        is_single: Whether the person stands apart from others; the test server scores these.
-    """
-
-    image_index: int
-    person_index: int
-    is_train: bool
-    is_single: bool
+    image_index: int  # of the image in the release, from 0
+    person_index: int  # of the person among that image's, from 0
+    is_train: bool  # whether the image is of the training set
+    is_single: bool  # whether the person stands apart from others; the test server scores these
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -51,12 +44,7 @@ class Split(NamedTuple):
 
 
 def read_release(release_file: Path) -> list[ReleasePerson]:
-    """Read the people that have a centre and a scale, in the order of the release.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not MPII's release.
-    """
+    """Read the people that have a centre and a scale, in the order of the release."""
     release = _load_release(release_file)
     lists = {name: _as_list(release[name]) for name in _LISTS}
     counts = {name: len(entries) for name, entries in lists.items()}
@@ -67,10 +55,8 @@ def read_release(release_file: Path) -> list[ReleasePerson]:
         try:
             people += _read_image(image, image_index=image_index, is_train=bool(is_train), single=single)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{release_file}: entry {image_index} of annolist is not as in MPII's release "
-                f"({type(error).__name__}: {error})"
-            ) from error
+            entry, reason = f"entry {image_index} of annolist", f"{type(error).__name__}: {error}"
+            raise ValueError(f"{release_file}: {entry} is not as in MPII's release ({reason})") from error
     return people
 
 
@@ -106,14 +92,7 @@ def split_at_random(people: Sequence[ReleasePerson], *, num_val: int = 3000, see
     """Split at random as Groos et al. did (26,000 / 3,000), with no image on both sides.
 
     The paper gives neither its seed nor its list, so scores on this split compare with the paper's only on average.
-
-    Args:
-        people: All with joints.
-        num_val: Images are drawn until the validation set has at least this many people.
-        seed: Of the draw.
-
-    Raises:
-        ValueError: If there are not more people than ``num_val``.
+    Images are drawn until the validation set has at least ``num_val`` people.
     """
     if not 0 < num_val < len(people):
         raise ValueError(f"num_val {num_val}: must be more than 0 and less than the {len(people)} people there are")
@@ -127,32 +106,22 @@ def split_at_random(people: Sequence[ReleasePerson], *, num_val: int = 3000, see
             break
         drawn.add(int(image_index))
         num_drawn += len(by_image[int(image_index)])
-    return Split(
-        train=[person for person in people if person.image_index not in drawn],
-        val=[person for person in people if person.image_index in drawn],
-    )
+    val = [person for person in people if person.image_index in drawn]
+    return Split([person for person in people if person.image_index not in drawn], val)
 
 
 def _read_image(image: dict[str, Any], *, image_index: int, is_train: bool, single: Any) -> list[ReleasePerson]:
     """Return the people of an entry of ``annolist``; ``single`` are the numbers, from 1, of those that stand alone."""
     single_numbers = np.atleast_1d(single)
-    people = [
-        _read_person(
-            rectangle,
-            image=image["image"]["name"],
-            image_index=image_index,
-            person_index=person_index,
-            is_train=is_train,
-            is_single=person_index + 1 in single_numbers,
-        )
-        for person_index, rectangle in enumerate(_as_list(image["annorect"]))
-    ]
+    place: dict[str, Any] = dict(image=image["image"]["name"], image_index=image_index, is_train=is_train)
+    people = []
+    for index, rectangle in enumerate(_as_list(image["annorect"])):
+        is_single = index + 1 in single_numbers
+        people.append(_read_person(rectangle, person_index=index, is_single=is_single, **place))
     return [person for person in people if person is not None]
 
 
-def _read_person(
-    rectangle: dict[str, Any], *, image: str, image_index: int, person_index: int, is_train: bool, is_single: bool
-) -> ReleasePerson | None:
+def _read_person(rectangle: dict[str, Any], **place: Any) -> ReleasePerson | None:
     """Return the person of an ``annorect``; None where its centre or scale is absent."""
     position = rectangle.get("objpos")
     scale = np.atleast_1d(rectangle.get("scale", []))
@@ -167,13 +136,9 @@ def _read_person(
     corners = [np.atleast_1d(rectangle.get(name, [])) for name in ("x1", "y1", "x2", "y2")]
     x1, y1, x2, y2 = (float(corner[0]) if corner.size else np.nan for corner in corners)
     return ReleasePerson(
-        image=image,
-        image_index=image_index,
-        person_index=person_index,
+        **place,
         centre=(float(position["x"]), float(position["y"])),
         scale=float(scale[0]),
-        is_train=is_train,
-        is_single=is_single,
         joints=joints,
         labelled=labelled,
         headbox=None if np.isnan([x1, y1, x2, y2]).any() else (x1, y1, x2, y2),
@@ -196,12 +161,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def convert(release_file: Path, out_dir: Path, *, num_val: int, seed: int) -> dict[str, int]:
-    """Convert; return how many people went where.
-
-    Raises:
-        OSError: If the release is absent or a file cannot be written.
-        ValueError: If it is not MPII's release, cannot be split so, or a person to validate on has no head box.
-    """
+    """Convert; return how many people went where."""
     people = read_release(release_file)
     training = select_training(people)
     split = split_at_random(training, num_val=num_val, seed=seed)

@@ -14,15 +14,9 @@ from efficientpose.benchmark.networks import encode_for_torch
 from efficientpose.benchmark.plan import Case
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline
 from efficientpose.core.images import read_image
+from efficientpose.inference import sample_crops
 from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.fast import PreparedPoseEstimator, prepare_for_inference
-from efficientpose.inference.sample_crops import (
-    DEMO_FRAMES,
-    SHARED_VARIABLE,
-    demo_video,
-    draw_smooth_crops,
-    extract_frames,
-)
 from efficientpose.runtime import PoseEstimator
 from efficientpose.runtime.crop_encoder import CropEncoder
 from efficientpose.runtime.engines import load_engine
@@ -32,19 +26,12 @@ _SIDE = 1024
 
 
 class Contender(NamedTuple):
-    """Something to measure.
+    """Something to measure, in its parts."""
 
-    Attributes:
-        network: Runs the network alone, on crops that are normalised already.
-        end_to_end: From the image's file to keypoints.
-        find_in_crop: Returns keypoints (16, 2), input pixels, in a crop (H, W, 3) uint8, RGB, of the network's size.
-        find_in_image: Returns keypoints (16, 2) in the image, pixels.
-    """
-
-    network: Callable[[], object]
-    end_to_end: Callable[[], object]
-    find_in_crop: Callable[[np.ndarray], np.ndarray]
-    find_in_image: Callable[[], np.ndarray]
+    network: Callable[[], object]  # runs the network alone, on crops that are normalised already
+    end_to_end: Callable[[], object]  # from the image's file to keypoints
+    find_in_crop: Callable[[np.ndarray], np.ndarray]  # crop (H, W, 3) uint8, RGB → keypoints (16, 2), input pixels
+    find_in_image: Callable[[], np.ndarray]  # keypoints (16, 2), image pixels
 
 
 class Material(NamedTuple):
@@ -57,8 +44,8 @@ class Material(NamedTuple):
 
 def load_file(case: Case, file: Path, material: Material) -> Contender:
     """Load an exported file."""
-    precision = None if case.precision == "int8" else case.precision
-    settings: dict[str, Any] = dict(engine=case.engine, threads=case.threads, precision=precision)
+    settings: dict[str, Any] = dict(engine=case.engine, threads=case.threads)
+    settings["precision"] = None if case.precision == "int8" else case.precision
     engine = load_engine(file, **settings)
     estimator = PoseEstimator(file, **settings)
     bgr = np.ascontiguousarray(material.crop[..., ::-1])
@@ -116,23 +103,20 @@ def _repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
 
 
 def find_image(folder: Path) -> Path:
-    """Return a JPEG of a person, of about a megapixel, to measure with.
+    """Return a JPEG of a person, of about a megapixel, to measure with; written to ``folder`` if need be.
 
     The authors' photo where EFFICIENTPOSE_SHARED says where it is, else a person of the demo's video, else a smooth
     random image.
-
-    Args:
-        folder: Where to write it, if need be.
     """
-    photo = Path(os.environ.get(SHARED_VARIABLE, "")) / _PHOTO
-    if SHARED_VARIABLE in os.environ and photo.is_file():
+    photo = Path(os.environ.get(sample_crops.SHARED_VARIABLE, "")) / _PHOTO
+    if sample_crops.SHARED_VARIABLE in os.environ and photo.is_file():
         return photo
     try:
-        frames = extract_frames(demo_video(), folder)
+        frames = sample_crops.extract_frames(sample_crops.demo_video(), folder)
     except FileNotFoundError:
-        image = draw_smooth_crops((_SIDE, _SIDE))[0]
+        image = sample_crops.draw_smooth_crops((_SIDE, _SIDE))[0]
     else:
-        x1, y1, x2, y2 = DEMO_FRAMES[min(DEMO_FRAMES)][0]
+        x1, y1, x2, y2 = sample_crops.DEMO_FRAMES[min(sample_crops.DEMO_FRAMES)][0]
         size = (round(_SIDE * (x2 - x1) / (y2 - y1)), _SIDE)
         image = cv2.resize(read_image(frames[0])[y1:y2, x1:x2], size, interpolation=cv2.INTER_CUBIC)
     path = folder / "picture.jpg"  # reports name it so

@@ -23,8 +23,7 @@ from efficientpose.core.variants import Variant, get_variant
 from efficientpose.inference.sample_crops import find_crops
 from efficientpose.runtime.engines import load_engine
 
-RESOLUTION_STEP: Final = 32
-"""Sides of the input are multiples of it: then every stage halves an even number of cells."""
+RESOLUTION_STEP: Final = 32  # sides of the input are multiples of it: then every stage halves an even number of cells
 
 
 class Latency(NamedTuple):
@@ -64,11 +63,7 @@ def measure_latency(
 
 
 def export_at(variant: Variant, resolution: int, *, engine: str, folder: Path) -> Path:
-    """Export a variant with random weights for another resolution, if need be; return the file that an engine runs.
-
-    Raises:
-        ValueError: If the resolution is no multiple of 8.
-    """
+    """Export a variant with random weights for another resolution, if need be; return the file that an engine runs."""
     target = folder / f"{variant.name}_{resolution}"
     target.mkdir(exist_ok=True)
     if (file := target / f"efficientpose_{variant.name}{ENGINES[engine].suffix}").is_file():
@@ -91,17 +86,12 @@ def _build_at(variant: Variant, resolution: int) -> TopdownPoseEstimator:
 def measure_memory(
     variants: Sequence[str], batches: Sequence[int], *, engine: str, threads: int, folder: Path
 ) -> list[Memory]:
-    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it.
-
-    Raises:
-        RuntimeError: If a process fails.
-    """
+    """Run each variant on each batch in a process of its own, without PyTorch; 0 crops only load it."""
     memories = []
     for variant in map(get_variant, variants):
         file = export_at(variant, variant.resolution, engine=engine, folder=folder)
         for batch in (0, *batches):
-            peak = run_for_memory(file, engine=engine, threads=threads, batch=batch)
-            memories.append(Memory(variant.name, batch, peak))
+            memories.append(Memory(variant.name, batch, run_for_memory(file, engine, threads=threads, batch=batch)))
     return memories
 
 
@@ -127,12 +117,8 @@ else:
 """
 
 
-def run_for_memory(file: Path, *, engine: str, threads: int, batch: int) -> float:
-    """Return the largest resident set, MiB, of a process that runs a file on a batch; 0 only loads it.
-
-    Raises:
-        RuntimeError: If it fails.
-    """
+def run_for_memory(file: Path, engine: str, *, threads: int, batch: int) -> float:
+    """Return the largest resident set, MiB, of a process that runs a file on a batch; 0 only loads it."""
     command = [sys.executable, "-c", _MEASURE, str(file), engine, str(threads), str(batch)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
     if done.returncode:
@@ -162,21 +148,19 @@ def draw_costs(latencies: Sequence[Latency], memories: Sequence[Memory], *, titl
         sides = [each.resolution for each in points]
         walls = [each.timing.wall for each in points]
         time_axes.plot(sides, [wall.median for wall in walls], color=colour, marker=".", label=label)
-        time_axes.fill_between(
-            sides, [wall.lower for wall in walls], [wall.upper for wall in walls], color=colour, alpha=0.2, linewidth=0
-        )
-        own = [each for each in points if each.is_own]
-        own_medians = [each.timing.wall.median for each in own]
-        time_axes.plot([each.resolution for each in own], own_medians, "o", color=colour, markersize=9)
+        lower, upper = [wall.lower for wall in walls], [wall.upper for wall in walls]
+        time_axes.fill_between(sides, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        own = np.array([(each.resolution, each.timing.wall.median) for each in points if each.is_own]).reshape(-1, 2)
+        time_axes.plot(*own.T, "o", color=colour, markersize=9)
         batches, peaks = zip(*sorted(each[1:] for each in memories if each.variant == name), strict=True)
         memory_axes.plot(batches, peaks, color=colour, marker=".", label=label)
-    time_axes.set(xlabel="side of the input, pixels (large dot: as published)", ylabel="network, ms a crop")
-    time_axes.set_yscale("log")
+    time_axes.set(
+        xlabel="side of the input, pixels (large dot: as published)", ylabel="network, ms a crop", yscale="log"
+    )
     time_axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     time_axes.yaxis.set_major_formatter("{x:g}")
     time_axes.yaxis.set_minor_formatter(NullFormatter())
-    memory_axes.set(xlabel="batch (0: loaded, not run)", ylabel="largest resident set, MiB")
-    memory_axes.set_ylim(bottom=0)
+    memory_axes.set(xlabel="batch (0: loaded, not run)", ylabel="largest resident set, MiB", ylim=(0, None))
     for axes in (time_axes, memory_axes):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9)

@@ -13,21 +13,13 @@ from efficientpose.runtime.estimator import PoseEstimator
 
 
 class DecodeTimes(NamedTuple):
-    """Decode times of 16 heatmaps at one resolution.
+    """Decode times of 16 heatmaps; the released decoder blurs by SciPy and takes ``argmax`` of full heatmaps."""
 
-    Attributes:
-        resolution: Side of the network's input, pixels.
-        sparse: Of our decoder, in turn with the released one, whose full heatmaps empty the processor's caches.
-        repeated: Of ours, again and again.
-        dense: Of the released one, a Gaussian blur by SciPy and ``argmax`` of each full-resolution heatmap.
-        same: Whether both find the same pixels.
-    """
-
-    resolution: int
-    sparse: Timing
-    repeated: Timing
-    dense: Timing
-    same: bool
+    resolution: int  # side of the network's input, pixels
+    sparse: Timing  # of ours, in turn with the released one, whose full heatmaps empty the processor's caches
+    repeated: Timing  # of ours, again and again
+    dense: Timing  # of the released one
+    same: bool  # whether both find the same pixels
 
 
 def measure_variants(estimator: PoseEstimator, image: np.ndarray, *, rounds: int) -> dict[str, DecodeTimes]:

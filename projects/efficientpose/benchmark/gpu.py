@@ -41,12 +41,8 @@ def measure_gpu(
             images = encode_for_torch(model, [crop] * batch)
             runs = {key: _make_run(each, images) for key, each in models.items()}
             for (way, precision), timing in time_in_turn(runs, rounds=plan.rounds, warm_up=3).items():
-                rate = 1000 * batch / timing.wall.median
-                rows.append(
-                    GpuRow(
-                        variant=name, way=way, precision=precision, batch=batch, network=timing, crops_per_second=rate
-                    )
-                )
+                case: dict[str, Any] = dict(variant=name, way=way, precision=precision, batch=batch)
+                rows.append(GpuRow(**case, network=timing, crops_per_second=1000 * batch / timing.wall.median))
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from efficientpose.inference.estimator import TorchPoseEstimator
 from efficientpose.inference.sample_crops import Crops, find_crops
 from efficientpose.weights.find import WeightsNotFoundError
 
-PREDICTION_SCALE: Final = 1e-3
-"""Brings the heatmaps of random weights to the size of trained ones, below 1."""
+PREDICTION_SCALE: Final = 1e-3  # brings the heatmaps of random weights to the size of trained ones, below 1
 
 
 class LoadedModel(NamedTuple):
@@ -56,10 +55,7 @@ def _build_random(variant: Variant) -> LoadedModel:
 
 
 def settle_random_weights(model: TopdownPoseEstimator) -> None:
-    """Let batch norms see crops, so that random weights give heatmaps with peaks, not flat ones.
-
-    The model is changed in place, and in evaluation mode afterwards.
-    """
+    """Let batch norms see crops, so that random weights give heatmaps with peaks; ends in evaluation mode."""
     with torch.no_grad():
         for name, parameter in model.head.named_parameters():
             if ".predict." in name:
@@ -91,8 +87,7 @@ def count_flops(model: TopdownPoseEstimator) -> int:
     """Count what a folded network computes for one crop without upsampling: two FLOPs a multiply-add."""
     network = deploy(model, ExportOptions())
     width, height = network.input_size
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, height, width))
     return int(counter.get_total_flops())
 
@@ -100,21 +95,12 @@ def count_flops(model: TopdownPoseEstimator) -> int:
 def export_for_engines(
     loaded: LoadedModel, variant: Variant, *, engines: Sequence[str], crops: Crops, folder: Path
 ) -> dict[str, Path]:
-    """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch.
-
-    Raises:
-        ValueError: If a file's output differs from the model's: its speed would say nothing.
-    """
+    """Export a network for engines, check the files' output on crops, and return engine → file, without PyTorch."""
     formats = {engine: kind for engine in engines if (kind := ENGINES[engine].format) is not None}
     files: dict[str, Path] = {}
+    settings: dict[str, Any] = dict(folder=folder, name=variant.name, weights=loaded.weights, crops=crops.pixels)
     for exported in export_files(
-        loaded.model,
-        ExportOptions(),
-        formats=list(dict.fromkeys(formats.values())),
-        folder=folder,
-        name=variant.name,
-        weights=loaded.weights,
-        crops=crops.pixels,
+        loaded.model, ExportOptions(), formats=list(dict.fromkeys(formats.values())), **settings
     ):
         if not exported.agreement.is_good:
             raise ValueError(f"{exported.path} differs from the model ({exported.agreement}); it is not measured")
@@ -123,11 +109,7 @@ def export_for_engines(
 
 
 def find_model_file(variant: str, engine: str, precision: str, *, plan: Plan, exported: Mapping[str, Path]) -> Path:
-    """Return the file that an engine runs, of those that were exported or in the folder that the plan names.
-
-    Raises:
-        FileNotFoundError: If it is not in this folder.
-    """
+    """Return the file that an engine runs, of those that were exported or in the folder that the plan names."""
     if plan.models is None:
         return exported[engine]
     suffix = "_int8" if precision == "int8" else ""

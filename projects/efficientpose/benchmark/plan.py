@@ -8,20 +8,13 @@ from typing import Final, NamedTuple
 
 from efficientpose.core.variants import get_variant
 
-RELEASED: Final = "released"
-"""Name of the released TFLite model and pipeline among the engines."""
+RELEASED: Final = "released"  # name of the released TFLite model and pipeline among the engines
 
 
 class EngineKind(NamedTuple):
-    """An engine.
+    """An engine, the file that it runs, and what it can compute in; for int8 files, what they hold."""
 
-    Attributes:
-        format: Of the file it runs, as ``efficientpose export`` calls it; None for PyTorch.
-        suffix: Of this file.
-        precisions: What it can compute in; for int8 files, what they hold.
-    """
-
-    format: str | None
+    format: str | None  # as ``efficientpose export`` calls it; None for PyTorch
     suffix: str
     precisions: tuple[str, ...]
 
@@ -54,32 +47,21 @@ class Case:
 class Plan:
     """What to measure.
 
-    Attributes:
-        precisions: Of :data:`PRECISIONS`; those that an engine does not have are left out.
-        threads: Numbers of threads of the network.
-        rounds: Runs of each.
-        batch: Crops that the network takes at once, and images from end to end.
-        official: Folder of the released .tflite models; None to measure without them.
-        models: Folder of exported files; None exports them.
-        random_weights: Whether to look for no weights.
-        picture: Image of a person; None for one that comes along.
-        matrix_peak: Whether to measure the machine's highest rate of multiplications as well.
-
     Raises:
         ValueError: If a name is unknown, a number too small, or nothing goes together.
     """
 
     variants: Sequence[str]
     engines: Sequence[str]
-    precisions: Sequence[str] = ("float32",)
-    threads: Sequence[int] = (2,)
-    rounds: int = 30
-    batch: int = 1
-    official: Path | None = None
-    models: Path | None = None
-    random_weights: bool = False
-    picture: Path | None = None
-    matrix_peak: bool = False
+    precisions: Sequence[str] = ("float32",)  # those that an engine does not have are left out
+    threads: Sequence[int] = (2,)  # of the network
+    rounds: int = 30  # runs of each
+    batch: int = 1  # crops that the network takes at once, and images from end to end
+    official: Path | None = None  # folder of the released .tflite models; None to measure without them
+    models: Path | None = None  # folder of exported files; None exports them
+    random_weights: bool = False  # look for no weights
+    picture: Path | None = None  # image of a person; None for one that comes along
+    matrix_peak: bool = False  # also measure the machine's highest rate of multiplications
 
     def __post_init__(self) -> None:
         for variant in self.variants:

@@ -22,12 +22,7 @@ _BLUR_SIGMA = 1.0  # pixels
 
 
 def find_released_model(folder: Path, variant: Variant) -> Path:
-    """Return a variant's released .tflite file in a folder or below it.
-
-    Raises:
-        ValueError: If none was released.
-        FileNotFoundError: If it is not there.
-    """
+    """Return a variant's released .tflite file in a folder or below it; a ``FileNotFoundError`` where it is not."""
     name = released_file(variant.name, kind="tflite").name
     found = sorted(folder.rglob(name)) if folder.is_dir() else []
     if not found:
@@ -36,11 +31,7 @@ def find_released_model(folder: Path, variant: Variant) -> Path:
 
 
 def check_packages() -> None:
-    """Check that the pipeline's packages are installed.
-
-    Raises:
-        ValueError: If not; it says what to install.
-    """
+    """Check that the pipeline's packages are installed."""
     missing = [package for module, package in _PACKAGES.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise ValueError(f"the released pipeline needs {', '.join(missing)}: pip install {' '.join(missing)}")

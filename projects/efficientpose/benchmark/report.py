@@ -18,8 +18,7 @@ from efficientpose.benchmark.timing import Spread, Timing
 from efficientpose.core.files import replacing
 
 FORMAT: Final = 1
-TABLE_WIDTH: Final = 180
-"""Columns that the widest lines take; a narrow terminal wraps them, which is better than losing numbers."""
+TABLE_WIDTH: Final = 180  # of the widest lines; a narrow terminal wraps them, which is better than losing numbers
 
 _PACKAGES = ("torch", "mmpose", "onnxruntime", "openvino", "ai-edge-litert", "opencv-python-headless", "scikit-image")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "i8mm", "bf16")
@@ -30,14 +29,7 @@ class Row:
     """A case and its times for a batch, of the network alone and from the image's file to keypoints.
 
     Ratios are of medians, of wall and of processor time, to the baseline of the same variant and threads.
-
-    Attributes:
-        flops: Of the network for one crop.
-        share_of_peak: Of the machine's measured rate; None where it was not measured.
-        share_of_peak_cpu: Likewise, of rates per second of processor time, which holds on a busy machine too.
-        crop_shift: Largest distance of a keypoint to the baseline's on crops of the network's size, input pixels.
-        picture_shift: Likewise in the image, in input pixels of the network; scaling down rounds differently, too.
-        picture_shift_median: The median there.
+    Shifts are distances of keypoints to the baseline's, in input pixels of the network.
     """
 
     case: Case
@@ -47,11 +39,11 @@ class Row:
     end_to_end_ratio: float
     network_cpu_ratio: float
     end_to_end_cpu_ratio: float
-    flops: float
-    share_of_peak: float | None
-    share_of_peak_cpu: float | None
-    crop_shift: float
-    picture_shift: float
+    flops: float  # of the network for one crop
+    share_of_peak: float | None  # of the machine's measured rate; None where it was not measured
+    share_of_peak_cpu: float | None  # of rates per second of processor time, which holds on a busy machine too
+    crop_shift: float  # the largest on crops of the network's size
+    picture_shift: float  # the largest in the image; scaling down rounds differently, too
     picture_shift_median: float
 
 
@@ -69,22 +61,14 @@ class GpuRow:
 
 @dataclass(kw_only=True)
 class Report:
-    """All results of a benchmark.
+    """All results of a benchmark."""
 
-    Attributes:
-        machine: Processor, cores, and versions of the engines.
-        settings: Rounds, batch, and the image.
-        baseline: What ratios are to, in words.
-        peak: Billion FLOPs a second, by threads and by the kind of product.
-        notes: What a reader must know.
-    """
-
-    machine: dict[str, Any]
-    settings: dict[str, Any]
-    baseline: str
+    machine: dict[str, Any]  # processor, cores, and versions of the engines
+    settings: dict[str, Any]  # rounds, batch, and the image
+    baseline: str  # what ratios are to, in words
     rows: list[Row] = field(default_factory=list)
     gpu_rows: list[GpuRow] = field(default_factory=list)
-    peak: dict[int, dict[str, float]] = field(default_factory=dict)
+    peak: dict[int, dict[str, float]] = field(default_factory=dict)  # GFLOP/s, by threads and the kind of product
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -139,8 +123,7 @@ def _read_processor() -> dict[str, str]:
     if not path.is_file():
         return {}
     lines = path.read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-    pairs = (line.partition(":") for line in lines)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _find_version(package: str) -> str | None:
@@ -164,7 +147,7 @@ def _make_table(rows: list[Row]) -> Table:
     with_peak = any(row.share_of_peak is not None for row in rows)
     headings = ["model", "engine", "precision", "threads", "network ms", "/base", "cpu", "end to end ms", "/base"]
     headings += ["cpu", "times", "shift px"] + ["of peak", "cpu"] * with_peak
-    table = _start_table("From an image's file to 16 keypoints", headings, num_words=3)
+    table = _start_table("From an image's file to 16 keypoints", headings)
     for row in rows:
         cells = [row.case.variant, row.case.engine, row.case.precision, str(row.case.threads)]
         cells += [_spread(row.network.wall), f"{row.network_ratio:.2f}", f"{row.network_cpu_ratio:.2f}"]
@@ -177,18 +160,18 @@ def _make_table(rows: list[Row]) -> Table:
 
 def _make_gpu_table(rows: list[GpuRow]) -> Table:
     headings = ["model", "way", "precision", "batch", "ms", "crops/s"]
-    table = _start_table("On the GPU, network alone", headings, num_words=3)
+    table = _start_table("On the GPU, network alone", headings)
     for row in rows:
         rate = f"{row.crops_per_second:.4g}"
         table.add_row(row.variant, row.way, row.precision, str(row.batch), _spread(row.network.wall), rate)
     return table
 
 
-def _start_table(title: str, headings: list[str], *, num_words: int) -> Table:
-    """Return a table whose first columns are words and the others numbers."""
+def _start_table(title: str, headings: list[str]) -> Table:
+    """Return a table whose first three columns are words and the others numbers."""
     table = Table(title=title, box=SIMPLE_HEAD)
     for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=True, justify="left" if number < num_words else "right")
+        table.add_column(heading, no_wrap=True, justify="left" if number < 3 else "right")
     return table
 
 

@@ -4,21 +4,14 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from efficientpose.benchmark.contenders import (
-    Contender,
-    Material,
-    find_image,
-    load_file,
-    load_released,
-    load_torch,
-)
+from efficientpose.benchmark.contenders import Contender, Material, find_image, load_file, load_released, load_torch
 from efficientpose.benchmark.networks import LoadedModel, count_flops, export_for_engines, find_model_file, load_model
 from efficientpose.benchmark.plan import ENGINES, RELEASED, Case, Plan
 from efficientpose.benchmark.released_pipeline import ReleasedPipeline, check_packages, find_released_model
@@ -32,16 +25,14 @@ MATRIX_SIDE: Final = 1024
 CHANNELS: Final = 256
 CELLS: Final = 32
 
-Key = tuple[Case | str, str]
-"""What takes turns: a case and "network" or "end_to_end", or a matrix product and "peak"."""
+Key = tuple[Case | str, str]  # takes turns: a case and "network" or "end_to_end", or a matrix product and "peak"
 
 
 def run_benchmark(plan: Plan) -> Report:
     """Measure variant by variant, and number of threads by number of threads; what shares both takes turns.
 
     Raises:
-        ValueError: If something cannot be measured as asked.
-        FileNotFoundError: If a file is missing.
+        ValueError: If something cannot be measured as asked; a ``FileNotFoundError`` if a file is missing.
     """
     if plan.official is not None:
         check_packages()
@@ -50,17 +41,9 @@ def run_benchmark(plan: Plan) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         image = find_image(Path(folder)) if plan.picture is None else plan.picture
         height, width = read_image(image).shape[:2]
-        report = Report(
-            machine=describe_machine(),
-            settings={
-                "rounds": plan.rounds,
-                "batch": plan.batch,
-                "picture": image.name,
-                "picture_size": [width, height],
-            },
-            baseline="released TFLite model and pipeline" if plan.official else "each variant's first row",
-            notes=plan.left_out(),
-        )
+        settings = {"rounds": plan.rounds, "batch": plan.batch, "picture": image.name, "picture_size": [width, height]}
+        baseline = "released TFLite model and pipeline" if plan.official else "each variant's first row"
+        report = Report(machine=describe_machine(), settings=settings, baseline=baseline, notes=plan.left_out())
         for name in plan.variants:
             _measure_variant(get_variant(name), plan, image=image, folder=Path(folder), report=report)
     return report
@@ -72,10 +55,9 @@ def _measure_variant(variant: Variant, plan: Plan, *, image: Path, folder: Path,
     if loaded.weights == "random":
         report.notes.append(f"{variant.name}: random heatmaps take longer to decode than trained ones")
     crops = find_crops(variant.input_size)
-    needs_files = plan.models is None and any(ENGINES[engine].format for engine in plan.engines)
-    exported = (
-        export_for_engines(loaded, variant, engines=plan.engines, crops=crops, folder=folder) if needs_files else {}
-    )
+    exported = {}
+    if plan.models is None and any(ENGINES[engine].format for engine in plan.engines):
+        exported = export_for_engines(loaded, variant, engines=plan.engines, crops=crops, folder=folder)
     material = Material(image=image, crop=crops.pixels[0], batch=plan.batch)
     flops = count_flops(loaded.model)
     products = make_products() if plan.matrix_peak else {}
@@ -86,9 +68,8 @@ def _measure_variant(variant: Variant, plan: Plan, *, image: Path, folder: Path,
             shifts = find_shifts(contenders, crops, side=variant.resolution, image_size=report.settings["picture_size"])
         rates = {name: find_rate(timings[name, "peak"], flops=each.flops) for name, each in products.items()}
         peak = Rate(*(max(each) for each in zip(*rates.values(), strict=True))) if rates else None
-        report.rows += make_rows(
-            contenders, timings, variant=variant, flops=flops, batch=plan.batch, peak=peak, shifts=shifts
-        )
+        settings: dict[str, Any] = dict(variant=variant, flops=flops, batch=plan.batch, peak=peak)
+        report.rows += make_rows(contenders, timings, shifts=shifts, **settings)
         if rates:
             known = report.peak.setdefault(threads, {})
             known |= {product: max(rate.wall, known.get(product, 0.0)) for product, rate in rates.items()}
@@ -150,8 +131,7 @@ class Rate(NamedTuple):
 def make_products() -> dict[str, Product]:
     """Return a product of square matrices and a dense convolution; the higher rate is the machine's peak.
 
-    Different libraries compute them, and use a processor differently: the one behind the product leaves half of AVX-512
-    unused on some.
+    Their libraries use a processor differently: the product's leaves half of AVX-512 unused on some.
     """
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.randn(MATRIX_SIDE, MATRIX_SIDE, generator=generator) for _ in range(2))
@@ -183,19 +163,16 @@ def find_shifts(
 ) -> dict[Case, Shifts]:
     """Return how far each contender's keypoints are from the first one's; ``side`` is that of the network's input."""
     found = {
-        case: (np.stack([contender.find_in_crop(crop) for crop in crops.pixels]), contender.find_in_image())
-        for case, contender in contenders.items()
+        case: (np.stack([each.find_in_crop(crop) for crop in crops.pixels]), each.find_in_image())
+        for case, each in contenders.items()
     }
     (base_in_crops, base_in_image), *_ = found.values()
     scale = side / max(image_size)
     shifts = {}
     for case, (in_crops, in_image) in found.items():
+        in_crop = np.linalg.norm(in_crops - base_in_crops, axis=-1).max()
         distances = scale * np.linalg.norm(in_image - base_in_image, axis=-1)
-        shifts[case] = Shifts(
-            crops=float(np.linalg.norm(in_crops - base_in_crops, axis=-1).max()),
-            image=float(distances.max()),
-            image_median=float(np.median(distances)),
-        )
+        shifts[case] = Shifts(float(in_crop), float(distances.max()), float(np.median(distances)))
     return shifts
 
 

@@ -9,8 +9,7 @@ import numpy as np
 Key = TypeVar("Key", bound=Hashable)
 Clock = Callable[[], float]
 
-PAUSE: Final = 0.005
-"""Seconds before each run: engines keep their threads spinning for a moment after they are done."""
+PAUSE: Final = 0.005  # seconds before each run: engines keep their threads spinning for a moment after they are done
 
 
 class Spread(NamedTuple):
@@ -22,12 +21,7 @@ class Spread(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Time of one way.
-
-    Attributes:
-        wall: Time that passed.
-        cpu: Time that processors worked, the sum over all threads: less touched by other load.
-    """
+    """Time of one way: that passed, and that all threads worked, in sum, which other load touches less."""
 
     wall: Spread
     cpu: Spread
@@ -44,11 +38,7 @@ class Clocks(NamedTuple):
 def time_in_turn(
     ways: Mapping[Key, Callable[[], object]], *, rounds: int, warm_up: int = 2, clocks: Clocks | None = None
 ) -> dict[Key, Timing]:
-    """Run each way once a round, every round beginning with another one; rounds of warm-up do not count.
-
-    Raises:
-        ValueError: If there is no round.
-    """
+    """Run each way once a round, every round beginning with another one; rounds of warm-up do not count."""
     if rounds < 1:
         raise ValueError(f"rounds must be 1 or more, got {rounds}")
     now = clocks or Clocks()

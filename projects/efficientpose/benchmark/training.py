@@ -1,11 +1,8 @@
 """Compare targets drawn in the head, on the device, with targets drawn in the data loader, as MMPose does.
 
-Both give the same targets to the loss: heatmaps at stride 8, heatmaps at full resolution, part affinity fields, in
-float32. The loader's way is MMPose's own ``GenerateTarget`` and ``PackPoseInputs``, with a codec whose ``encode`` draws
-all three separably: the fastest that we know (MMPose's ``MSRAHeatmap`` takes longer).
-
-A training step includes what each way needs: with targets from the loader, the loss at full resolution needs them and
-the predictions upsampled; where the head draws the targets, it computes that loss from their columns and rows.
+Both give the same targets in float32. The loader's way is MMPose's ``GenerateTarget`` and ``PackPoseInputs`` with a
+codec that draws them separably: the fastest that we know (MMPose's ``MSRAHeatmap`` takes longer). For the loss at full
+resolution it needs targets and predictions of that size; the head computes it from the targets' columns and rows.
 """
 
 import copy
@@ -13,6 +10,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, cast
@@ -78,13 +76,7 @@ class TargetsFromLoader:
         self.paf_energy = codec.paf_energy
         self.samples: Sequence[PoseDataSample] = ()
 
-    def render(
-        self,
-        *_: torch.Tensor,
-        with_pafs: bool,
-        with_full_heatmaps: bool,
-        separably: bool = False,  # noqa: ARG002 - they are drawn
-    ) -> Targets:
+    def render(self, *_: torch.Tensor, with_pafs: bool, with_full_heatmaps: bool, **_settings: bool) -> Targets:
         """Return the samples' targets as they came; the keypoints are not used."""
         fields = [sample.gt_fields for sample in self.samples]
         coarse, full, pafs = (torch.stack([levels.heatmaps for levels in level]) for level in zip(*fields, strict=True))
@@ -136,11 +128,8 @@ def compare(
             num_samples = way()
             if repetition:
                 found.append(num_samples / (clock() - start))
-    return Comparison(
-        device=median(speeds[0]),
-        loader=median(speeds[1]),
-        ratio=median(ours / theirs for ours, theirs in zip(*speeds, strict=True)),
-    )
+    ratio = median(ours / theirs for ours, theirs in zip(*speeds, strict=True))
+    return Comparison(device=median(speeds[0]), loader=median(speeds[1]), ratio=ratio)
 
 
 def compare_pipelines(config: Config, *, data_root: Path, num_samples: int, repetitions: int) -> PipelineComparison:
@@ -154,9 +143,8 @@ def compare_pipelines(config: Config, *, data_root: Path, num_samples: int, repe
         loaders.append(Runner.build_dataloader(settings))
         _read_all(loaders[-1])
         workers.append(set(multiprocessing.active_children()) - before)
-    speed = compare(
-        lambda: _read_all(loaders[0]), lambda: _read_all(loaders[1]), repetitions=repetitions, clock=time.perf_counter
-    )
+    device, loader = (partial(_read_all, each) for each in loaders)
+    speed = compare(device, loader, repetitions=repetitions, clock=time.perf_counter)
     memory = [_sum_largest_resident_sets([worker.pid for worker in each if worker.pid]) for each in workers]
     return PipelineComparison(speed=speed, device_memory=memory[0], loader_memory=memory[1])
 
@@ -177,11 +165,7 @@ def _sum_largest_resident_sets(process_ids: Sequence[int]) -> float | None:
 
 
 def compare_steps(config: Config, *, data_root: Path, batch_size: int, repetitions: int) -> Comparison:
-    """Time a training step in both ways: batch to the device, forward, loss, backward.
-
-    Raises:
-        RuntimeError: If the two ways differ in their loss, so that they were not the same step.
-    """
+    """Time a training step in both ways: batch to the device, forward, loss, backward."""
     init_default_scope("mmpose")
     network = MODELS.build(config.model).to(get_device()).train()
     if find_hook(config, ChannelsLastHook):

@@ -17,34 +17,20 @@ from efficientpose.video.reading import open_video
 
 CLIP_SIZE: Final = (1280, 720)
 CLIP_RATE: Final = 30.0
-_STEP: Final = 4
-"""Pixels that the image moves in each frame of a drawn clip, so that the video codec has work."""
+_STEP: Final = 4  # pixels that the image moves in each frame of a drawn clip, so that the video codec has work
 
 
 class VideoRate(NamedTuple):
-    """Frames a second, medians over rounds.
+    """Frames a second, medians over rounds."""
 
-    Attributes:
-        network: Of the network on a crop that is ready, one after the other.
-        beside_encoder: Likewise, while another thread writes a video and nothing else: what a second busy core costs
-            the first by the hardware that they share.
-        with_overlay: From the video file to overlay, JSON lines and CSV.
-        numbers_only: Without overlay.
-    """
-
-    network: float
-    beside_encoder: float
-    with_overlay: float
-    numbers_only: float
+    network: float  # of the network on a crop that is ready, one after the other
+    beside_encoder: float  # likewise, while another thread writes a video: what sharing hardware with it costs
+    with_overlay: float  # from the video file to overlay, JSON lines and CSV
+    numbers_only: float  # without overlay
 
 
 def measure_video_rate(estimator: PoseEstimator, clip: Path, *, rounds: int) -> VideoRate:
-    """Measure the four in turn; each frame is taken as one person.
-
-    Raises:
-        ValueError: If there is no round, or the video cannot be read.
-        RuntimeError: If a frame is lost.
-    """
+    """Measure the four in turn; each frame is taken as one person."""
     with open_video(clip) as video:
         images = [frame.image for frame in video]
     prepared = estimator.prepare(images[len(images) // 2])
@@ -109,12 +95,7 @@ def _open_writer(path: Path, size: Sequence[int]) -> cv2.VideoWriter:
 
 
 def draw_clip(image: np.ndarray, path: Path, *, num_frames: int) -> None:
-    """Write a video (``.mp4``) of 1280 × 720 pixels in which an image (H, W, 3) uint8, BGR, moves sideways and back.
-
-    Raises:
-        ValueError: If there is no frame.
-        OSError: If it cannot be written.
-    """
+    """Write a video (``.mp4``) of 1280 × 720 pixels in which an image (H, W, 3) uint8, BGR, moves sideways and back."""
     if num_frames < 1:
         raise ValueError(f"a clip has 1 frame or more, not {num_frames}")
     width, height = CLIP_SIZE

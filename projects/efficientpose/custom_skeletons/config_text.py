@@ -77,28 +77,17 @@ train_cfg = dict(max_epochs=$max_epochs, val_interval=$val_interval)
 class ConfigSettings:
     """What a config says besides the skeleton.
 
-    Attributes:
-        variant: Name of the network's size.
-        data_root: Folder of the data.
-        annotations: COCO-format file to train on, below ``data_root``.
-        val_annotations: COCO-format file to validate on, below ``data_root``.
-        images: Folder of the images, below ``data_root``.
-        checkpoint: Weights to start from; None for the variant's released ones.
-        max_epochs: Passes over the data.
-        batch_size: Images a step.
-
-    Raises:
-        ValueError: If the variant is unknown or a number below 1.
+    Raises ValueError if the variant is unknown or a number below 1.
     """
 
-    variant: str
-    data_root: str
-    annotations: str = "annotations/train.json"
-    val_annotations: str = "annotations/val.json"
-    images: str = "images/"
-    checkpoint: str | None = None
-    max_epochs: int = 20
-    batch_size: int = 16
+    variant: str  # name of the network's size
+    data_root: str  # folder of the data
+    annotations: str = "annotations/train.json"  # COCO-format file to train on, below ``data_root``
+    val_annotations: str = "annotations/val.json"  # COCO-format file to validate on, below ``data_root``
+    images: str = "images/"  # folder of the images, below ``data_root``
+    checkpoint: str | None = None  # weights to start from; None for the variant's released ones
+    max_epochs: int = 20  # passes over the data
+    batch_size: int = 16  # images a step
 
     def __post_init__(self) -> None:
         get_variant(self.variant)
@@ -109,10 +98,8 @@ class ConfigSettings:
 def write_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> None:
     """Write a config that ``tools/train.py`` and ``tools/test.py`` run to ``path``, a new ``.py`` file.
 
-    Raises:
-        SkeletonError: If ``path`` is not a ``.py`` file or a text would break the config.
-        FileExistsError: If the file exists: it may have been edited by hand.
-        OSError: If it cannot be written.
+    Raises SkeletonError if ``path`` is not a ``.py`` file or a text would break the config; FileExistsError if the file
+    exists: it may have been edited by hand; OSError if it cannot be written.
     """
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise SkeletonError(f"{path}: a config is a .py file named by letters, digits and underscores")
@@ -125,11 +112,7 @@ def write_config(description: SkeletonDescription, settings: ConfigSettings, pat
 
 
 def render_config(description: SkeletonDescription, settings: ConfigSettings, path: Path) -> str:
-    """Return the text of a config for ``path``.
-
-    Raises:
-        SkeletonError: If a text would break the config.
-    """
+    """Return the text of a config for ``path``; a SkeletonError if a text would break the config."""
     skeleton = description.skeleton
     variant = get_variant(settings.variant)
     plain = {

@@ -17,17 +17,12 @@ class SkeletonError(ValueError):
 
 
 class SkeletonDescription(NamedTuple):
-    """A skeleton, and how it is scored.
+    """A skeleton, and how it is scored."""
 
-    Attributes:
-        skeleton: Checked.
-        sigmas: K, spread of the annotators' clicks on each keypoint, for COCO's object keypoint similarity.
-        dropped_links: Links of a dataset that did not become limbs.
-    """
-
-    skeleton: Skeleton
+    skeleton: Skeleton  # checked
+    # K, spread of the annotators' clicks on each keypoint, for COCO's object keypoint similarity
     sigmas: tuple[float, ...]
-    dropped_links: tuple[NamePair, ...] = ()
+    dropped_links: tuple[NamePair, ...] = ()  # links of a dataset that did not become limbs
 
 
 def make_skeleton(
@@ -58,11 +53,7 @@ def make_skeleton(
 
 
 def pairs_to_swaps(pairs: Sequence[NamePair]) -> dict[str, str]:
-    """Return both directions of flip pairs.
-
-    Raises:
-        SkeletonError: If a keypoint is in two pairs.
-    """
+    """Return both directions of flip pairs; a SkeletonError if a keypoint is in two pairs."""
     swaps: dict[str, str] = {}
     for pair in pairs:
         for name, other in (pair, pair[::-1]):
@@ -75,11 +66,7 @@ def pairs_to_swaps(pairs: Sequence[NamePair]) -> dict[str, str]:
 
 
 def check_known(given: Sequence[str], names: Sequence[str], *, what: str) -> None:
-    """Check that keypoints are among the names.
-
-    Raises:
-        SkeletonError: If one is not.
-    """
+    """Check that keypoints are among the names; a SkeletonError if one is not."""
     for name in given:
         if name not in names:
             raise SkeletonError(f"{what}: there is no keypoint {name!r}; there are {', '.join(map(str, names))}")

@@ -43,8 +43,7 @@ def match_keypoints(
 
     Upper and lower case, spaces, hyphens and underscores make no difference. ``aliases`` overrule the names.
 
-    Raises:
-        SkeletonError: If an alias names an unknown keypoint.
+    Raises SkeletonError if an alias names an unknown keypoint.
     """
     given = dict(aliases or {})
     check_known(list(given), names, what="aliases")
@@ -131,17 +130,11 @@ State = Mapping[str, Tensor]
 
 
 class Carried(NamedTuple):
-    """What a network keeps of another's predictions.
+    """What a network keeps of another's predictions."""
 
-    Attributes:
-        keypoints: For each keypoint that both have, the other's name.
-        rows: Indices of these keypoints, (own, other's).
-        limbs: For each limb that both have, by its index, the other's.
-    """
-
-    keypoints: dict[str, str]
-    rows: list[tuple[int, int]]
-    limbs: dict[int, LimbMatch]
+    keypoints: dict[str, str]  # for each keypoint that both have, the other's name
+    rows: list[tuple[int, int]]  # indices of these keypoints, (own, other's)
+    limbs: dict[int, LimbMatch]  # for each limb that both have, by its index, the other's
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -183,9 +176,8 @@ class PretrainedKeypoints:
     def __call__(self, module: nn.Module) -> None:
         """Initialise a pose estimator (MMEngine's contract).
 
-        Raises:
-            SkeletonError: If the number of keypoints is not that of the names, or the checkpoint's are unknown.
-            StateDictError: If tensors other than predictions do not fit; the network keeps its random weights.
+        Raises SkeletonError if the number of keypoints is not that of the names, or the checkpoint's are unknown;
+        StateDictError if tensors other than predictions do not fit; the network keeps its random weights.
         """
         head = getattr(module, "head", None)
         if not isinstance(head, EfficientPoseHead) or head.decoder is None:
@@ -279,8 +271,7 @@ class PretrainedKeypoints:
 def count_maps(state: State, checkpoint: str) -> tuple[int, int]:
     """Return how many keypoints and limbs the EfficientPose of a ``checkpoint`` predicts.
 
-    Raises:
-        StateDictError: If it is of another network.
+    Raises StateDictError if it is of another network.
     """
     biases = sorted(key for key in state if _depends_on_skeleton(key) and key.endswith("predict.bias"))
     heatmaps = [key for key in biases if not key.startswith(_PAF_PREDICTION)]

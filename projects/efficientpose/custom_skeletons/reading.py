@@ -49,8 +49,7 @@ def describe(
 def parse_names(text: str) -> list[str]:
     """Read "nose,left_eye"; an empty text has no names.
 
-    Raises:
-        SkeletonError: If an entry is empty.
+    Raises SkeletonError if an entry is empty.
     """
     names = [name.strip() for name in text.split(",")]
     if names == [""]:
@@ -63,8 +62,7 @@ def parse_names(text: str) -> list[str]:
 def parse_pairs(text: str, names: Sequence[str], *, what: str) -> list[NamePair]:
     """Read "nose-left_eye,nose-right_eye"; names may contain hyphens. Messages call a pair ``what``.
 
-    Raises:
-        SkeletonError: If a pair is not two of the ``names``.
+    Raises SkeletonError if a pair is not two of the ``names``.
     """
     pairs = []
     for pair in parse_names(text):

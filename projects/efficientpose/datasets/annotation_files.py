@@ -21,8 +21,7 @@ PIXELS_PER_SCALE: Final = 200
 CENTRE_SHIFT_PER_SCALE: Final = 15
 """MMPose's MPII dataset makes a box with a side of 200 · scale and moves its centre down by 15 · scale."""
 
-MPII_MISSING: Final = (-1.0, -1.0)
-"""Coordinates of a joint that is not labelled, in MPII's annotation files."""
+MPII_MISSING: Final = (-1.0, -1.0)  # coordinates of a joint that is not labelled, in MPII's annotation files
 
 # fmt: off
 _MAT_JOINT_NAMES: Final = (
@@ -36,8 +35,7 @@ _MAT_BANNER: Final = b"MATLAB 5.0 MAT-file, MPII's layout".ljust(116)
 def make_category(names: Sequence[str], limbs: Sequence[tuple[str, str]] | None = None) -> dict[str, Any]:
     """Return COCO's category of people with these keypoints; limbs None for those of MPII between the names.
 
-    Raises:
-        ValueError: If a limb's keypoint is not among the names.
+    Raises ValueError if a limb's keypoint is not among the names.
     """
     names = list(names)
     if limbs is None:
@@ -59,23 +57,14 @@ def write_coco(path: Path, content: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class MpiiPerson:
-    """One person as MPII annotates it; pixels count from 1.
+    """One person as MPII annotates it; pixels count from 1."""
 
-    Attributes:
-        image: File name.
-        centre: x, y of the person.
-        scale: Height of the person over 200 px.
-        joints: (16, 2) in MMPose's MPII order, -1 where not labelled.
-        labelled: (16,) bool.
-        headbox: x1, y1, x2, y2; None where there is none.
-    """
-
-    image: str
-    centre: tuple[float, float]
-    scale: float
-    joints: np.ndarray
-    labelled: np.ndarray
-    headbox: tuple[float, float, float, float] | None = None
+    image: str  # file name
+    centre: tuple[float, float]  # x, y of the person
+    scale: float  # height of the person over 200 px
+    joints: np.ndarray  # (16, 2) in MMPose's MPII order, -1 where not labelled
+    labelled: np.ndarray  # (16,) bool
+    headbox: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2; None where there is none
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -103,8 +92,7 @@ def write_headboxes(path: Path, people: Sequence[MpiiPerson]) -> None:
     It holds ``headboxes_src`` (2, 2, N), ``pos_gt_src`` (16, 2, N; 0 where missing, as in MPII's own), ``jnt_missing``
     (16, N) and ``dataset_joints`` (1, 16). Equal people give equal bytes.
 
-    Raises:
-        ValueError: If a person has no head box.
+    Raises ValueError if a person has no head box.
     """
     from scipy.io import savemat
 

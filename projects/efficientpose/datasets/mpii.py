@@ -171,14 +171,8 @@ def _as_numbers(values: object, *, shape: tuple[int, ...]) -> np.ndarray | None:
 def read_head_sizes(headbox_file: str, *, num_people: int, ann_file: str) -> np.ndarray:
     """Read head boxes and return PCKh's reference lengths (N,), pixels: 0.6 times their diagonals.
 
-    Args:
-        headbox_file: A ``.mat`` with ``headboxes_src``, (2, 2, N): corners, x and y, people.
-        num_people: In the annotation file.
-        ann_file: Named in errors.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the boxes are of another number than the people, or empty.
+    The ``.mat`` file has ``headboxes_src``, (2, 2, N): corners, x and y, people. ``ann_file`` is named in errors.
+    Raises FileNotFoundError if there is no such file; ValueError if the boxes are not one a person, or empty.
     """
     from scipy.io import loadmat
 

@@ -139,11 +139,8 @@ class SceneWindow(BaseTransform):
 def window_matrix(source: np.ndarray, target: np.ndarray, *, zoom: float, rotation: float) -> np.ndarray:
     """Return the (2, 3) matrix that scales, rotates counter-clockwise as seen, and moves one point to another.
 
-    Args:
-        source: (2,) x and y in image pixels.
-        target: (2,) where that point goes, in window pixels.
-        zoom: Window pixels per image pixel.
-        rotation: Degrees.
+    ``source`` (2,), in image pixels, goes to ``target`` (2,), in window pixels; ``zoom`` is window pixels per image
+    pixel, ``rotation`` degrees.
     """
     matrix: np.ndarray = cv2.getRotationMatrix2D((0.0, 0.0), rotation, zoom)
     matrix[:, 2] = target - matrix[:, :2] @ source

@@ -3,6 +3,7 @@
 from efficientpose.engine.checkpoints import AtomicCheckpointHook
 from efficientpose.engine.cpu import ChannelsLastHook, CpuMemoryHook
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
+from efficientpose.engine.frozen_statistics import FrozenStatisticsHook
 from efficientpose.engine.nan_guard import NanGuardHook
 from efficientpose.engine.progressive_resizing import ProgressiveResizingHook
 from efficientpose.engine.seeding import EpochSeedHook
@@ -15,6 +16,7 @@ __all__ = [
     "CpuMemoryHook",
     "DecayingTriangularLR",
     "EpochSeedHook",
+    "FrozenStatisticsHook",
     "NanGuardHook",
     "ProgressiveResizingHook",
     "ShrinkingSigmaHook",

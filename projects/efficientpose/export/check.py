@@ -17,18 +17,11 @@ from efficientpose.models.criterion import PoseMaps
 from efficientpose.models.upsampling import BilinearUpsampler
 from efficientpose.runtime.engines import load_engine
 
-Outputs = tuple[np.ndarray, ...]
-"""Heatmaps (B, K, h, w) and, if exported, part affinity fields (B, 2L, h, w)."""
+Outputs = tuple[np.ndarray, ...]  # heatmaps (B, K, h, w) and, if exported, part affinity fields (B, 2L, h, w)
 
 
 def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> np.ndarray:
-    """Return crops as the exported network takes them, (B, 3, H, W) float32.
-
-    Args:
-        network: The pose estimator it was made from.
-        crops: (B, H, W, 3) uint8, RGB.
-        options: What was exported.
-    """
+    """Return crops (B, H, W, 3) uint8 RGB as the network exported with ``options`` takes them, (B, 3, H, W) float32."""
     images = crops.transpose(0, 3, 1, 2).astype(np.float64)
     if options.layout == "rtmlib":
         mean, std = np.array(RTMLIB_MEAN), np.array(RTMLIB_STD)
@@ -41,13 +34,7 @@ def encode_crops(network: TopdownPoseEstimator, crops: np.ndarray, options: Expo
 
 
 def run_model(network: TopdownPoseEstimator, crops: np.ndarray, options: ExportOptions) -> Outputs:
-    """Return the MMPose model's outputs, which an exported file should reproduce.
-
-    Args:
-        network: In evaluation mode.
-        crops: (B, H, W, 3) uint8, RGB.
-        options: What is exported.
-    """
+    """Return the MMPose model's outputs for crops (B, H, W, 3) uint8 RGB, which an exported file should reproduce."""
     images = torch.from_numpy(encode_crops(network, crops, ExportOptions()))
     with torch.no_grad():
         maps: PoseMaps = network(images, None, mode="tensor")
@@ -78,8 +65,7 @@ def run_file(path: Path, batches: Sequence[np.ndarray], options: ExportOptions) 
     return [engine.infer(np.ascontiguousarray(images)) for images in batches]
 
 
-MAX_SHIFT: Final = 0.25
-"""Largest allowed movement of a keypoint, input pixels."""
+MAX_SHIFT: Final = 0.25  # largest allowed movement of a keypoint, input pixels
 
 MAX_DIFFERENCE: Final = {"float32": 1e-4, "float16": 1e-2}
 """Largest allowed difference of an output's value; peaks of heatmaps are 1."""
@@ -89,19 +75,12 @@ _CONSTANT: Final = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well an exported file agrees with the model.
+    """How well an exported file agrees with the model."""
 
-    Attributes:
-        difference: Largest absolute difference of an output's value.
-        shift: Largest distance between keypoints, input pixels.
-        is_constant: Whether the file's outputs are flat, or equal for all crops, where the model's are not.
-        precision: Type of the file's weights.
-    """
-
-    difference: float
-    shift: float
-    is_constant: bool
-    precision: str
+    difference: float  # largest absolute difference of an output's value
+    shift: float  # largest distance between keypoints, input pixels
+    is_constant: bool  # whether the file's outputs are flat, or equal for all crops, where the model's are not
+    precision: str  # type of the file's weights
 
     @property
     def is_good(self) -> bool:
@@ -113,13 +92,9 @@ class Agreement:
 def compare(
     expected: Outputs, given: Sequence[Outputs], *, decoder: FullResolutionHeatmap, options: ExportOptions
 ) -> Agreement:
-    """Compare outputs, and the keypoints read from them. Of several ways to run a file the worst counts.
+    """Compare the model's outputs, and the keypoints read from them, with a file's for the same crops.
 
-    Args:
-        expected: The model's, see :func:`run_model`.
-        given: The file's, for the same crops, once for each way to run it.
-        decoder: The model's.
-        options: What was exported.
+    ``given`` has the file's outputs once for each way to run it; the worst counts. ``decoder`` is the model's.
     """
     shapes = [each.shape for each in expected]
     if any([each.shape for each in outputs] != shapes for outputs in given):
@@ -181,8 +156,7 @@ FOUND: Final = 0.3
 """Peak of a float32 heatmap from which on its keypoint counts as found. Below, several peaks are about as high, and the
 highest changes with any rounding."""
 
-FAR: Final = 0.02
-"""Share of the input's longer side beyond which a keypoint has moved far."""
+FAR: Final = 0.02  # share of the input's longer side beyond which a keypoint has moved far
 
 MAX_DRIFT: Final = 0.01
 """Bound on the 95th percentile of the shifts of found keypoints, as a share of the input's longer side."""
@@ -190,38 +164,23 @@ MAX_DRIFT: Final = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Shifts:
-    """Distances between the keypoints of two networks, input pixels; NaN where there are none.
+    """Distances between the keypoints of two networks, input pixels; NaN where there are none."""
 
-    Attributes:
-        num_keypoints: How many were compared.
-        median: Of the distances.
-        percentile_95: Of the distances.
-        share_far: Share of the distances above :data:`FAR`.
-    """
-
-    num_keypoints: int
-    median: float
-    percentile_95: float
-    share_far: float
+    num_keypoints: int  # how many were compared
+    median: float  # of the distances
+    percentile_95: float  # of the distances
+    share_far: float  # share of the distances above FAR
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """How far a quantised network is from the same network in float32.
+    """How far a quantised network is from the same network in float32."""
 
-    Attributes:
-        num_crops: How many were compared.
-        side: Longer side of the input, pixels.
-        difference: Largest absolute difference of an output's value.
-        found: Shifts of the keypoints that the float32 network finds, see :data:`FOUND`.
-        every: Shifts of all keypoints.
-    """
-
-    num_crops: int
-    side: int
-    difference: float
-    found: Shifts
-    every: Shifts
+    num_crops: int  # how many were compared
+    side: int  # longer side of the input, pixels
+    difference: float  # largest absolute difference of an output's value
+    found: Shifts  # shifts of the keypoints that the float32 network finds, see FOUND
+    every: Shifts  # shifts of all keypoints
 
     def is_within(self, pixels: float) -> bool:
         """Whether 95% of the found keypoints moved by at most so many input pixels; False if none is found."""
@@ -240,13 +199,9 @@ class Drift:
 def measure_drift(
     expected: Outputs, given: Outputs, *, distances: NDArray[np.float64], input_size: tuple[int, int]
 ) -> Drift:
-    """Summarise how a quantised network differs.
+    """Summarise how a quantised network's outputs, for the same crops, differ from those ``expected``, in float32.
 
-    Args:
-        expected: Outputs in float32.
-        given: Outputs of the quantised network, for the same crops.
-        distances: (B, K) between their keypoints, see :func:`measure_shifts`.
-        input_size: (width, height).
+    ``distances`` (B, K) are between their keypoints, see :func:`measure_shifts`; ``input_size`` is (width, height).
     """
     side = max(input_size)
 

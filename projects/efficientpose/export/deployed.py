@@ -16,16 +16,11 @@ from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUps
 RTMLIB_MEAN = (123.675, 116.28, 103.53)
 RTMLIB_STD = (58.395, 57.12, 57.375)
 
-_CELLS_FROM_BORDER = 2
-"""The upsampled values of cells this far from the edge do not depend on the zeros beyond it."""
+_CELLS_FROM_BORDER = 2  # the upsampled values of cells this far from the edge do not depend on the zeros beyond it
 
 
 def resampling_matrix(side: int) -> Tensor:
-    """Return the matrix from stride-8 cells to rtmlib's cells along one axis, (side + 1, side / 8).
-
-    Args:
-        side: Of the input, pixels; a multiple of 8.
-    """
+    """Return the matrix from stride-8 cells to rtmlib's along one axis of ``side`` pixels, (side + 1, side / 8)."""
     num_cells = side // 8
     # (cells, 1, cells, 5): heatmap i has a row i of ones
     rows = torch.eye(num_cells)[:, None, :, None].expand(-1, -1, -1, 2 * _CELLS_FROM_BORDER + 1)
@@ -37,21 +32,16 @@ def resampling_matrix(side: int) -> Tensor:
 class ExportOptions:
     """What to export.
 
-    Attributes:
-        outputs: "heatmaps" at stride 8, for our decoder, or "full" at every input pixel.
-        pafs: Whether to output the part affinity fields as well.
-        normalise_inside: Whether the network takes 0 to 255 and normalises by itself.
-        layout: Input and output as our runtime ("ours") or rtmlib's class for heatmaps ("rtmlib") takes them.
-        precision: Type of the stored weights; with "int8" also of most of the arithmetic.
-
-    Raises:
-        ValueError: If two of these exclude each other.
+    Raises ValueError if two of these exclude each other.
     """
 
+    # "heatmaps" at stride 8, for our decoder, or "full" at every input pixel
     outputs: Literal["heatmaps", "full"] = "heatmaps"
-    pafs: bool = False
-    normalise_inside: bool = False
+    pafs: bool = False  # whether to output the part affinity fields as well
+    normalise_inside: bool = False  # whether the network takes 0 to 255 and normalises by itself
+    # input and output as our runtime ("ours") or rtmlib's class for heatmaps ("rtmlib") takes them
     layout: Literal["ours", "rtmlib"] = "ours"
+    # type of the stored weights; with "int8" also of most of the arithmetic
     precision: Literal["float32", "float16", "int8"] = "float32"
 
     def __post_init__(self) -> None:
@@ -62,12 +52,7 @@ class ExportOptions:
 
 
 class DeployedNetwork(nn.Module):
-    """Folded network in plain torch.
-
-    Attributes:
-        output_names: "heatmaps" and, if exported, "pafs".
-        input_size: (width, height), pixels.
-    """
+    """Folded network in plain torch; its outputs are "heatmaps" and, if exported, "pafs"."""
 
     def __init__(
         self,
@@ -192,8 +177,7 @@ def _fold_normalisation(
 def read_normalisation(network: TopdownPoseEstimator) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of red, green and blue, (3,) float64.
 
-    Raises:
-        ValueError: If the network does not take normalised RGB.
+    Raises ValueError if the network does not take normalised RGB.
     """
     preprocessor = network.data_preprocessor
     mean, std = getattr(preprocessor, "mean", None), getattr(preprocessor, "std", None)

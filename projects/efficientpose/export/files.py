@@ -23,7 +23,7 @@ from efficientpose.runtime.metadata import METADATA_KEY, Layout, ModelMetadata
 def describe(
     network: TopdownPoseEstimator, options: ExportOptions, *, name: str, weights: str, input_layout: Layout
 ) -> ModelMetadata:
-    """Return an exported network's metadata.
+    """Return an exported network's metadata; a ValueError if the names of the keypoints are not known.
 
     Args:
         network: The pose estimator it was made from.
@@ -31,9 +31,6 @@ def describe(
         name: Of the variant, or of a network of one's own.
         weights: Where the weights come from, in words.
         input_layout: Order of the input's axes.
-
-    Raises:
-        ValueError: If the names of the keypoints are not known.
     """
     decoder = network.head.decoder
     skeleton = trained_skeleton(network)
@@ -64,17 +61,11 @@ FAILED_SUFFIX = ".failed"
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A kind of file."""
 
-    Attributes:
-        suffix: The file name's ending.
-        input_layout: Order of the input's axes.
-        packages: What writing and checking it needs, besides PyTorch.
-    """
-
-    suffix: str
-    input_layout: Layout
-    packages: tuple[str, ...]
+    suffix: str  # the file name's ending
+    input_layout: Layout  # order of the input's axes
+    packages: tuple[str, ...]  # what writing and checking it needs, besides PyTorch
 
 
 FORMATS: Mapping[str, Format] = {
@@ -90,8 +81,7 @@ INT8_FORMATS = ("onnx", "openvino")
 def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
     """Check that all formats can be written.
 
-    Raises:
-        ValueError: If one is unknown, does not go with the options, or needs a package that is not installed.
+    Raises ValueError if one is unknown, does not go with the options, or needs a package that is not installed.
     """
     for name in formats:
         if name not in FORMATS:
@@ -108,14 +98,9 @@ def check_formats(formats: Sequence[str], options: ExportOptions) -> None:
 
 
 def write_file(kind: str, network: DeployedNetwork, path: Path, *, metadata: dict[str, str], half: bool) -> None:
-    """Write a network in one of :data:`FORMATS`; the batch size is free.
+    """Write a network in ``kind``, one of :data:`FORMATS`, with ``metadata`` in the file; the batch size is free.
 
-    Args:
-        kind: The format.
-        network: The network.
-        path: Where to.
-        metadata: Names and texts to keep in the file.
-        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
+    With ``half`` the weights are stored in half precision; the arithmetic stays in single precision.
     """
     if kind == "torchscript":
         width, height = network.input_size
@@ -205,13 +190,7 @@ def file_stem(name: str, options: ExportOptions) -> str:
 
 
 def release(written: Path, path: Path, *, is_good: bool) -> Path:
-    """Move a file, and what lies beside it, to its place, and return its path; ".failed" is added if it is not good.
-
-    Args:
-        written: In a folder of its own.
-        path: Where it belongs.
-        is_good: Whether it may be used.
-    """
+    """Move a file, and what lies beside it in its folder, to ``path``; ".failed" is added if it is not good."""
     suffix = "" if is_good else FAILED_SUFFIX
     # the file that is named, and that refers to the others, comes last
     for each in sorted(written.parent.iterdir(), key=lambda part: part == written):

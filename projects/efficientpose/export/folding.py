@@ -62,15 +62,9 @@ def same_pads(input_size: tuple[int, int], kernel_size: tuple[int, int], *, stri
 
 
 def fold_conv(block: ConvModule, sizes: InputSizes, *, gain: float = 1.0) -> Folded:
-    """Fold a convolution, its batch norm and its activation.
+    """Fold a convolution, its batch norm and its activation, in evaluation mode; ``gain`` is the factor of its input.
 
-    Args:
-        block: In evaluation mode.
-        sizes: As :func:`measure_inputs` returns them.
-        gain: Factor of its input.
-
-    Raises:
-        ValueError: If it is more than a convolution, a batch norm and an activation in this order.
+    Raises ValueError if it is more than these three in this order.
     """
     conv = block.conv
     if block.order != ("conv", "norm", "act") or block.with_spectral_norm or block.with_explicit_padding:
@@ -151,11 +145,7 @@ def fold_bottleneck(block: InvertedResidual | EMBConv, sizes: InputSizes, *, gai
 
 
 def fold_branch(layers: Iterable[nn.Module], sizes: InputSizes) -> nn.Sequential:
-    """Fold an EfficientNet's stem and stages.
-
-    Raises:
-        ValueError: If there is a layer that cannot be exported.
-    """
+    """Fold an EfficientNet's stem and stages; a ValueError if there is a layer that cannot be exported."""
     folded: list[nn.Module] = []
     gain = 1.0
     for layer in layers:

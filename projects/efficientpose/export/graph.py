@@ -18,42 +18,29 @@ INPUT_NAME = "images"
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation; tensors are (B, channels, height, width).
+    """One operation; tensors are (B, channels, height, width)."""
 
-    Attributes:
-        kind: A value of the two tables below. "average_pool" and "pixel_shuffle" work on squares of 2×2,
-            "concatenate" joins channels, "shift" adds ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with
-            ``rows`` from the left and ``columns`` from the right.
-        name: Name of its output.
-        inputs: Names of its inputs.
-        shape: Shape of its output, for a batch of one.
-        weights: A convolution's ``weight`` (out, in / groups, h, w) and ``bias`` (out,).
-        pads: A convolution's, as its stride and groups.
-    """
-
+    # a value of the two tables below. "average_pool" and "pixel_shuffle" work on squares of 2×2, "concatenate" joins
+    # channels, "shift" adds ``weights["shift"]`` (1, C, 1, 1), "resample" multiplies with ``rows`` from the left and
+    # ``columns`` from the right
     kind: str
-    name: str
-    inputs: tuple[str, ...]
-    shape: tuple[int, ...]
+    name: str  # name of its output
+    inputs: tuple[str, ...]  # names of its inputs
+    shape: tuple[int, ...]  # shape of its output, for a batch of one
+    # a convolution's ``weight`` (out, in / groups, h, w) and ``bias`` (out,)
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
-    pads: Pads = NO_PADS
+    pads: Pads = NO_PADS  # a convolution's, as its stride and groups
     stride: int = 1
     groups: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """All operations of a network.
+    """All operations of a network."""
 
-    Attributes:
-        input_shape: (1, 3, height, width) of "images".
-        operations: In an order in which they can run.
-        outputs: "heatmaps" and, if exported, "pafs".
-    """
-
-    input_shape: tuple[int, ...]
-    operations: tuple[Operation, ...]
-    outputs: tuple[str, ...]
+    input_shape: tuple[int, ...]  # (1, 3, height, width) of "images"
+    operations: tuple[Operation, ...]  # in an order in which they can run
+    outputs: tuple[str, ...]  # "heatmaps" and, if exported, "pafs"
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

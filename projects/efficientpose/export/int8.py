@@ -27,24 +27,16 @@ from efficientpose.runtime.metadata import METADATA_KEY
 from efficientpose.runtime.predict_files import BoxList, find_boxes
 
 MIN_IMAGES: Final = 16
-HELD_OUT_EVERY: Final = 4
-"""One image in four is held out: not calibrated on, but judged on."""
+HELD_OUT_EVERY: Final = 4  # one image in four is held out: not calibrated on, but judged on
 
 
 class CalibrationCrops(NamedTuple):
-    """Crops of people at the network's input size; no image is in both parts.
+    """Crops of people at the network's input size; no image is in both parts."""
 
-    Attributes:
-        fitted: (B, H, W, 3) uint8 RGB, to calibrate on.
-        held_out: (B, H, W, 3) uint8 RGB, to compare float32 with int8 on.
-        num_images: Images used, of both parts.
-        errors: A message for every image that could not be used.
-    """
-
-    fitted: np.ndarray
-    held_out: np.ndarray
-    num_images: int
-    errors: tuple[str, ...]
+    fitted: np.ndarray  # (B, H, W, 3) uint8 RGB, to calibrate on
+    held_out: np.ndarray  # (B, H, W, 3) uint8 RGB, to compare float32 with int8 on
+    num_images: int  # images used, of both parts
+    errors: tuple[str, ...]  # a message for every image that could not be used
 
 
 def load_calibration(
@@ -127,12 +119,9 @@ def find_int8_operations(graph: Graph) -> list[str]:
 
 
 def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata: dict[str, str]) -> bytes:
-    """Quantise a network and return it as an ONNX file whose batch size is free.
+    """Quantise a network and return it as an ONNX file, with ``metadata`` as its properties, whose batch size is free.
 
-    Args:
-        graph: The network.
-        images: Batches to calibrate on, as the network takes them.
-        metadata: Properties to write into the file.
+    ``images`` are batches to calibrate on, as the network takes them.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -171,19 +160,12 @@ def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata:
 
 
 class Candidate(NamedTuple):
-    """A quantised file before it is accepted.
+    """A quantised file before it is accepted."""
 
-    Attributes:
-        format: Of :data:`~efficientpose.export.files.FORMATS`.
-        int8: The file, in a temporary folder of its own.
-        float32: The same network in float32, in another.
-        drift: How the two differ on the crops that were held out.
-    """
-
-    format: str
-    int8: Path
-    float32: Path
-    drift: Drift
+    format: str  # of FORMATS
+    int8: Path  # the file, in a temporary folder of its own
+    float32: Path  # the same network in float32, in another
+    drift: Drift  # how the two differ on the crops that were held out
 
 
 def quantise_files(

@@ -27,12 +27,7 @@ NO_PADS = Pads(0, 0, 0, 0)
 class PaddedConv2d(nn.Conv2d):
     """A convolution that may pad one side by more than the other, as TensorFlow's "same" padding does.
 
-    Args:
-        weight: (out, in / groups, h, w).
-        bias: (out,).
-        stride: Along both axes.
-        pads: Zeros around the input.
-        groups: Groups of channels.
+    ``weight`` is (out, in / groups, h, w), ``bias`` (out,); the stride is that of both axes.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, *, stride: int = 1, pads: Pads = NO_PADS, groups: int = 1) -> None:
@@ -67,9 +62,7 @@ class Gate(nn.Module):
 class Bottleneck(nn.Module):
     """Inverted bottleneck, of the backbones (MBConv) and of the detection passes (E-MBConv).
 
-    Args:
-        layers: Expansion, depthwise convolution, gate and projection; some may be left out.
-        has_residual: Whether the input is added to the output.
+    Layers are expansion, depthwise convolution, gate and projection; some may be left out.
     """
 
     def __init__(self, layers: list[nn.Module], *, has_residual: bool) -> None:

@@ -23,8 +23,7 @@ _TYPES = {"float32": schema.TensorType.FLOAT32, "float16": schema.TensorType.FLO
 class ModelBuilder:
     """Collects tensors, known by their index, and the operators between them.
 
-    Args:
-        half: Whether to store constants in half precision; operators read them widened to single precision.
+    With ``half`` constants are stored in half precision; operators read them widened to single precision.
     """
 
     def __init__(self, *, half: bool = False) -> None:
@@ -111,13 +110,8 @@ _ACTIVATIONS = {"relu": schema.ActivationFunctionType.RELU, "relu6": schema.Acti
 def serialise_litert(graph: Graph, *, metadata: dict[str, str], half: bool = False) -> bytes:
     """Return a file that takes (B, height, width, 3) and gives (B, channels, height, width); the batch size is free.
 
-    Args:
-        graph: The network.
-        metadata: Entries of the file's metadata table.
-        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
-
-    Raises:
-        ValueError: If the network has an operation that is not written here.
+    With ``half`` the weights are stored in half precision; the arithmetic stays in single precision. Raises ValueError
+    if the network has an operation that is not written here.
     """
     writer = _Writer(graph, half=half)
     for operation in graph.operations:
@@ -234,10 +228,8 @@ class _Writer:
 def for_depth_to_space(weight: np.ndarray, bias: np.ndarray, *, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Rearrange a convolution in front of a pixel shuffle: without groups, and channels by pixel, then by keypoint.
 
-    Args:
-        weight: (4 · K, in / groups, h, w), channels by keypoint, then by pixel.
-        bias: (4 · K,).
-        groups: 1 or K.
+    ``weight`` (4 · K, in / groups, h, w) and ``bias`` (4 · K,) have channels by keypoint, then by pixel; ``groups`` is
+    1 or K.
     """
     dense = weight
     if groups > 1:

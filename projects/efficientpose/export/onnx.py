@@ -11,8 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from efficientpose.export.graph import INPUT_NAME, Graph, Operation
 
 OPSET = 17
-IR_VERSION = 8
-"""Both of 2022: ONNX Runtime from 1.12 and TensorRT from 8.5 read it."""
+IR_VERSION = 8  # both of 2022: ONNX Runtime from 1.12 and TensorRT from 8.5 read it
 
 _SIMPLE = {
     "add": "Add",
@@ -24,12 +23,9 @@ _SIMPLE = {
 
 
 def serialise_onnx(graph: Graph, *, metadata: dict[str, str], half: bool = False) -> bytes:
-    """Return a network as an ONNX file whose batch size is free.
+    """Return a network as an ONNX file, with ``metadata`` as its properties, whose batch size is free.
 
-    Args:
-        graph: The network.
-        metadata: Properties to write into the file.
-        half: Whether to store the weights in half precision; the arithmetic stays in single precision.
+    With ``half`` the weights are stored in half precision; the arithmetic stays in single precision.
     """
     writer = _Writer(half=half)
     for operation in graph.operations:
@@ -126,13 +122,9 @@ class _Writer:
 
 
 def convert_to_openvino(serialised: bytes, path: Path, *, metadata: dict[str, str], half: bool = False) -> None:
-    """Write an ONNX model in OpenVINO's format: ``path`` and, beside it, the weights (.bin).
+    """Write an ONNX model in OpenVINO's format: ``path`` (.xml), with ``metadata`` in ``rt_info``, and weights (.bin).
 
-    Args:
-        serialised: The ONNX model.
-        path: Where to; ends in .xml.
-        metadata: Entries of the file's ``rt_info``.
-        half: Whether to store the weights in half precision; the arithmetic is chosen when the file is run.
+    With ``half`` the weights are stored in half precision; the arithmetic is chosen when the file is run.
     """
     import openvino
 

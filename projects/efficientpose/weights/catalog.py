@@ -61,8 +61,7 @@ def released_files(variant: str) -> tuple[ReleasedFile, ...]:
 def released_file(variant: str, *, kind: Kind | None = None) -> ReleasedFile:
     """Return a variant's released file of one kind; None for the most exact there is.
 
-    Raises:
-        ValueError: If the variant is unknown or was not released (or is not known here) in this kind.
+    Raises ValueError if the variant is unknown or was not released (or is not known here) in this kind.
     """
     files = released_files(variant)
     for file in files:

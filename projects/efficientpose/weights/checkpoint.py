@@ -42,9 +42,7 @@ def make_checkpoint(
 def save_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write a checkpoint so that ``path`` is never half a file.
 
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-        OSError: If it cannot be written.
+    Raises FileNotFoundError if the folder does not exist; OSError if it cannot be written.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder; make it before writing {path.name}")
@@ -88,9 +86,8 @@ def load_checkpoint(network: nn.Module, path: Path, *, variant: str | None) -> N
 def read_checkpoint(path: Path, *, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint of ours or of MMEngine's training, without running code from it.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        CheckpointError: If it cannot be read or has no ``state_dict`` of names and tensors.
+    Raises FileNotFoundError if there is no such file; CheckpointError if it cannot be read or has no ``state_dict`` of
+    names and tensors.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")

@@ -60,15 +60,10 @@ def convert_file(source: Path, destination: Path, *, variant: str | None = None)
 
 
 def recognise_variant(layers: Layers, source: Path, *, expected: str | None = None) -> str:
-    """Return the variant that has the head's width and depth, and the kind of backbone, of a released file.
+    """Return the variant that has the head's width and depth, and the kind of backbone, of a released file's layers.
 
-    Args:
-        layers: The file's, see :func:`~efficientpose.weights.released.read_released`.
-        source: The file, for the message.
-        expected: The variant it should be; returned where the head is too damaged to tell.
-
-    Raises:
-        ConversionError: If it is no released network's, or that of another variant than expected.
+    ``expected``, the variant it should be, is returned where the head is too damaged to tell. Raises ConversionError if
+    it is no released network's, or that of another variant than expected.
     """
     kernel = layers.get("pass1_block1_mbconv1_skeleton_conv2", {}).get("kernel")
     channels = 0 if kernel is None else len(kernel)

@@ -81,10 +81,7 @@ def find_weights(
 def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_URL) -> Path:
     """Download a variant's released file if the cache lacks it; return the checkpoint made from it, in the cache.
 
-    Args:
-        variant: Its name, such as "rt".
-        kind: "keras" (float32) or "tflite" (float16 weights, smaller); None for the most exact there is.
-        base_url: Where the authors' files are.
+    ``kind`` is "keras" (float32) or "tflite" (float16 weights, smaller), None for the most exact there is.
 
     Raises:
         ValueError: If there is no such file, or what arrived is not it.
@@ -101,10 +98,8 @@ def download(variant: str, *, kind: Kind | None = None, base_url: str = MODELS_U
 def convert_cached(source: Path, *, variant: str) -> Path:
     """Convert a released file into the cache, unless it was before, and return the checkpoint.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ReleasedFileError: If it is no readable released file.
-        ConversionError: If it does not fit the variant.
+    Raises FileNotFoundError if there is no such file; ReleasedFileError if it is no readable released file;
+    ConversionError if it does not fit the variant.
     """
     if not source.is_file():
         raise FileNotFoundError(f"{source}: no such file")

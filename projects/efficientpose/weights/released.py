@@ -43,9 +43,7 @@ LIMB_ORDER: Final = tuple(
 PAF_CHANNEL_ORDER: Final = tuple(2 * limb + component for limb in LIMB_ORDER for component in (0, 1))
 """Our channel ``c`` of the part affinity fields is the released channel ``PAF_CHANNEL_ORDER[c]``."""
 
-LITE_PREFIX: Final = "efficientnet-"
-"""Prefix of the layer names of a Lite backbone, before its architecture."""
-
+LITE_PREFIX: Final = "efficientnet-"  # prefix of the layer names of a Lite backbone, before its architecture
 _BRANCHES = {"high": "res1", "low": "res2"}
 _BACKBONE_LAYERS = {
     "expand_conv.conv": "expand_conv",
@@ -84,8 +82,7 @@ _UPSAMPLER = re.compile(r"head\.upsampler\.stages\.(\d)")
 def released_layer_names(network: TopdownPoseEstimator) -> dict[str, str]:
     """Return the released name of every convolution and batch norm of a network, by its path.
 
-    Raises:
-        ValueError: If the released networks have no such layer.
+    Raises ValueError if the released networks have no such layer.
     """
     is_lite = network.backbone.high_arch in LITE_ARCHITECTURES
     lite_names = dict(_name_lite_backbone(network.backbone)) if is_lite else {}
@@ -180,9 +177,8 @@ class ReleasedFileError(ValueError):
 def read_released(path: Path) -> Layers:
     """Read a ``.h5`` or ``.tflite`` file.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ReleasedFileError: If the ending is another or the file is not what its ending says.
+    Raises FileNotFoundError if there is no such file; ReleasedFileError if the ending is another or the file is not
+    what its ending says.
     """
     readers = {".h5": _read_keras, ".tflite": _read_tflite}
     if path.suffix not in readers:

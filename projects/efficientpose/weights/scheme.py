@@ -23,9 +23,7 @@ _RELEASED_FILE: Final = r"(?!.*://).*\.(h5|tflite)$"
 def load_from_efficientpose(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load the weights of "efficientpose://rt", for example, downloaded and converted if need be.
 
-    Raises:
-        ValueError: If there is no such variant.
-        WeightsNotFoundError: If its weights are not found.
+    Raises ValueError if there is no such variant; WeightsNotFoundError if its weights are not found.
     """
     return read_checkpoint(find_weights(filename.removeprefix(PREFIX)), map_location=map_location)
 
@@ -34,9 +32,8 @@ def load_from_efficientpose(filename: str, map_location: Any = None) -> dict[str
 def load_from_released_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Load a released ``.h5`` or ``.tflite`` file, converted if it was not before.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not what its ending says, damaged, or of no variant known here.
+    Raises FileNotFoundError if there is no such file; ValueError if it is not what its ending says, damaged, or of no
+    variant known here.
     """
     source = Path(filename).expanduser()
     variant = recognise_variant(read_released(source), source)
