@@ -78,6 +78,7 @@ def test_every_config_is_tested():
     there = {str(path.relative_to(folder)) for path in folder.rglob("*.py") if "_base_" not in path.parts}
     tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
     tested_elsewhere.add("efficientpose_rt_progressive_synthetic.py")  # test_progressive.py
+    tested_elsewhere.add("efficientpose_rt_allround.py")  # below
     tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
     tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in ("rt", "i") for other in ("coco", "halpe26")}
     assert (
@@ -207,6 +208,20 @@ def test_other_config_trains_the_network_of_its_name(name, variant):
     text = docstring(config_path(name))
     assert f"python tools/train.py configs/{name}" in text or "make starter" in text
     assert re.search(r"\b[Ee]xpected", text)
+
+
+def test_allround_trains_rt_on_smaller_crops_of_both_data_sets():
+    config, full = Config.fromfile(config_path("efficientpose_rt_allround.py")), Config.fromfile(mpii_config_path("rt"))
+    assert config.model.pop("init_cfg") == dict(type="Pretrained", checkpoint="efficientpose://rt")
+    assert set(pop_starts(config.model).values()) == {None}
+    pop_starts(full.model)
+    full.model.head.decoder.input_size = (192, 192)
+    assert config.model == full.model
+    datasets = [*config.train_dataloader.dataset.datasets, config.val_dataloader.dataset]
+    crops = [step for dataset in datasets for step in dataset.pipeline if step.type == "AntialiasedAffine"]
+    assert [tuple(crop.input_size) for crop in crops] == [(192, 192)] * 4
+    roots = [dataset.data_root for dataset in config.train_dataloader.dataset.datasets]
+    assert roots == ["data/lspet/", "data/mpii_sports/", "data/mpii_sports/"]
 
 
 def test_recipe_says_what_is_not_the_paper_s_and_how_to_synchronise_batch_norms():

@@ -105,7 +105,7 @@ def test_standing_upright_is_zero_everywhere(standing, make_recording):
         ({"left_hip": (120, 300), "left_elbow": (180, 170)}, "left_shoulder_elevation", 90),
         ({"left_hip": (120, 300), "left_elbow": (120, 110)}, "left_shoulder_elevation", 180),
         ({"head_top": (170, 100)}, "neck_flexion", 45),
-        ({"thorax": (100 - 130, 170)}, "trunk", 45),  # leans to the picture's left
+        ({"thorax": (100 - 130, 170)}, "trunk", 45),  # leans to the image's left
         ({"thorax": (230, 170)}, "trunk", -45),
         ({"left_knee": (115 + 100, 300)}, "left_thigh", 90),  # the hip lies to the left of the knee
         ({"right_knee": (85, 200)}, "right_thigh", 180),

@@ -1,4 +1,4 @@
-"""Angles over time as a picture."""
+"""Angles over time as a image."""
 
 import cv2
 import numpy as np
@@ -17,19 +17,19 @@ def table(standing, make_recording):
 
 
 def colours(path):
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    return {tuple(int(value) for value in colour) for colour in np.unique(picture.reshape(-1, 3), axis=0)}, picture
+    image = cv2.imread(str(path))
+    assert image is not None
+    return {tuple(int(value) for value in colour) for colour in np.unique(image.reshape(-1, 3), axis=0)}, image
 
 
 def test_raw_and_filtered_lines_are_there(table, tmp_path):
     path = tmp_path / "angles.png"
     plot_angles(table, path, angles=["left_knee_flexion", "trunk"], person=0)
-    seen, picture = colours(path)
+    seen, image = colours(path)
     assert (180, 119, 31) in seen  # C0, as BGR
     assert (179, 179, 179) in seen or (178, 178, 178) in seen  # grey 0.7
     assert (14, 127, 255) not in seen  # C1: the other person
-    assert picture.shape[1] == 9 * 120
+    assert image.shape[1] == 9 * 120
     plot_angles(table, path, angles=["trunk"])
     assert (14, 127, 255) in colours(path)[0]
     assert [entry.name for entry in tmp_path.iterdir()] == ["angles.png"]
