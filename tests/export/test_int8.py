@@ -85,8 +85,9 @@ def convolution(name, read, weight, bias=None):
     return Operation(kind="convolution", name=name, inputs=(read,), shape=(1, len(weight), 8, 8), weights=weights)
 
 
-def make_graph():
-    """Convolutions around an addition and a concatenation."""
+def make_graph(reach=1):
+    """Convolutions around an addition and a concatenation, whose channels have a reach, (4,)."""
+    reach = np.broadcast_to(reach, 4)
     generator = np.random.default_rng(0)
 
     def draw(num_out, num_in):
@@ -96,11 +97,11 @@ def make_graph():
     operations = (
         convolution("first", "images", draw(4, 3)),
         Operation(kind="relu6", name="act", inputs=("first",), shape=shape),
-        convolution("one", "act", draw(4, 4), generator.normal(size=4)),
-        convolution("other", "act", draw(4, 4)),
+        convolution("one", "act", draw(4, 4) * reach[:, None], generator.normal(size=4)),
+        convolution("other", "act", draw(4, 4) * reach[:, None]),
         Operation(kind="add", name="sum", inputs=("one", "other"), shape=shape),
         Operation(kind="concatenate", name="joined", inputs=("sum", "act"), shape=(1, 8, 8, 8)),
-        convolution("heatmaps", "joined", draw(2, 8), [1, -1]),
+        convolution("heatmaps", "joined", draw(2, 8) / np.r_[reach, np.ones(4)], [1, -1]),
     )
     return Graph(input_shape=(1, 3, 8, 8), operations=operations, outputs=("heatmaps",))
 
@@ -128,6 +129,28 @@ def test_int8_computes_nearly_the_same(int8_file):
     )
     error = np.sqrt(np.square(given - expected).mean())
     assert 0 < error < 0.1 * expected.std()
+
+
+def test_equalisation_changes_nothing_but_ranges():
+    """The channels of "one" and "other", whose sum is read by a convolution, are 1000 times apart."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from efficientpose.export.equalisation import equalise, measure_channels
+    from efficientpose.export.onnx import serialise_onnx
+
+    reach = np.array([0.1, 1, 10, 100])
+    graph, images = make_graph(reach), draw_images(1)
+    balanced = equalise(graph, images)
+    expected, given = (
+        onnxruntime.InferenceSession(serialise_onnx(each, metadata={}), providers=["CPUExecutionProvider"]).run(
+            None, {"images": images[:, 0]}
+        )[0]
+        for each in (graph, balanced)
+    )
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
+    before, after = (measure_channels(each, images) for each in (graph, balanced))
+    assert np.ptp(np.log10(before["sum"])) > 2.5
+    assert np.ptp(np.log10(after["sum"])) < 1
+    np.testing.assert_array_equal(after["act"], before["act"])  # not linear: stays
 
 
 def test_nodes_of_the_file(int8_file):

@@ -1,13 +1,14 @@
 """Quantise a network to eight bits after training, fitted to images of people.
 
-ONNX Runtime's quantiser does the arithmetic; which layers must stay in float32 is known here. The file is ONNX in the
+ONNX Runtime's quantiser does the arithmetic; the channels' ranges are made similar before it, and which layers must
+stay in float32 is known here. The file is ONNX in the
 form called QDQ, which ONNX Runtime and OpenVINO both read: tensors pass through QuantizeLinear and DequantizeLinear,
 and engines compute between these in eight bits.
 """
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -118,7 +119,7 @@ def find_int8_operations(graph: Graph) -> list[str]:
     ]
 
 
-def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata: dict[str, str]) -> bytes:
+def serialise_int8_onnx(graph: Graph, images: Sequence[np.ndarray], *, metadata: dict[str, str]) -> bytes:
     """Quantise a network and return it as an ONNX file, with ``metadata`` as its properties, whose batch size is free.
 
     ``images`` are batches to calibrate on, as the network takes them.
@@ -126,6 +127,7 @@ def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+    from efficientpose.export.equalisation import equalise
     from efficientpose.export.onnx import serialise_onnx
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -140,7 +142,7 @@ def serialise_int8_onnx(graph: Graph, images: Iterable[np.ndarray], *, metadata:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(
-            onnx.load_from_string(serialise_onnx(graph, metadata=ready)),
+            onnx.load_from_string(serialise_onnx(equalise(graph, images), metadata=ready)),
             path,
             Batches(),
             quant_format=QuantFormat.QDQ,
@@ -206,7 +208,7 @@ def quantise_files(
         precision: {METADATA_KEY: replace(described, precision=precision).to_json()}
         for precision in ("int8", "float32")
     }
-    batches = (encode_crops(network, crop[None], options) for crop in crops.fitted)
+    batches = [encode_crops(network, crop[None], options) for crop in crops.fitted]
     serialised = {
         "int8": serialise_int8_onnx(graph, batches, metadata=metadata["int8"]),
         "float32": serialise_onnx(graph, metadata=metadata["float32"]),
