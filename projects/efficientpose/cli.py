@@ -91,7 +91,7 @@ def _build_parser() -> argparse.ArgumentParser:
     download.add_argument("models", nargs="+", choices=list(VARIANTS), type=str.lower, metavar="MODEL", help="variants")
     download.set_defaults(run=_download)
 
-    demo = commands.add_parser("demo", help="poses in photos that come along", description=_demo.__doc__)
+    demo = commands.add_parser("demo", help="poses in images that come along", description=_demo.__doc__)
     demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="DIR", help="where images go")
     demo.set_defaults(run=_demo)
     return parser

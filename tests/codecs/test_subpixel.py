@@ -40,8 +40,8 @@ def points_up_to_the_border(size):
     return np.concatenate([np.stack((places, rng.permutation(places)), axis=1) for _ in range(4)])[None]
 
 
-@pytest.mark.parametrize("size", [(224, 224), (368, 368)])
-@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15])
+@pytest.mark.parametrize("size", [(224, 224), pytest.param((368, 368), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sigma", [0.05, pytest.param(0.1, marks=pytest.mark.slow), 0.15])
 def test_round_trip_at_full_resolution_ends_within_a_quarter_pixel_everywhere(size, sigma):
     """It holds at the very border and for every keypoint, where whole pixels are 1.05 px off (see the blur's test).
 

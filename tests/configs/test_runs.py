@@ -1,6 +1,7 @@
 """Every config trains, validates and tests on a tiny MPII, through MMEngine's Runner and its own data loaders."""
 
 import json
+import re
 
 import cv2
 import numpy as np
@@ -107,7 +108,13 @@ def check_run(runner):
     assert 0 <= scores["PCKh@0.1"] <= scores["PCKh@0.5"] <= 100
 
 
-@pytest.mark.parametrize("name", CONFIGS + OTHER_CONFIGS)
+def slow_but_of_small_ones(names):
+    """RT and the plain I run in seconds; the others are for ``make test-slow``."""
+    is_small = re.compile(r"efficientpose_(rt|i_mpii)").search
+    return [name if is_small(name) else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", slow_but_of_small_ones([*CONFIGS, *OTHER_CONFIGS]))
 def test_config_trains_and_tests_at_a_small_size(name, mpii, tmp_path):
     check_run(make_runner(name, mpii, tmp_path, input_size=SMALL))
 

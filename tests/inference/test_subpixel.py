@@ -132,16 +132,18 @@ def test_the_command_line_passes_it_on_to_pytorch(untrained_checkpoint, blob, tm
     assert [options["subpixel"] for options in asked] == [None, True]
 
 
-def test_measure_takes_it_too(make_model, make_video, tmp_path):
+def test_measure_always_reads_between_pixels(make_model, make_video, tmp_path):
     pytest.importorskip("onnxruntime")
     file, video = make_model(), make_video(num_frames=12)
     keypoints = []
-    for extra in ([], ["--subpixel"]):
-        out = tmp_path / f"out{len(extra)}"
-        main(["measure", str(video), "--model", str(file), *extra, "--out", str(out)])
+    for command in (["predict"], ["predict", "--subpixel"], ["measure"]):
+        out = tmp_path / f"out{len(keypoints)}"
+        main([*command, str(video), "--model", str(file), "--out", str(out)])
         lines = (out / "clip_pose.jsonl").read_text().splitlines()
         keypoints.append(np.array([json.loads(line)["instances"][0]["keypoints"] for line in lines[1:]]))
-    assert not np.allclose(*keypoints)
+    whole, between, measured = keypoints
+    assert not np.allclose(whole, between)
+    np.testing.assert_array_equal(measured, between)
 
 
 def test_part_affinity_fields_refine_in_any_case(make_model, blob, tmp_path, capsys):

@@ -4,7 +4,7 @@ python tools/dataset_converters/hold_out.py data/lspet/annotations/lspet_train.j
 python tools/dataset_converters/hold_out.py data/mpii_sports/annotations/mpii_train.json --one-in 9
 
 writes ``lspet_fit.json`` and ``lspet_holdout.json`` beside the first. People whose images' names agree up to the first
-underscore, as those of one MPII photograph do, stay together.
+underscore, as those of one MPII image do, stay together.
 """
 
 import argparse

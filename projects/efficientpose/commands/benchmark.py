@@ -19,7 +19,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--threads", default="2", metavar="NUMBERS", help=f"of the network; {several} (default: 2)")
     add("--rounds", type=int, default=30, metavar="N", help="runs of each, in turn (default: 30)")
     add("--batch", type=int, default=1, metavar="N", help="crops at once (default: 1)")
-    add("--picture", type=Path, metavar="FILE", help="an image of one person (default: a photo)")
+    add("--picture", type=Path, metavar="FILE", help="an image of one person (default: one that comes along)")
     add("--models-dir", type=Path, metavar="DIR", help="exported files (default: export them now)")
     official = "folder with the released .tflite models: measure them and the released pipeline in the same run"
     add("--against-official", type=Path, metavar="DIR", help=official)

@@ -209,7 +209,9 @@ class SparsePeakFinder:
         self, heatmap_shape: tuple[int, int], *, stride: int = STRIDE, blur_sigma: float = 1.0, subpixel: bool = False
     ) -> None:
         if stride < 2:
-            raise ValueError(f"stride must be a power of 2 and at least 2, got {stride}: such maps need no upsampling")
+            raise ValueError(
+                f"stride must be a power of 2 and at least 2, got {stride}: such heatmaps need no upsampling"
+            )
         self._heatmap_shape = height, width = (int(heatmap_shape[0]), int(heatmap_shape[1]))
         self._upsampler = _SparseUpsampler(self._heatmap_shape, stride=stride, blur_sigma=blur_sigma)
         self._inner_weight = (1 - self._upsampler.y.outer_weight) * (1 - self._upsampler.x.outer_weight)

@@ -76,7 +76,7 @@ def compute_pckh(
     Args:
         predictions: (N, 16, 2) keypoints, image pixels, in the same frame as ``truth``.
         truth: (N, 16, 2); may hold anything where not labelled.
-        labelled: (N, 16), true where the truth is known; other keypoints are not counted.
+        labelled: (N, 16), true where the ground truth is known; other keypoints are not counted.
         reference_lengths: (N,) lengths the distances are divided by, pixels.
         thresholds: Fractions of the reference length.
         num_bootstrap: Resamples of people behind the confidence intervals; 0 for none.

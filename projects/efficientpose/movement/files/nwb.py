@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
 UNKNOWN_START: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-REFERENCE_FRAME: Final = "x to the right and y down, in pixels; (0, 0) is the centre of the picture's top left pixel"
+REFERENCE_FRAME: Final = "x to the right and y down, in pixels; (0, 0) is the centre of the image's top left pixel"
 
 
 def write_nwb(recording: Recording, target: Path) -> tuple[Path, ...]:
