@@ -235,8 +235,14 @@ def _measure_poses(found: Found, options: argparse.Namespace) -> int:
     for track, report in zip(recording.tracks, result.reports, strict=True):
         print(f"person {track.person}: in {track.is_seen.sum()} of {len(track.is_seen)} frames")
         print(report)
-    metres_per_pixel = _find_scale(result.recording, options)
-    return _write_files(result.recording, options.out, options.formats, metres_per_pixel)
+    try:
+        metres_per_pixel, status = _find_scale(result.recording, options), 0
+    except ValueError as error:
+        if options.height is None:
+            raise
+        print(f"efficientpose: there is no scale: {error}", file=sys.stderr)
+        metres_per_pixel, status = None, SOME_FAILED
+    return max(status, _write_files(result.recording, options.out, options.formats, metres_per_pixel))
 
 
 def _choose(recording: "Recording", options: argparse.Namespace) -> "Track | None":
@@ -260,7 +266,11 @@ def _find_scale(recording: "Recording", options: argparse.Namespace) -> float | 
     if others:
         raise UsageError("--height and --length are of one person: choose one with --person, --largest or --click")
     if options.length is None:
-        scale = scale_from_height(recording, track, metres=options.height)
+        try:
+            scale = scale_from_height(recording, track, metres=options.height)
+        except ValueError:  # nobody stands upright in what the filters made of it: each frame by itself may tell
+            raw = recording if recording.raw is None else recording.raw
+            scale = scale_from_height(raw, raw.tracks[0], metres=options.height)
     else:
         one, other, metres = options.length
         scale = scale_from_length(recording, track, one, other, metres=metres)
