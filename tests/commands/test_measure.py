@@ -62,6 +62,23 @@ def test_metres_from_the_person_s_height(found, tmp_path, capsys):
     assert "5.000 mm a pixel" in capsys.readouterr().out  # 0.4 m over 80 pixels
 
 
+def test_a_person_who_never_stands_has_no_scale_from_the_height(found, tmp_path, capsys):
+    """The files are written without it; another person's standing counts for nothing."""
+    lines = [json.loads(line) for line in found.read_text().splitlines()]
+    lying = stick_figure(0)[:, ::-1] * (1, -1) + (100, 700)
+    for line in lines:
+        keypoints = np.concatenate((lying, np.full((16, 1), 0.9)), axis=1).tolist()
+        box = [*lying.min(axis=0).tolist(), *lying.max(axis=0).tolist()]
+        line["instances"].append({"bbox": box, "keypoints": keypoints})
+    found.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    out = tmp_path / "out"
+    assert main(["measure", str(found), "--out", str(out), "--person", "1", "--height", "1.75"]) == 1
+    assert "there is no scale: person 1: no frame has the person standing upright" in capsys.readouterr().err
+    assert (out / "squat_angles.csv").is_file()
+    assert main(["measure", str(found), "--out", str(out), "--person", "0", "--height", "1.75"]) == 0
+    assert "mm a pixel" in capsys.readouterr().out
+
+
 def test_what_cannot_be_written_does_not_stop_the_rest(found, tmp_path, capsys):
     """Without the overlay nobody knows the video's height, so trc has no y upwards."""
     out = tmp_path / "out"

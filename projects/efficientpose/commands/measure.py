@@ -270,7 +270,8 @@ def _find_scale(recording: "Recording", options: argparse.Namespace) -> float | 
             scale = scale_from_height(recording, track, metres=options.height)
         except ValueError:  # nobody stands upright in what the filters made of it: each frame by itself may tell
             raw = recording if recording.raw is None else recording.raw
-            scale = scale_from_height(raw, raw.tracks[0], metres=options.height)
+            (own,) = (each for each in raw.tracks if each.person == track.person)
+            scale = scale_from_height(raw, own, metres=options.height)
     else:
         one, other, metres = options.length
         scale = scale_from_length(recording, track, one, other, metres=metres)
