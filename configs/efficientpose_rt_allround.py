@@ -26,14 +26,7 @@ model = dict(head=dict(decoder=dict(input_size=input_size)))
 crop = dict(type="AntialiasedAffine", input_size=input_size)
 rotated = dict(_base_.train_transforms[-1], rotate_prob=0.6)
 transforms = [*_base_.train_transforms[:-1], rotated, crop, _base_.pack_training]
-lspet = dict(
-    type=_base_.dataset_type,
-    data_root="data/lspet/",
-    data_mode=_base_.data_mode,
-    ann_file="annotations/lspet_fit.json",
-    data_prefix=dict(img="images/"),
-    pipeline=transforms,
-)
+lspet = dict(_base_.train_dataloader.dataset, ann_file="annotations/lspet_fit.json", pipeline=transforms)
 mpii = dict(lspet, data_root="data/mpii_sports/", ann_file="annotations/mpii_fit.json")
 train_dataloader = dict(
     num_workers=1,

@@ -12,15 +12,7 @@ _base_ = ["efficientpose_rt_lspet_finetune.py"]
 
 model = dict(init_cfg=dict(checkpoint="work_dirs/efficientpose_rt_starter_synthetic/epoch_18.pth"))
 
-synthetic = dict(
-    type=_base_.dataset_type,
-    data_root="data/synthetic_mpii/",
-    data_mode=_base_.data_mode,
-    ann_file="annotations/mpii_train.json",
-    data_prefix=dict(img="images/"),
-    pipeline=_base_.train_dataloader.dataset.pipeline,
-)
-train_dataloader = dict(
-    dataset=dict(_delete_=True, type="ConcatDataset", datasets=[_base_.train_dataloader.dataset, synthetic])
-)
+lspet = _base_.train_dataloader.dataset
+synthetic = dict(lspet, data_root="data/synthetic_mpii/", ann_file="annotations/mpii_train.json")
+train_dataloader = dict(dataset=dict(_delete_=True, type="ConcatDataset", datasets=[lspet, synthetic]))
 train_cfg = dict(max_epochs=2, val_interval=2)

@@ -8,6 +8,7 @@ import pytest
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 
 from efficientpose import PoseEstimator
+from efficientpose.core.decoding import blur_heatmap
 from efficientpose.core.images import read_image
 from efficientpose.core.shipped_files import mpii_config_path
 from efficientpose.weights.released import KEYPOINT_ORDER
@@ -168,3 +169,29 @@ def test_a_network_of_ones_own_needs_its_weights(repository: Path, tmp_path: Pat
     image = np.zeros((64, 64, 3), np.uint8)
     assert estimator.predict(image)[0].keypoints.shape == (16, 3)
     assert estimator.predict_maps(image).pafs is None
+
+
+def test_further_peaks_are_local_maxima_of_the_heatmaps(estimator: PoseEstimator, photographs: list[Path]) -> None:
+    """The first is the keypoint; at the others the upsampled, blurred heatmap is as high as all around."""
+    several = PoseEstimator(estimator.model, name=estimator.name, num_peaks=3)
+    images = [read_image(path) for path in photographs]
+    try:
+        found = [several.predict(image)[0] for image in images]
+    finally:
+        del estimator.model.test_cfg["output_heatmaps"]
+    num_further = 0
+    for image, pose in zip(images, found, strict=True):
+        (plain,) = estimator.predict(image)
+        assert plain.peaks is None
+        np.testing.assert_allclose(pose.keypoints, plain.keypoints, atol=1e-3)
+        np.testing.assert_allclose(pose.peaks[:, 0], pose.keypoints, atol=1e-3)
+        heatmaps = estimator.predict_maps(image).heatmaps.astype(np.float64)  # at the input's resolution
+        pixel = input_pixel(estimator, image)
+        corner = (np.array(image.shape[1::-1]) - 1) / 2 - (heatmaps.shape[-1] - 1) / 2 * pixel
+        for keypoint, place in np.argwhere(np.isfinite(pose.peaks[:, 1:, 0])):
+            x, y = np.rint((pose.peaks[keypoint, 1 + place, :2] - corner) / pixel).astype(int)
+            blurred = blur_heatmap(heatmaps[keypoint], sigma=1.0)
+            patch = blurred[max(0, y - 3) : y + 4, max(0, x - 3) : x + 4]
+            assert patch.max() == pytest.approx(blurred[y, x], rel=0.02)
+            num_further += 1
+    assert num_further > 5

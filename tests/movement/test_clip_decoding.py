@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from efficientpose.core.skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
-from efficientpose.movement.clip_decoding import count_side_changes, decode_clip, person_sizes
+from efficientpose.movement.clip_decoding import decode_clip, person_sizes
 
 RATE = 30
 HEIGHT = 200.0
@@ -49,6 +49,18 @@ def exchange(peaks, frames):
     peaks = peaks.copy()
     peaks[frames] = peaks[frames][:, mirrored]
     return peaks
+
+
+def count_side_changes(left, right, size):
+    """Count the frames at which left and right change places.
+
+    A change is counted between two frames where exchanging the sides cuts the movement of the pair below 60 %, and the
+    two keypoints lie more than 6 % of the person's size apart in both.
+    """
+    kept = np.linalg.norm(np.diff(left, axis=0), axis=1) + np.linalg.norm(np.diff(right, axis=0), axis=1)
+    exchanged = np.linalg.norm(left[1:] - right[:-1], axis=1) + np.linalg.norm(right[1:] - left[:-1], axis=1)
+    is_apart = np.linalg.norm(left - right, axis=1) > 0.06 * size
+    return int(np.count_nonzero((exchanged < 0.6 * kept) & is_apart[1:] & is_apart[:-1]))
 
 
 def error(decoded, keypoints):
@@ -126,3 +138,12 @@ def test_side_changes_by_hand():
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match=r"peaks must be \(3 frames, 16 keypoints, M, 3\)"):
         decode_clip(np.zeros((2, 16, 3, 3)), np.arange(3.0), KEYPOINT_NAMES)
+
+
+def test_a_chain_of_which_one_side_lacks_a_keypoint_stays_as_it_is():
+    seconds, keypoints = walk(30)
+    kept = [index for index, name in enumerate(KEYPOINT_NAMES) if name != "right_ankle"]
+    names = [KEYPOINT_NAMES[index] for index in kept]
+    decoded = decode_clip(as_peaks(keypoints[:, kept]), seconds, names)
+    np.testing.assert_array_equal(decoded.keypoints, keypoints[:, kept])
+    assert decoded.side_evidence.shape == (30, 1)  # of the arms alone

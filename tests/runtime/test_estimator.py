@@ -189,3 +189,21 @@ def test_importing_and_predicting_needs_neither_torch_nor_mmpose(make_model):
 def test_the_metadata_names_the_estimator(make_model, metadata):
     estimator = PoseEstimator(make_model(variant="ii_lite"), threads=1)
     assert (estimator.name, estimator.metadata) == ("ii_lite", replace(metadata, variant="ii_lite"))
+
+
+@pytest.mark.parametrize("stride", [8, 1])
+def test_further_peaks(make_model, stride):
+    """Two red squares: the heatmaps of red have a peak at each; the keypoint, at the brighter one, comes first."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[8:16, 8:16, 2], image[40:48, 48:56, 2] = 255, 128
+    model = make_model(heatmap_stride=stride, stride=stride)
+    (pose,) = PoseEstimator(model, threads=1, num_peaks=3).predict(image)
+    assert pose.peaks.shape == (16, 3, 3)
+    np.testing.assert_array_equal(pose.peaks[:, 0], pose.keypoints)
+    for peaks in pose.peaks[0::2]:
+        np.testing.assert_allclose(peaks[:2, :2], [(11.5, 11.5), (51.5, 43.5)], atol=4)
+        assert peaks[0, 2] > peaks[1, 2] > 0.2
+        assert np.isnan(peaks[2]).all()
+    (plain,) = PoseEstimator(model, threads=1).predict(image)
+    assert plain.peaks is None
+    np.testing.assert_array_equal(plain.keypoints, pose.keypoints)

@@ -8,6 +8,7 @@ import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor, nn
 
+from efficientpose.core.decoding import STRIDE
 from efficientpose.export.folding import fold_branch, fold_pass, fold_prediction, fold_upsampler, measure_inputs
 from efficientpose.export.layers import InputShift, PaddedConv2d, PassFeatures, Resampling
 from efficientpose.models.head import EfficientPoseHead
@@ -21,10 +22,10 @@ _CELLS_FROM_BORDER = 2  # the upsampled values of cells this far from the edge d
 
 def resampling_matrix(side: int) -> Tensor:
     """Return the matrix from stride-8 cells to rtmlib's along one axis of ``side`` pixels, (side + 1, side / 8)."""
-    num_cells = side // 8
+    num_cells = side // STRIDE
     # (cells, 1, cells, 5): heatmap i has a row i of ones
     rows = torch.eye(num_cells)[:, None, :, None].expand(-1, -1, -1, 2 * _CELLS_FROM_BORDER + 1)
-    upsampled = BilinearUpsampler()(rows)[:, 0, :, 8 * _CELLS_FROM_BORDER]
+    upsampled = BilinearUpsampler()(rows)[:, 0, :, STRIDE * _CELLS_FROM_BORDER]
     return torch.cat((upsampled.T, torch.zeros(1, num_cells)))
 
 

@@ -12,6 +12,7 @@ import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 
 import efficientpose
+from efficientpose.core.decoding import STRIDE
 from efficientpose.core.files import make_writable_folder
 from efficientpose.export.check import Agreement, compare, encode_crops, run_file, run_model
 from efficientpose.export.deployed import DeployedNetwork, ExportOptions, deploy, read_normalisation
@@ -48,7 +49,7 @@ def describe(
         input_layout=input_layout,
         mean=None if options.normalise_inside else mean,
         std=None if options.normalise_inside else std,
-        heatmap_stride=8 if options.outputs == "heatmaps" else 1,
+        heatmap_stride=STRIDE if options.outputs == "heatmaps" else 1,
         has_pafs=options.pafs,
         sigma=decoder.sigma,
         blur_sigma=decoder.blur_sigma,

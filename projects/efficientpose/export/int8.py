@@ -1,9 +1,8 @@
 """Quantise a network to eight bits after training, fitted to images of people.
 
 ONNX Runtime's quantiser does the arithmetic; the channels' ranges are made similar before it, and which layers must
-stay in float32 is known here. The file is ONNX in the
-form called QDQ, which ONNX Runtime and OpenVINO both read: tensors pass through QuantizeLinear and DequantizeLinear,
-and engines compute between these in eight bits.
+stay in float32 is known here. The file is ONNX in the form called QDQ, which ONNX Runtime and OpenVINO both read:
+tensors pass through QuantizeLinear and DequantizeLinear, and engines compute between these in eight bits.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Poses from images with the MMPose model, through MMPose's own inference functions."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from mmpose.models.pose_estimators import BottomupPoseEstimator, TopdownPoseEsti
 from mmpose.structures import PoseDataSample
 
 from efficientpose.core.boxes import Boxes, check_boxes
+from efficientpose.core.crops import Region, to_image
 from efficientpose.core.decoding import SeveralPeaksFinder
 from efficientpose.core.images import check_image, load_image
 from efficientpose.core.poses import CropMaps, Pose
@@ -46,6 +48,7 @@ class TorchPoseEstimator:
         self._num_peaks = num_peaks
         if num_peaks > 1:
             model.test_cfg["output_heatmaps"] = "coarse"
+        self._finder_for = lru_cache(maxsize=1)(self._make_finder)
         self.skeleton = trained_skeleton(model)
 
     @classmethod
@@ -120,17 +123,17 @@ class TorchPoseEstimator:
         if self._num_peaks == 1:
             return None
         heatmaps = sample.pred_fields.heatmaps.float().cpu().numpy()  # (K, h, w)
-        (size,) = {tuple(np.ravel(sample.metainfo["input_size"]).tolist())}
-        centre, scale = (np.ravel(sample.metainfo[f"input_{name}"]) for name in ("center", "scale"))  # image pixels
-        stride = round(size[0] / heatmaps.shape[2])
-        zoom = scale / np.array(size)
-        corner = centre - 0.5 * scale
-        highest = np.column_stack(((keypoints[:, :2] - corner) / zoom, keypoints[:, 2]))
-        blur_sigma = getattr(self.model.head.decoder, "blur_sigma", 0.0)
-        finder = SeveralPeaksFinder(heatmaps.shape[1:], stride=stride, blur_sigma=blur_sigma, num_peaks=self._num_peaks)
-        peaks = finder.find(heatmaps, highest)
-        peaks[..., :2] = peaks[..., :2] * zoom + corner
+        width, height = np.ravel(sample.metainfo["input_size"]).tolist()
+        region = Region(*(np.ravel(sample.metainfo[f"input_{name}"]) for name in ("center", "scale")))
+        in_input = (keypoints[:, :2] - region.centre + 0.5 * region.size) / region.size * (width, height)
+        finder = self._finder_for(heatmaps.shape[1:], round(width / heatmaps.shape[2]))
+        peaks = finder.find(heatmaps, np.column_stack((in_input, keypoints[:, 2])))
+        peaks[..., :2] = to_image(peaks[..., :2], [region], input_size=(width, height))
         return peaks
+
+    def _make_finder(self, heatmap_shape: tuple[int, int], stride: int) -> SeveralPeaksFinder:
+        blur_sigma = getattr(self.model.head.decoder, "blur_sigma", 0.0)
+        return SeveralPeaksFinder(heatmap_shape, stride=stride, blur_sigma=blur_sigma, num_peaks=self._num_peaks)
 
     def predict_maps(self, image: np.ndarray, box: Sequence[float] | None = None) -> CropMaps:
         """Return the network's input for one person and its maps, without flip test; without a box of the whole image.

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from efficientpose.core.similarity import boxes_around
 from efficientpose.movement.recording import Floats, stretches
 
 CHAINS: Final = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
@@ -32,6 +33,18 @@ CHAINS: Final = (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist"))
 
 SIZE_WINDOW: Final = 4.0
 """Seconds over which the person's size in the image is measured."""
+
+MAX_AGE: Final = 3
+"""Frames after which the velocity of a keypoint that was not seen says nothing more."""
+
+UNSURE_WINDOW: Final = 0.5
+"""Seconds over which the network's opinion on left and right is averaged."""
+
+UNSURE_BELOW: Final = 0.05
+"""Mean side evidence below which left and right are unsure."""
+
+MAX_SPANS: Final = 8
+"""Spans of unsure frames that are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +115,10 @@ def decode_clip(
     if not len(seconds) or not np.isfinite(size).all():  # nobody is seen in the whole clip
         return DecodedClip(keypoints, scores, np.zeros((len(seconds), 0)))
     for chain in CHAINS:
-        sides = [[f"{side}_{name}" for name in chain if f"{side}_{name}" in names] for side in ("left", "right")]
-        indices = np.array([[names.index(name) for name in side] for side in sides])  # (2, J)
-        if indices.shape != (2, len(chain)):
+        sides = [[f"{side}_{name}" for name in chain] for side in ("left", "right")]
+        if not {*sides[0], *sides[1]} <= set(names):
             continue
+        indices = np.array([[names.index(name) for name in side] for side in sides])  # (2, J)
         frames = _pool_peaks(peaks[:, indices], size, rule=rule)
         points, heights, difference = _choose(frames, seconds, size, rule=rule)
         keypoints[:, indices], scores[:, indices] = points, heights
@@ -119,15 +132,16 @@ def person_sizes(keypoints: Floats, seconds: Floats) -> Floats:
     It is the 90th percentile, over :data:`SIZE_WINDOW` seconds around the frame, of the longer side of the box around
     the keypoints (T, K, 2). NaN only where no keypoint is seen in the whole clip.
     """
-    is_seen = np.isfinite(keypoints).all(axis=2)
-    low = np.where(is_seen[..., None], keypoints, np.inf).min(axis=1)
-    high = np.where(is_seen[..., None], keypoints, -np.inf).max(axis=1)
-    extent = np.where(is_seen.any(axis=1), (high - low).max(axis=1, initial=0), np.nan)
-    interval = float(np.median(np.diff(seconds))) if len(seconds) > 1 else SIZE_WINDOW
-    window = max(1, round(SIZE_WINDOW / interval))
-    rolling = pd.Series(extent).rolling(window, center=True, min_periods=1).quantile(0.9)
+    boxes = boxes_around(keypoints)  # (T, 4)
+    extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    rolling = pd.Series(extent).rolling(_count_frames(SIZE_WINDOW, seconds), center=True, min_periods=1).quantile(0.9)
     sizes: Floats = rolling.ffill().bfill().to_numpy()
     return np.maximum(sizes, 1.0)
+
+
+def _count_frames(duration: float, seconds: Floats) -> int:
+    """Return how many frames there are in so many seconds, 1 at least."""
+    return max(1, round(duration / float(np.median(np.diff(seconds))))) if len(seconds) > 1 else 1
 
 
 class _Frames(NamedTuple):
@@ -265,10 +279,6 @@ class _CameFrom(NamedTuple):
     last: int
 
 
-MAX_AGE: Final = 3
-"""Frames after which the velocity of a keypoint that was not seen says nothing more."""
-
-
 def _search(
     points: Floats, states: NDArray[np.intp], costs: Floats, seconds: Floats, size: Floats, *, rule: DecodingRule
 ) -> _CameFrom:
@@ -305,30 +315,6 @@ def _search(
     return _CameFrom(came_from, int(total.argmin()))
 
 
-def count_side_changes(left: Floats, right: Floats, size: float) -> int:
-    """Count the frames at which left and right change places.
-
-    A change is counted between two frames where exchanging the sides cuts the movement of the pair below 60 %, and the
-    two keypoints lie more than 6 % of the person's size apart in both.
-
-    Args:
-        left: (T, 2) pixels.
-        right: (T, 2) pixels.
-        size: The person's height in the image, pixels.
-    """
-    kept = np.linalg.norm(np.diff(left, axis=0), axis=1) + np.linalg.norm(np.diff(right, axis=0), axis=1)
-    exchanged = np.linalg.norm(left[1:] - right[:-1], axis=1) + np.linalg.norm(right[1:] - left[:-1], axis=1)
-    is_apart = np.linalg.norm(left - right, axis=1) > 0.06 * size
-    return int(np.count_nonzero((exchanged < 0.6 * kept) & is_apart[1:] & is_apart[:-1]))
-
-
-UNSURE_WINDOW: Final = 0.5
-"""Seconds over which the network's opinion on left and right is averaged."""
-
-UNSURE_BELOW: Final = 0.05
-"""Mean side evidence below which left and right are unsure."""
-
-
 def find_unsure(decoded: DecodedClip, seconds: Floats) -> NDArray[np.bool_]:
     """Return the (T,) frames in which the network does not support the chosen sides, on average over a moment.
 
@@ -336,7 +322,7 @@ def find_unsure(decoded: DecodedClip, seconds: Floats) -> NDArray[np.bool_]:
     """
     if not decoded.side_evidence.shape[1] or len(seconds) < 2:
         return np.zeros(len(seconds), dtype=np.bool_)
-    window = max(1, round(UNSURE_WINDOW / float(np.median(np.diff(seconds)))))
+    window = _count_frames(UNSURE_WINDOW, seconds)
     mean = pd.DataFrame(decoded.side_evidence).rolling(window, center=True, min_periods=1).mean()
     unsure: NDArray[np.bool_] = (mean.to_numpy() < UNSURE_BELOW).any(axis=1)
     return unsure
@@ -350,7 +336,3 @@ def describe_sides(decoded: DecodedClip, seconds: Floats) -> str:
     spans = [f"{seconds[run.start]:.1f} to {seconds[run.stop - 1]:.1f} s" for run in stretches(unsure)]
     more = f" and {len(spans) - MAX_SPANS} more" if len(spans) > MAX_SPANS else ""
     return f"left and right are unsure in {unsure.mean():.0%} of frames: {', '.join(spans[:MAX_SPANS])}{more}"
-
-
-MAX_SPANS: Final = 8
-"""Spans of unsure frames that are named."""

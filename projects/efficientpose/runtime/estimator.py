@@ -144,17 +144,20 @@ class PoseEstimator:
             peaks = self._peaks.find(batch)
             points = to_image(peaks.keypoints, cut.regions[here], input_size=self._input_size)  # (B, K, 2)
             keypoints = np.concatenate((points, peaks.scores[..., None]), axis=2, dtype=np.float32)
-            in_input = np.concatenate((peaks.keypoints, peaks.scores[..., None]), axis=2)  # (B, K, 3)
-            each = zip(batch, in_input, cut.regions[here], strict=True)
-            several = [self._find_several(maps, highest, region) for maps, highest, region in each]
+            several: list[np.ndarray | None] = [None] * len(batch)
+            if self._several_peaks is not None:
+                highest = np.concatenate((peaks.keypoints, peaks.scores[..., None]), axis=2)  # (B, K, 3)
+                found_in = zip(batch, highest, cut.regions[here], strict=True)
+                several = [self._find_several(self._several_peaks, *each) for each in found_in]
             people = zip(cut.boxes[here], keypoints, several, strict=True)
             poses += [Pose(bbox=box, keypoints=found, peaks=others) for box, found, others in people]
         return tuple(poses)
 
-    def _find_several(self, heatmaps: np.ndarray, highest: np.ndarray, region: Region) -> np.ndarray | None:
-        if self._several_peaks is None:
-            return None
-        peaks = self._several_peaks.find(heatmaps, highest)  # (K, M, 3)
+    def _find_several(
+        self, finder: SeveralPeaksFinder, heatmaps: np.ndarray, highest: np.ndarray, region: Region
+    ) -> np.ndarray:
+        """Return (K, M, 3) peaks in image pixels."""
+        peaks = finder.find(heatmaps, highest)
         peaks[..., :2] = to_image(peaks[..., :2], [region], input_size=self._input_size)
         return peaks
 

@@ -52,6 +52,20 @@ def test_json_lines(predicted):
     assert (recording.tracks[1].scores[1:] == 0).all()
 
 
+def test_json_lines_keep_the_other_peaks_of_each_heatmap(tmp_path):
+    pose = random_pose(np.random.default_rng(3))
+    peaks = np.full((16, 3, 3), np.nan)
+    peaks[:, 0] = pose.keypoints
+    peaks[4, 1], peaks[4, 2], peaks[9, 1] = (1, 2, 0.5), (3, 4, 0.25), (5, 6, 0.125)
+    with VideoResults(tmp_path, "walk", rate=25.0, with_overlay=False) as results:
+        for number, found in enumerate((pose, Pose(pose.bbox, pose.keypoints, peaks))):
+            results.write(Frame(number, number / 25, np.zeros((48, 64, 3), np.uint8)), (found,))
+    first, second = read(results.lines_path).tracks[0].peaks
+    np.testing.assert_allclose(second, peaks, atol=6e-5)
+    np.testing.assert_allclose(first[:, 0], pose.keypoints, atol=6e-5)
+    assert np.isnan(first[:, 1:]).all()  # the first frame had none
+
+
 def test_json_lines_of_another_skeleton(tmp_path):
     skeleton = Skeleton(("left_toe", "right_toe", "heel"), (Limb(2, 0), Limb(2, 1)), (1, 0, 2))
     points = np.arange(9, dtype=np.float32).reshape(3, 3)
