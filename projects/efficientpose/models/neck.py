@@ -12,7 +12,7 @@ class CrossResolutionNeck(BaseModule):
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor]:
         """Concatenate features (B, C_i, H, W) to one (B, sum of C_i, H, W), in a tuple as MMPose's heads expect."""
-        grids = {tuple(feature.shape[-2:]) for feature in features}
-        if len(grids) > 1:
-            raise ValueError(f"features to join must share one grid (height, width), got {sorted(grids)}")
+        grids = [feature.shape[-2:] for feature in features]
+        if any(grid != grids[0] for grid in grids):  # not in a set: sizes are tensors while a network is traced
+            raise ValueError(f"features to join must share one grid (height, width), got {[*map(tuple, grids)]}")
         return (torch.cat(features, dim=1),)
