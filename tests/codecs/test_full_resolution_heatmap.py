@@ -232,9 +232,9 @@ def test_maps_of_another_input_are_not_decoded():
         FullResolutionHeatmap(input_size=(64, 64)).decode(np.zeros((1, 64, 96), np.float32))
 
 
-@pytest.mark.parametrize("arguments", [dict(sigma=0.0), dict(limb_half_width=-1.0), dict(blur_sigma=-0.1)])
+@pytest.mark.parametrize("arguments", [dict(limb_half_width=-1.0), dict(blur_sigma=-0.1)])
 def test_widths_must_be_positive(arguments):
-    with pytest.raises(ValueError, match="sigma and limb_half_width must be positive and blur_sigma at least 0, got"):
+    with pytest.raises(ValueError, match="limb_half_width must be positive and blur_sigma at least 0, got"):
         FullResolutionHeatmap(input_size=(64, 64), **arguments)
 
 
@@ -279,3 +279,9 @@ def test_sparse_decoding_equals_decoding_upsampled_maps_that_are_not_finite(bad)
 def test_sparse_decoding_of_maps_of_another_input():
     with pytest.raises(ValueError, match=r"heatmaps of shape \(1, 16, 8, 7\) do not fit a peak finder for .* 8, 8\)"):
         FullResolutionHeatmap(input_size=(64, 64)).decode_sparsely(np.zeros((1, 16, 8, 7), np.float32))
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1, 2, -0.05])
+def test_sigma_in_cells_is_refused_and_its_unit_named(sigma):
+    with pytest.raises(ValueError, match=rf"sigma must be .* a fraction of the input's longer side .*got {sigma}; "):
+        FullResolutionHeatmap(input_size=(64, 64), sigma=sigma)

@@ -157,8 +157,8 @@ def test_keypoint_counts_where_it_is_on_a_pixel_of_the_input(point, weight):
 
 def test_keypoint_counts_where_it_is_labelled():
     points = torch.tensor([[[5.0, 5.0], [5.0, 5.0], [np.nan, np.nan]]])
-    weights = keypoint_weights(points, torch.tensor([[2.0, 0.0, 0.0]]), input_size=INPUT_SIZE)
-    assert weights.tolist() == [[1, 0, 0]]
+    weights = keypoint_weights(points, torch.tensor([[0.5, 0.0, 0.0]]), input_size=INPUT_SIZE)
+    assert weights.tolist() == [[0.5, 0, 0]]
     assert weights.dtype == torch.float32
 
 

@@ -45,6 +45,14 @@ def make_dataset(tmp_path):
 
 
 @pytest.fixture
+def mmpose_mini(mini):
+    """The same people by MMPose's own dataset, whose keypoints stay 1-based."""
+    exact, _ = mini
+    settings = dict(ann_file=exact.ann_file, data_prefix=exact.data_prefix, headbox_file=exact.headbox_file)
+    return DATASETS.build(dict(type="MpiiDataset", test_mode=True, pipeline=PIPELINE, **settings))
+
+
+@pytest.fixture
 def mini(shared, tmp_path):
     """The five MPII people with the head boxes of their truth: the dataset, and that truth (5, 16, 2), 1-based."""
     contents = loadmat(shared / "data" / "mpii_val" / "mpii_gt_val.mat")
@@ -106,6 +114,21 @@ def test_mmpose_own_metric_is_a_pixel_off_here(mini):
     dataset, _ = mini
     truth = [dataset.get_data_info(i)["keypoints"][0] for i in range(5)]
     assert score(MpiiPCKAccuracy(thr=0.01), dataset, truth)["PCK"] < 100
+
+
+def test_mmpose_own_dataset_and_metric_are_exact_for_0_based_predictions(mmpose_mini, mini):
+    truth = [mini[0].get_data_info(i)["keypoints"][0] for i in range(5)]
+    assert score(MpiiPCKAccuracy(thr=0.001), mmpose_mini, truth)["PCK"] == 100
+
+
+def test_our_metric_warns_of_mmpose_dataset(mmpose_mini, mini, caplog):
+    metric = PCKh(num_bootstrap=0)
+    truth = [mini[0].get_data_info(i)["keypoints"][0] for i in range(5)]
+    metric.dataset_meta = mmpose_mini.metainfo
+    with caplog.at_level("WARNING"):
+        score(metric, mmpose_mini, truth)
+    assert "one pixel" in caplog.text
+    assert "ExactMpiiDataset" in caplog.text
 
 
 def test_shifted_prediction_scores_as_computed_by_hand(mini):

@@ -22,6 +22,16 @@ def test_a_run_of_another_sigma_schedule_cannot_be_resumed():
         other.after_load_checkpoint(runner_of(9), {"state_dict": {}})
     ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).after_load_checkpoint(runner_of(9), checkpoint)
 
+HEATMAP_HEAD = dict(
+    _delete_=True,
+    type="HeatmapHead",
+    in_channels=40,
+    out_channels=16,
+    deconv_out_channels=None,
+    loss=dict(type="KeypointMSELoss"),
+    decoder=dict(type="FullResolutionHeatmap", input_size=(32, 32), heatmap_size=(4, 4)),
+)
+
 
 @pytest.fixture
 def checkpoint(make_runner, tmp_path):
@@ -56,6 +66,7 @@ def test_a_new_run_of_another_length_may_start_from_those_weights(make_runner, c
     [
         ({"train_cfg": dict(_delete_=True, by_epoch=False, max_iters=2)}, "by_epoch=True"),
         ({"model.head.decoder": None}, "EfficientPoseHead with a decoder"),
+        ({"model.head": HEATMAP_HEAD}, "EfficientPoseHead with a decoder"),
     ],
 )
 def test_runs_whose_sigma_cannot_shrink_are_refused(make_runner, settings, message):

@@ -290,3 +290,14 @@ def test_where_more_differs_nothing_is_said_of_the_skeleton(make_head, settings)
     assert explain_other_skeleton(state, head.state_dict()) is None
     with pytest.raises(StateDictError, match=r"Is it of another variant\?"):
         load_state_dict(head, state)
+
+
+def test_other_keypoints_than_the_datasets_are_named_in_training_and_test(make_head, features, samples):
+    crops = samples(num_keypoints=17)
+    for crop in crops:
+        crop.gt_instances.keypoints = crop.gt_instances.transformed_keypoints
+    message = r"num_keypoints=16, but the dataset has 17: .*KeypointConverter"
+    with pytest.raises(ValueError, match=message):
+        make_head().loss(features(), crops)
+    with pytest.raises(ValueError, match=message):
+        make_head().predict(features(), crops)

@@ -21,9 +21,19 @@ from efficientpose.codecs.targets import (
     render_scene_heatmaps,
     render_scene_pafs,
     separate_heatmaps,
+    weights_of_labels,
 )
 from efficientpose.core.decoding import STRIDE, DensePeakFinder, Peaks, SparsePeakFinder
 from efficientpose.core.skeleton import LIMBS
+
+def check_sigma(name: str, sigma: float) -> None:
+    """Raise ValueError for a sigma that is in cells, as MMPose's codecs have it, or none at all."""
+    if not 0 < sigma < 1:
+        raise ValueError(
+            f"{name} must be positive and below 1, a fraction of the input's longer side (0.05 as released), got "
+            f"{sigma}; the width of MMPose's sigma in cells is sigma * sqrt(2) * stride / side"
+        )
+
 
 TYPICAL_LIMB = 0.2  # length of a limb in a crop of one person, as a fraction of the crop's side
 
@@ -48,7 +58,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         subpixel: Whether to refine peaks, see :class:`~efficientpose.core.decoding.PeakRefiner`. On drawn peaks it
             reduces the decoder's own error from 0.32 px to 0.06 px (RT) and from 0.26 px to 0.03 px (II). The networks'
             errors are so much larger that no score shows it.
-        encode_pafs: Whether :meth:`encode` draws part affinity fields as well.
+        encode_pafs: Whether :meth:`encode` draws part affinity fields as well. ``PackPoseInputs`` packs them beside
+            heatmaps of their size alone, with ``heatmap_size`` an eighth of ``input_size``.
 
     Raises:
         ValueError: If the input is not a multiple of 8, the heatmap size does not divide it, or a width is not
@@ -77,11 +88,11 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         if width < STRIDE or height < STRIDE or width % STRIDE or height % STRIDE:
             nearest = tuple(max(STRIDE, round(side / STRIDE) * STRIDE) for side in input_size)
             raise ValueError(f"input_size must hold multiples of {STRIDE}, got {tuple(input_size)}: try {nearest}")
-        if sigma <= 0 or limb_half_width <= 0 or blur_sigma < 0:
+        if limb_half_width <= 0 or blur_sigma < 0:
             raise ValueError(
-                "sigma and limb_half_width must be positive and blur_sigma at least 0, "
-                f"got {sigma}, {limb_half_width} and {blur_sigma}"
+                f"limb_half_width must be positive and blur_sigma at least 0, got {limb_half_width} and {blur_sigma}"
             )
+        check_sigma("sigma", sigma)
         self.input_size = (int(width), int(height))
         self.heatmap_size = self.input_size if heatmap_size is None else (int(heatmap_size[0]), int(heatmap_size[1]))
         self.heatmap_stride = self._stride_of(self.heatmap_size)
@@ -89,6 +100,9 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         self.limbs = tuple((int(proximal), int(distal)) for proximal, distal in limbs)
         self.limb_half_width, self.blur_sigma = limb_half_width, blur_sigma
         self.sparse, self.subpixel, self.encode_pafs = sparse, subpixel, encode_pafs
+        if encode_pafs and self.heatmap_stride == STRIDE:  # MMPose packs fields of one size only
+            self.field_mapping_table = dict(heatmaps="heatmaps", pafs="pafs")
+            self.label_mapping_table = dict(keypoint_weights="keypoint_weights", limb_weights="limb_weights")
 
     def resized(self, input_size: tuple[int, int]) -> "FullResolutionHeatmap":
         """Return this codec, at its present sigma, for an input of another (width, height), a multiple of 8."""
@@ -137,8 +151,8 @@ class FullResolutionHeatmap(BaseKeypointCodec):
     ) -> Targets:
         """Draw the targets of a batch on the keypoints' device.
 
-        Keypoints (B, K, 2) are in the input frame; where ``labelled`` (B, K) is 0 they may hold anything.
-        ``separably`` leaves the heatmaps at full resolution as their columns and rows.
+        Keypoints (B, K, 2) are in the input frame and weighted by ``labelled`` (B, K); where that is 0 they may hold
+        anything. ``separably`` leaves the heatmaps at full resolution as their columns and rows.
         """
         finite = torch.where((labelled > 0).unsqueeze(-1), keypoints, 0.0)
         width, height = self.input_size
@@ -196,7 +210,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         """Draw one person's heatmaps in the data loader, for heads that expect them from there.
 
         Keypoints (1, K, 2) are in the input frame; ``keypoints_visible`` (1, K) is nonzero where labelled, None if all
-        are. Returns ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with
+        are, or (1, K, 2) with a column of weights. Returns ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with
         ``encode_pafs`` also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``, (1, L), as :meth:`render` does.
 
         Raises:
@@ -204,7 +218,7 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         """
         if keypoints.shape[0] != 1:
             raise ValueError(f"one person a crop can be encoded, got {keypoints.shape[0]}")
-        labelled = np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible
+        labelled = weights_of_labels(np.ones(keypoints.shape[:2]) if keypoints_visible is None else keypoints_visible)
         points = torch.from_numpy(np.where(labelled[..., None] > 0, keypoints, 0).astype(np.float32))
         heatmaps = self._render_heatmaps(points, stride=self.heatmap_stride)
         is_labelled = torch.from_numpy(labelled)

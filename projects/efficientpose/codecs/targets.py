@@ -9,6 +9,7 @@ without area.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,15 +91,26 @@ def render_pafs(
     return fields.flatten(1, 2)
 
 
-def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[int, int]) -> Tensor:
-    """Return 1.0 for keypoints (B, K, 2) that are labelled (B, K) and inside the input (width, height), else 0.0.
+def weights_of_labels(visible: np.ndarray) -> np.ndarray:
+    """Return the weight of each keypoint (P, K): 0 where it is not labelled, else 1 or the weight that it brings.
 
-    Unlabelled keypoints may hold anything, also NaN.
+    ``visible`` is MMPose's ``keypoints_visible``: (P, K), nonzero where labelled, or (P, K, 2) with a second column of
+    weights, as ``KeypointConverter`` makes it.
+    """
+    columns = np.atleast_3d(visible)
+    labelled = (columns[..., 0] > 0).astype(np.float32)
+    return labelled * columns[..., 1].astype(np.float32) if columns.shape[2] > 1 else labelled
+
+
+def keypoint_weights(keypoints: Tensor, labelled: Tensor, *, input_size: tuple[int, int]) -> Tensor:
+    """Return the weights ``labelled`` (B, K) of keypoints (B, K, 2) inside the input (width, height), 0.0 elsewhere.
+
+    Keypoints of weight 0 may hold anything, also NaN.
     """
     width, height = input_size
     x, y = keypoints[..., 0], keypoints[..., 1]
     inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
-    return ((labelled > 0) & inside).float()
+    return (labelled * inside).float()
 
 
 def limb_weights(labelled: Tensor, limbs: Sequence[tuple[int, int]]) -> Tensor:

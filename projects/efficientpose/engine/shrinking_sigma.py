@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from efficientpose.codecs import FullResolutionHeatmap
+from efficientpose.codecs.full_resolution_heatmap import check_sigma
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.lookup import network_of
 from efficientpose.engine.resuming import check_resumed
@@ -34,11 +35,10 @@ class ShrinkingSigmaHook(Hook):
     """
 
     def __init__(self, *, sigma_start: float, sigma_end: float = 0.05, num_levels: int) -> None:
-        if min(sigma_start, sigma_end) <= 0 or num_levels < 1:
-            raise ValueError(
-                "sigma_start and sigma_end must be positive and num_levels at least 1, "
-                f"got {sigma_start}, {sigma_end} and {num_levels}"
-            )
+        check_sigma("sigma_start", sigma_start)
+        check_sigma("sigma_end", sigma_end)
+        if num_levels < 1:
+            raise ValueError(f"num_levels must be at least 1, got {num_levels}")
         self.sigma_start = sigma_start
         self.sigma_end = sigma_end
         self.num_levels = num_levels
@@ -91,7 +91,9 @@ class ShrinkingSigmaHook(Hook):
         """
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError("sigma shrinks by epochs: give train_cfg by_epoch=True and max_epochs")
-        if not isinstance(getattr(network_of(runner).head, "decoder", None), FullResolutionHeatmap):
+        head = network_of(runner).head
+        draws_targets = hasattr(head, "draw_targets")  # others have theirs from the pipeline's GenerateTarget
+        if not (draws_targets and isinstance(head.decoder, FullResolutionHeatmap)):
             raise ValueError(
                 "sigma shrinks where the head draws its targets, an EfficientPoseHead with a decoder: leave "
                 "ShrinkingSigmaHook out elsewhere"

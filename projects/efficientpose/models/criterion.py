@@ -21,7 +21,7 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from efficientpose.codecs.targets import SeparableMaps, Targets
+from efficientpose.codecs.targets import SeparableMaps, Targets, weights_of_labels
 from efficientpose.core.decoding import make_axis_matrices
 
 
@@ -127,7 +127,7 @@ class PoseCriterion(nn.Module):
 
 
 def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return keypoints (B, P, K, 2) of a batch's people, and (B, P, K) that is nonzero where they are labelled.
+    """Return keypoints (B, P, K, 2) of a batch's people, and their weights (B, P, K), 0 where they are not labelled.
 
     Empty places hold zeros.
 
@@ -141,14 +141,15 @@ def stack_people(samples: Sequence[PoseDataSample], *, device: torch.device) -> 
     """
     people = [sample.gt_instances for sample in samples]
     if not all("transformed_keypoints" in each for each in people):
+        drawn = "gt_fields" in samples[0]
         raise ValueError(
-            "the training pipeline must end in PackPoseInputs(pack_transformed=True), and that of scenes must have "
+            ("the pipeline draws heatmaps, but this head draws its own: leave GenerateTarget out; " if drawn else "")
+            + "the training pipeline must end in PackPoseInputs(pack_transformed=True), and that of scenes must have "
             "SceneWindow before it, so that samples carry keypoints in the input frame"
         )
     keypoints = [each.transformed_keypoints[..., :2] for each in people]
-    visible = [each.keypoints_visible for each in people]
-    labelled = [each[..., 0] if each.ndim == 3 else each for each in visible]
-    return stack_padded(keypoints, device), stack_padded(labelled, device)
+    weights = [weights_of_labels(each.keypoints_visible) for each in people]
+    return stack_padded(keypoints, device), stack_padded(weights, device)
 
 
 def stack_padded(arrays: Sequence[np.ndarray], device: torch.device) -> Tensor:

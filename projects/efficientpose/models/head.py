@@ -174,7 +174,7 @@ class EfficientPoseHead(BaseHead):
                 input's resolution, or with "coarse" as the decoder reads them.
         """
         test_cfg = test_cfg or {}
-        self._check_input_size(batch_data_samples)
+        self._check_samples(batch_data_samples)
         sparsely = self.decodes_sparsely
         # Bilinear upsampling is linear and the same for a mirrored heatmap: averages may be upsampled afterwards.
         predict_heatmaps = self.forward_coarse if sparsely else self.forward_deployed
@@ -210,7 +210,7 @@ class EfficientPoseHead(BaseHead):
         """Return the criterion's losses of every output (MMPose's contract).
 
         Samples, one a crop, have ``gt_instances.transformed_keypoints`` (1, K, 2) in the input frame and
-        ``gt_instances.keypoints_visible`` (1, K).
+        ``gt_instances.keypoints_visible`` (1, K), or (1, K, 2) with a column of weights.
         """
         separably = self.learns_separably
         outputs = self._forward_stride_8(feats) if separably else self.forward(feats)
@@ -226,7 +226,7 @@ class EfficientPoseHead(BaseHead):
         """Draw targets of the outputs that are not None; ``separably`` leaves full heatmaps as columns and rows."""
         if self.decoder is None:
             raise RuntimeError("the loss needs targets: give EfficientPoseHead a decoder")
-        self._check_input_size(samples)
+        self._check_samples(samples)
         people = stack_people(samples, device=outputs.final.device)
         shrunk_to = samples[0].metainfo.get("shrunk_to")  # by ShrinkCrops
         codec = self.decoder if shrunk_to is None else self.decoder.resized(shrunk_to)
@@ -237,8 +237,14 @@ class EfficientPoseHead(BaseHead):
             separably=separably,
         )
 
-    def _check_input_size(self, samples: Sequence[PoseDataSample]) -> None:
-        """Refuse crops of another size than the decoder's; their keypoints would come out in a wrong frame."""
+    def _check_samples(self, samples: Sequence[PoseDataSample]) -> None:
+        """Refuse other keypoints than the head's, and crops of another size, whose keypoints' frame would be wrong."""
+        truth = samples[0].get("gt_instances", {})
+        if "keypoints" in truth and truth["keypoints"].shape[-2] != self.num_keypoints:
+            raise ValueError(
+                f"the head has num_keypoints={self.num_keypoints}, but the dataset has {truth['keypoints'].shape[-2]}: "
+                "set both to the same, or put KeypointConverter into the pipeline"
+            )
         cropped_to = samples[0].metainfo.get("input_size")
         if self.decoder is not None and cropped_to is not None and tuple(cropped_to) != self.decoder.input_size:
             raise ValueError(
