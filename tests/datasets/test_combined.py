@@ -15,8 +15,12 @@ from efficientpose.core.skeleton import NUM_KEYPOINTS
 from efficientpose.models.head import EfficientPoseHead
 
 INPUT_SIZE = (48, 48)
-COCO_TO_MPII = [(16, 0), (14, 1), (12, 2), (11, 3), (13, 4), (15, 5), (10, 10), (8, 11), (6, 12), (5, 13), (7, 14), (9, 15)]
-CROP = [dict(type="PersonCenterScale"), dict(type="RandomFlip", prob=1.0), dict(type="TopdownAffine", input_size=INPUT_SIZE)]
+COCO_TO_MPII = list(zip((16, 14, 12, 11, 13, 15, 10, 8, 6, 5, 7, 9), (*range(6), *range(10, 16)), strict=True))
+CROP = [
+    dict(type="PersonCenterScale"),
+    dict(type="RandomFlip", prob=1.0),
+    dict(type="TopdownAffine", input_size=INPUT_SIZE),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ def test_a_run_of_another_sigma_schedule_cannot_be_resumed():
         other.after_load_checkpoint(runner_of(9), {"state_dict": {}})
     ShrinkingSigmaHook(sigma_start=0.2, num_levels=4).after_load_checkpoint(runner_of(9), checkpoint)
 
+
 HEATMAP_HEAD = dict(
     _delete_=True,
     type="HeatmapHead",

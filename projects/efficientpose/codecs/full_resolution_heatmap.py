@@ -26,6 +26,7 @@ from efficientpose.codecs.targets import (
 from efficientpose.core.decoding import STRIDE, DensePeakFinder, Peaks, SparsePeakFinder
 from efficientpose.core.skeleton import LIMBS
 
+
 def check_sigma(name: str, sigma: float) -> None:
     """Raise ValueError for a sigma that is in cells, as MMPose's codecs have it, or none at all."""
     if not 0 < sigma < 1:
@@ -210,8 +211,9 @@ class FullResolutionHeatmap(BaseKeypointCodec):
         """Draw one person's heatmaps in the data loader, for heads that expect them from there.
 
         Keypoints (1, K, 2) are in the input frame; ``keypoints_visible`` (1, K) is nonzero where labelled, None if all
-        are, or (1, K, 2) with a column of weights. Returns ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and ``keypoint_weights``, (1, K); with
-        ``encode_pafs`` also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``, (1, L), as :meth:`render` does.
+        are, or (1, K, 2) with a column of weights. Returns ``heatmaps``, (K, h, w) float32 of ``heatmap_size``, and
+        ``keypoint_weights``, (1, K); with ``encode_pafs`` also ``pafs``, (2L, h, w) at stride 8, and ``limb_weights``,
+        (1, L), as :meth:`render` does.
 
         Raises:
             ValueError: If there is not exactly one person.

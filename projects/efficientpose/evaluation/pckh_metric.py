@@ -109,10 +109,11 @@ class PCKh(BaseMetric):
         Raises:
             ValueError: If a sample holds other than one person, or lacks its reference length.
         """
-        if (self.dataset_meta or {}).get("dataset_name") == "mpii" and not all("raw_ann_info" in s for s in data_samples):
+        is_mpii = (self.dataset_meta or {}).get("dataset_name") == "mpii"
+        if is_mpii and not self.results and "raw_ann_info" not in data_samples[0]:  # which MMPose's own dataset lacks
             MMLogger.get_current_instance().warning(
-                "the ground truth of MMPose's MpiiDataset is 1-based, one pixel to the lower right of the image's: with "
-                "PCKh take ExactMpiiDataset, or MpiiPCKAccuracy in place of PCKh"
+                "the ground truth of MMPose's MpiiDataset is 1-based, one pixel to the lower right of the image's: "
+                "with PCKh take ExactMpiiDataset, or MpiiPCKAccuracy in place of PCKh"
             )
         names = keypoint_names_of(self.dataset_meta)
         self.results.extend(_read_person(sample, names, norm=self.norm) for sample in data_samples)
