@@ -25,7 +25,7 @@ model = dict(
         channels=128,
         num_blocks=5,
         num_paf_passes=4,
-        pass_type="openpose",
+        architecture="openpose",
         upsampling=None,
         # A blur of one cell would be one of eight pixels here, so peaks are found without.
         decoder=dict(input_size=input_size, blur_sigma=0.0),

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from efficientpose.cli import main
-from efficientpose.core.variants import VARIANTS, Variant
+from efficientpose.core.variants import OPENPOSE, VARIANTS, Variant
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("variant", [*VARIANTS.values(), OPENPOSE], ids=[*VARIANTS, "openpose"])
 def test_table_and_json_show_the_counts(capsys: pytest.CaptureFixture, variant: Variant) -> None:
     assert main(["models", "--json"]) == 0
     document = {each["name"]: each for each in json.loads(capsys.readouterr().out)}[variant.name]

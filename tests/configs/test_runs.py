@@ -80,8 +80,8 @@ def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
                     step.input_size = input_size
     if input_size is not None:
         config.model.head.decoder.input_size = input_size
-    if config.model.backbone.type == "DualEfficientNet":
-        config.model.backbone.update(high_pretrained=None, low_pretrained=None)  # those would be fetched
+    starts = dict(DualEfficientNet=("high_pretrained", "low_pretrained"), OpenPoseVGG=("pretrained",))
+    config.model.backbone.update(dict.fromkeys(starts.get(config.model.backbone.type, ())))  # those would be fetched
     config.default_hooks.checkpoint = None
     config.randomness = dict(seed=0)
     config.merge_from_dict(overrides or {})
@@ -139,6 +139,14 @@ def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
 
 def test_baseline_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("baselines/mobilenetv2_synthetic.py", mpii, tmp_path))
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_openpose_trains_and_tests(flip_test, mpii, tmp_path):
+    """At an eighth of its width and a small size."""
+    overrides = {"model.backbone.base_channels": 8, "model.head.in_channels": 16, "model.head.channels": 16}
+    overrides |= {"model.test_cfg.flip_test": flip_test}
+    check_run(make_runner("openpose_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
 
 
 @pytest.mark.parametrize(

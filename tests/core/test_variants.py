@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.core.variants import OPENPOSE, VARIANTS, ReportedFigures, get_variant
 
 # Groos et al. 2020, Table 2; for the Lite variants the authors' repository: resolution, high and low backbone, C, D,
 # millions of parameters, GFLOPs, PCKh@50, PCKh@10.
@@ -31,6 +31,14 @@ TITLES = {
 
 def test_variants_are_the_paper_s_five_then_the_lite_ones_from_small_to_large():
     assert list(VARIANTS) == list(TABLE)
+
+
+def test_openpose_is_the_paper_s_baseline_and_no_variant():
+    assert (OPENPOSE.name, OPENPOSE.title, OPENPOSE.input_size) == ("openpose", "OpenPose", (368, 368))
+    assert OPENPOSE.name not in VARIANTS
+    assert OPENPOSE.reported == OPENPOSE.paper == ReportedFigures(25.94e6, 160.36e9, 87.6, 22.8)
+    assert OPENPOSE.deployed_parameters == OPENPOSE.fixed_parameters == pytest.approx(25.940e6, abs=0.0005e6)
+    assert OPENPOSE.deployed_flops == OPENPOSE.fixed_flops == pytest.approx(160.32e9, abs=0.005e9)
 
 
 @pytest.mark.parametrize("name", TABLE)

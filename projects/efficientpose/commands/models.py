@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from efficientpose.core.variants import VARIANTS, ReportedFigures, Variant
+from efficientpose.core.variants import OPENPOSE, VARIANTS, ReportedFigures, Variant
 
 
 def run_models(options: argparse.Namespace) -> int:
-    """List every variant's parameters and FLOPs next to the authors' figures."""
-    print_json(VARIANTS.values()) if options.json else print_table(VARIANTS.values())
+    """List every variant's and OpenPose's parameters and FLOPs next to the authors' figures."""
+    networks = (*VARIANTS.values(), OPENPOSE)
+    print_json(networks) if options.json else print_table(networks)
     return 0
 
 
@@ -65,6 +66,7 @@ def print_table(variants: Iterable[Variant]) -> None:
         "input: side in pixels; C: channels; D: Mobile DenseNets in each pass. Counted on the deployed graph (without "
         "the prediction convolutions of the earlier passes), batch-norm statistics included, with the paper's dense "
         "upsampling; as run: the FLOPs here, where upsampling is fixed. Authors: the paper, and for the Lite variants "
-        "their repository, whose FLOPs leave batch norms out.",
+        "their repository, whose FLOPs leave batch norms out. OpenPose, the paper's baseline, has dense blocks of full "
+        "convolutions, does not upsample, and has biases in place of batch norms.",
         style="dim",
     )

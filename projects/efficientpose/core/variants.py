@@ -39,6 +39,7 @@ class Variant:
     deployed_flops: int
     paper: ReportedFigures | None = None  # Table 2, which has no Lite variants
     repository: ReportedFigures | None = None  # the authors' repository, of the Lite variants
+    is_upsampled: bool = True  # to the input's resolution
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -48,12 +49,13 @@ class Variant:
     @property
     def fixed_parameters(self) -> int:
         """``deployed_parameters`` with our fixed upsampling, which learns nothing."""
-        return self.deployed_parameters - 3 * (_TRANSPOSED_WEIGHTS + 16)
+        return self.deployed_parameters - self.is_upsampled * 3 * (_TRANSPOSED_WEIGHTS + 16)
 
     @property
     def fixed_flops(self) -> int:
         """``deployed_flops`` without the dense transposed convolutions, which read 1, 4 and 16 times the cells."""
-        return self.deployed_flops - 2 * _TRANSPOSED_WEIGHTS * (self.resolution // 8) ** 2 * (1 + 4 + 16)
+        cells = self.is_upsampled * (self.resolution // 8) ** 2
+        return self.deployed_flops - 2 * _TRANSPOSED_WEIGHTS * cells * (1 + 4 + 16)
 
     @property
     def is_lite(self) -> bool:
@@ -92,6 +94,14 @@ def _make(source: str, row: tuple, figures: tuple[float, float, float, float]) -
 
 
 VARIANTS: Final = {variant.name: variant for variant in (_make(*row) for row in _ROWS)}
+
+# The paper's baseline, whose biases count as batch norms do. Its trained weights were not released.
+OPENPOSE: Final = Variant(
+    **dict(zip(_FIELDS, ("openpose", 368, "vgg19", None, 128, 5, 25_939_664, 160_322_311_808), strict=True)),  # type: ignore[arg-type]
+    title="OpenPose",
+    paper=ReportedFigures(25.94e6, 160.36e9, 87.6, 22.8),
+    is_upsampled=False,
+)
 
 
 def get_variant(name: str) -> Variant:

@@ -25,14 +25,20 @@ class CountedVariant(NamedTuple):
 def count_variant(variant: Variant) -> CountedVariant:
     """Count one variant, without computing anything (on PyTorch's meta device)."""
     counts = []
-    width, height = variant.input_size
     for upsampling in ("transposed_conv", "bilinear"):
-        network = build_network(variant.name, upsampling=upsampling).to("meta").eval()
-        counter = FlopCounterMode(display=False, custom_mapping=dict.fromkeys(_BATCH_NORM_OPS, _batch_norm_flops))
-        with counter, torch.no_grad():
-            network.head.forward_deployed(network.extract_feat(torch.empty(1, 3, height, width, device="meta")))
-        counts += [count_parameters(network), counter.get_total_flops()]
+        network = build_network(variant.name, upsampling=upsampling)
+        counts += [count_parameters(network), count_flops(network, variant.input_size)]
     return CountedVariant(variant, *counts)
+
+
+def count_flops(network: TopdownPoseEstimator, input_size: tuple[int, int]) -> int:
+    """Count two FLOPs a multiply-add of the deployed graph; the network is moved to the meta device."""
+    width, height = input_size
+    counter = FlopCounterMode(display=False, custom_mapping=dict.fromkeys(_BATCH_NORM_OPS, _batch_norm_flops))
+    network = network.to("meta").eval()
+    with counter, torch.no_grad():
+        network.head.forward_deployed(network.extract_feat(torch.empty(1, 3, height, width, device="meta")))
+    return counter.get_total_flops()
 
 
 def _batch_norm_flops(input_shape: torch.Size, *_args: object, **_kwargs: object) -> int:
@@ -42,7 +48,8 @@ def _batch_norm_flops(input_shape: torch.Size, *_args: object, **_kwargs: object
 
 def count_parameters(network: TopdownPoseEstimator) -> int:
     """Count parameters and running statistics of the deployed graph."""
-    not_deployed = {id(parameter) for each in network.head.passes[:-1] for parameter in each.predict.parameters()}
+    only_trained = () if network.head.hands_on_maps else network.head.passes[:-1]
+    not_deployed = {id(parameter) for each in only_trained for parameter in each.predict.parameters()}
     tensors = network.state_dict(keep_vars=True)
     return sum(
         tensor.numel()

@@ -103,8 +103,8 @@ class PoseCriterion(nn.Module):
         """Compare every output with its target.
 
         With ``targets.separable_heatmaps`` the last heatmaps are compared as if they were upsampled. Returns scalars
-        ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, for the outputs there are; the losses of
-        earlier PAF passes are ``loss_pafs_1`` and so on.
+        ``loss_pafs``, with ``loss_pafs_1`` and so on of earlier PAF passes, ``loss_heatmaps_1`` and so on, and
+        ``loss_full_heatmaps``, for the outputs there are.
         """
         # (B, K) of crops, (B, K, H, W) of scenes
         weights = (targets.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)

@@ -43,7 +43,7 @@ class EfficientPoseHead(BaseHead):
         num_limbs: L, part affinity fields; 0 for no PAF pass.
         num_heatmap_passes: Heatmap passes, at least one.
         num_paf_passes: Passes for part affinity fields, where there are limbs.
-        pass_type: "efficientpose" has Mobile DenseNets, "openpose" dense blocks of 3×3 convolutions, to which
+        architecture: "efficientpose" has Mobile DenseNets, "openpose" dense blocks of 3×3 convolutions, to which
             ``norm_cfg``, ``act_cfg`` and ``with_squeeze_excite`` do not apply.
         upsampling: "bilinear" is fixed and equals the released networks; "transposed_conv" is learnable and dense; None
             leaves the heatmaps at stride 8.
@@ -69,7 +69,7 @@ class EfficientPoseHead(BaseHead):
         num_limbs: int = 14,
         num_heatmap_passes: int = 2,
         num_paf_passes: int = 1,
-        pass_type: Literal["efficientpose", "openpose"] = "efficientpose",
+        architecture: Literal["efficientpose", "openpose"] = "efficientpose",
         upsampling: Literal["bilinear", "transposed_conv"] | None = "bilinear",
         norm_cfg: dict | None = None,
         act_cfg: dict | None = None,
@@ -84,8 +84,8 @@ class EfficientPoseHead(BaseHead):
         for name in unknown:
             hint = f": it is losses.{REPLACED_ARGUMENTS[name]} now" if name in REPLACED_ARGUMENTS else ""
             raise TypeError(f"EfficientPoseHead has no argument {name!r}{hint}")
-        if pass_type not in ("efficientpose", "openpose"):
-            raise ValueError(f'pass_type must be "efficientpose" or "openpose", got {pass_type!r}')
+        if architecture not in ("efficientpose", "openpose"):
+            raise ValueError(f'architecture must be "efficientpose" or "openpose", got {architecture!r}')
         counts = (in_channels, num_blocks, num_keypoints, num_heatmap_passes, num_paf_passes)
         if min(*counts, channels // 4) < 1 or num_limbs < 0:
             raise ValueError(
@@ -96,13 +96,10 @@ class EfficientPoseHead(BaseHead):
         num_pafs = num_paf_passes if num_limbs else 0
         passes: list[DetectionPass | OpenPosePass] = []
         for number in range(num_pafs + num_heatmap_passes):
-            settings: dict[str, Any] = dict(
-                in_channels=in_channels + (passes[-1].handed_channels if passes else 0),
-                channels=channels,
-                num_blocks=num_blocks,
-                num_maps=2 * num_limbs if number < num_pafs else num_keypoints,
-            )
-            if pass_type == "openpose":
+            settings: dict[str, Any] = dict(channels=channels, num_blocks=num_blocks)
+            settings["in_channels"] = in_channels + (passes[-1].handed_channels if passes else 0)
+            settings["num_maps"] = 2 * num_limbs if number < num_pafs else num_keypoints
+            if architecture == "openpose":
                 passes.append(OpenPosePass(**settings, is_first=number in (0, num_pafs)))
             else:
                 settings |= dict(norm_cfg=norm_cfg, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite)
@@ -110,7 +107,7 @@ class EfficientPoseHead(BaseHead):
         self.earlier_paf_passes = nn.ModuleList(passes[: max(num_pafs - 1, 0)])
         self.paf_pass = passes[num_pafs - 1] if num_pafs else None
         self.heatmap_passes = nn.ModuleList(passes[num_pafs:])
-        self.hands_on_maps = pass_type == "openpose"
+        self.hands_on_maps = architecture == "openpose"
         self.upsampler = build_upsampler(upsampling, num_maps=num_keypoints)
         self.criterion = PoseCriterion(
             num_keypoints=num_keypoints, num_heatmap_passes=num_heatmap_passes, **(losses or {})
@@ -145,8 +142,9 @@ class EfficientPoseHead(BaseHead):
         """Predict everything but the upsampled heatmaps."""
         maps = self._run_passes(feats[-1], with_all_maps=True)
         num_pafs = len(maps) - len(self.heatmap_passes)
-        *earlier, last = maps[:num_pafs] or [None]
-        return PoseMaps(pafs=last, heatmaps=tuple(maps[num_pafs:]), full_heatmaps=None, earlier_pafs=tuple(earlier))
+        pafs, heatmaps = maps[:num_pafs], tuple(maps[num_pafs:])
+        last = pafs.pop() if pafs else None
+        return PoseMaps(pafs=last, heatmaps=heatmaps, full_heatmaps=None, earlier_pafs=tuple(pafs))
 
     def _run_passes(self, cross_resolution: Tensor, *, with_all_maps: bool) -> list[Tensor]:
         """Run every pass; return the maps of all, or of the last and those that others read."""

@@ -70,7 +70,8 @@ def load_imagenet_weights(branch: nn.Module, checkpoint: str, *, title: str = "E
     if misfits := list_misfits(offered, wanted):
         shown = "\n  ".join(misfits[:_MAX_LISTED])
         raise ValueError(
-            f"{checkpoint} is not an MMPretrain checkpoint of this {title}; {len(misfits)} tensors do not fit:\n  {shown}"
+            f"{checkpoint} is not an MMPretrain checkpoint of this {title}; "
+            f"{len(misfits)} tensors do not fit:\n  {shown}"
         )
     branch.load_state_dict(offered)
     left_out = f"left out {len(source) - len(offered)} of the later stages and the classifier"
@@ -84,7 +85,7 @@ def _layer_number(key: str) -> int:
 
 
 def _name_as_mmpretrain(vgg: dict[str, Tensor], numbers: list[int]) -> dict[str, Tensor]:
-    """Rename torchvision's tensors of a VGG: its layers count activations, MMPretrain's are convolutions with theirs."""
+    """Rename torchvision's tensors of a VGG, which numbers activations; MMPretrain's convolutions include theirs."""
     own = dict(zip(sorted({_layer_number(key) for key in vgg} - {-1}), numbers, strict=False))
     return {
         f"features.{own[_layer_number(key)]}.conv.{key.rpartition('.')[2]}": tensor

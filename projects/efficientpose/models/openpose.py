@@ -49,7 +49,8 @@ class OpenPoseVGG(BaseModule):
             layers += make_vgg_layer(read, written, num_convolutions)
         self.vgg = nn.ModuleDict(dict(features=nn.Sequential(*layers[:-1])))  # named as in VGG's checkpoints
         self.adapt = nn.Sequential(
-            make_convolution(widths[-1], 4 * base_channels, 3), make_convolution(4 * base_channels, 2 * base_channels, 3)
+            make_convolution(widths[-1], 4 * base_channels, 3),
+            make_convolution(4 * base_channels, 2 * base_channels, 3),
         )
         self.out_channels = (2 * base_channels,)
         load_strictly(self)
@@ -66,8 +67,23 @@ class OpenPoseVGG(BaseModule):
         return (self.adapt(self.vgg["features"](images)),)
 
 
+class DenseBlock(nn.Module):
+    """Three 3×3 convolutions of ``channels`` each, whose outputs are joined: 3 · channels from any number."""
+
+    def __init__(self, *, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.first = make_convolution(in_channels, channels, 3)
+        self.second, self.third = (make_convolution(channels, channels, 3) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute (B, 3 · channels, H, W) from (B, in_channels, H, W)."""
+        first = self.first(x)
+        second = self.second(first)
+        return torch.cat((first, second, self.third(second)), dim=1)
+
+
 class OpenPosePass(BaseModule):
-    """Dense blocks of three 3×3 convolutions, a hidden 1×1 convolution, and one that predicts maps from its output.
+    """Dense blocks, a hidden 1×1 convolution, and one that predicts maps from its output.
 
     Args:
         in_channels: Channels read.
@@ -79,21 +95,13 @@ class OpenPosePass(BaseModule):
 
     def __init__(self, *, in_channels: int, channels: int, num_blocks: int, num_maps: int, is_first: bool) -> None:
         super().__init__()
-        width, hidden = (3 * channels // 4, 2 * channels) if is_first else (channels, 4 * channels)
-        self.blocks = nn.ModuleList()
-        for number in range(num_blocks):
-            reads = (3 * width if number else in_channels, width, width)
-            self.blocks.append(nn.ModuleList(make_convolution(each, width, 3) for each in reads))
-        self.hidden = make_convolution(3 * width, hidden, 1)
-        self.predict = nn.Conv2d(hidden, num_maps, 1)
+        width, num_hidden = (3 * channels // 4, 2 * channels) if is_first else (channels, 4 * channels)
+        reads = [in_channels] + [3 * width] * (num_blocks - 1)
+        self.blocks = nn.Sequential(*(DenseBlock(in_channels=each, channels=width) for each in reads))
+        self.hidden = make_convolution(3 * width, num_hidden, 1)
+        self.predict = nn.Conv2d(num_hidden, num_maps, 1)
         self.handed_channels = num_maps  # the next pass reads what this one predicts
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute features (B, hidden, H, W) from (B, in_channels, H, W); ``predict`` turns these into maps."""
-        for block in self.blocks:
-            outputs = []
-            for convolution in block:
-                x = convolution(x)  # (B, width, H, W)
-                outputs.append(x)
-            x = torch.cat(outputs, dim=1)  # (B, 3 · width, H, W)
-        return self.hidden(x)
+        """Compute features (B, num_hidden, H, W) from (B, in_channels, H, W); ``predict`` turns these into maps."""
+        return self.hidden(self.blocks(x))
