@@ -49,10 +49,8 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
 def load_imagenet_weights(branch: nn.Module, checkpoint: str, *, title: str = "EfficientNet") -> None:
     """Load a truncated classifier's first layers from a checkpoint of the whole; the branch is changed in place.
 
-    Args:
-        branch: Numbered ``layers`` or ``features``, as MMPretrain's EfficientNet or VGG.
-        checkpoint: File or URL in MMPretrain's layout, or of a VGG in torchvision's.
-        title: Names the network in errors.
+    It has numbered ``layers`` or ``features``, as MMPretrain's EfficientNet or VGG. The checkpoint is in MMPretrain's
+    layout, or of a VGG in torchvision's. ``title`` names the network in errors.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -86,9 +84,6 @@ def _layer_number(key: str) -> int:
 
 def _name_as_mmpretrain(vgg: dict[str, Tensor], numbers: list[int]) -> dict[str, Tensor]:
     """Rename torchvision's tensors of a VGG, which numbers activations; MMPretrain's convolutions include theirs."""
-    own = dict(zip(sorted({_layer_number(key) for key in vgg} - {-1}), numbers, strict=False))
-    return {
-        f"features.{own[_layer_number(key)]}.conv.{key.rpartition('.')[2]}": tensor
-        for key, tensor in vgg.items()
-        if _layer_number(key) in own
-    }
+    own = dict(zip(sorted({_layer_number(key) for key in vgg} - {-1}), numbers, strict=False))  # the first of theirs
+    places = {key: own[_layer_number(key)] for key in vgg if _layer_number(key) in own}
+    return {_LAYER_KEY.sub(f"features.{place}.conv.", key): vgg[key] for key, place in places.items()}

@@ -48,10 +48,8 @@ class OpenPoseVGG(BaseModule):
         for read, written, num_convolutions in zip(widths[:-1], widths[1:], NUM_VGG_CONVOLUTIONS, strict=True):
             layers += make_vgg_layer(read, written, num_convolutions)
         self.vgg = nn.ModuleDict(dict(features=nn.Sequential(*layers[:-1])))  # named as in VGG's checkpoints
-        self.adapt = nn.Sequential(
-            make_convolution(widths[-1], 4 * base_channels, 3),
-            make_convolution(4 * base_channels, 2 * base_channels, 3),
-        )
+        narrower = [(8 * base_channels, 4 * base_channels), (4 * base_channels, 2 * base_channels)]
+        self.adapt = nn.Sequential(*(make_convolution(*pair, 3) for pair in narrower))
         self.out_channels = (2 * base_channels,)
         load_strictly(self)
 
@@ -59,8 +57,8 @@ class OpenPoseVGG(BaseModule):
         """Initialise all layers, those of VGG from an ImageNet checkpoint where it is given."""
         super().init_weights()
         if self.pretrained is not None:
-            is_named = self.pretrained == IMAGENET
-            load_imagenet_weights(self.vgg, imagenet_url("vgg19") if is_named else self.pretrained, title="VGG-19")
+            start = imagenet_url("vgg19") if self.pretrained == IMAGENET else self.pretrained
+            load_imagenet_weights(self.vgg, start, title="VGG-19")
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Extract features ((B, 2 · base_channels, H // 8, W // 8),) of normalised RGB images (B, 3, H, W)."""
