@@ -152,7 +152,7 @@ def test_one_person(run_guide, folder, clip):
 
 
 def test_several_people(run_guide, folder, clip):
-    run_guide("several_people.md")
+    run_guide("several_people.md", shorter=[("--model i ", "--model rt "), ("--detect-every 5", "--detect-every 12")])
     for name in ("everybody", "largest", "clicked"):
         assert (folder / name / "clip_angles.csv").is_file()
 
