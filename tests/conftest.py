@@ -1,6 +1,7 @@
 """Shared by all tests: MMPose made importable, and the reference material where it is there."""
 
 import os
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -21,6 +22,14 @@ REPOSITORY = Path(__file__).parents[1]
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)  # most tests run small maps, on which a second thread only waits
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """III and IV are II's code, larger: what is tested on every variant of the models is slow with them."""
+    is_large = re.compile(r"\[(.*[^a-z0-9])?(iii|iv|b5|b7)([^a-z0-9].*)?\]$").search
+    for item in items:
+        if item.path.parent.name in ("models", "configs") and is_large(item.name):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

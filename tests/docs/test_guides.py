@@ -143,7 +143,7 @@ def run_command(line, monkeypatch):
 
 
 def test_one_person(run_guide, folder, clip):
-    run_guide("one_person.md")
+    run_guide("one_person.md", shorter=[("--model i ", "--model rt ")])
     walk = folder / "walk"
     assert (walk / "clip_angles.png").stat().st_size > 10_000
     assert len(list((walk / "clip_json").iterdir())) == NUM_FRAMES

@@ -15,12 +15,7 @@ RELEASED_GFLOPS = {  # measured on the released inference graphs
 DENSE_UPSAMPLER_PARAMETERS = 3 * (4 * 4 * 16 * 16 + 16)
 
 
-LARGE = {"iv": pytest.mark.slow}
-
-
-@pytest.fixture(
-    scope="module", params=[pytest.param(each, id=name, marks=LARGE.get(name, ())) for name, each in VARIANTS.items()]
-)
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
 def counted(request: pytest.FixtureRequest) -> CountedVariant:
     return count_variant(request.param)
 
