@@ -109,8 +109,8 @@ def check_run(runner):
 
 
 def slow_but_of_small_ones(names):
-    """RT and the plain I run in seconds; the others are for ``make test-slow``."""
-    is_small = re.compile(r"efficientpose_(rt|i_mpii)").search
+    """One config of each kind runs in seconds; the others are for ``make test-slow``."""
+    is_small = re.compile(r"efficientpose_(rt|i|rt_lite|rt_no_upscaling)_mpii|rt_synthetic|rt_lspet").search
     return [name if is_small(name) else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -125,6 +125,7 @@ def test_fine_tuning_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("efficientpose_rt_lspet_finetune.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
 
 
+@pytest.mark.slow
 def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
     earlier = make_runner("efficientpose_rt_synthetic.py", mpii, tmp_path / "earlier", input_size=SMALL)
     earlier.train()
@@ -137,6 +138,7 @@ def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
     torch.testing.assert_close(starter.model.head.passes[-1].predict.bias.data, bias, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_baseline_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("baselines/mobilenetv2_synthetic.py", mpii, tmp_path))
 
@@ -152,10 +154,13 @@ def test_openpose_trains_and_tests(flip_test, mpii, tmp_path):
 @pytest.mark.parametrize(
     "overrides",
     [
+        {
+            "model.backbone.drop_path_rate": 0.05,
+            "model.head.losses.paf_weight": 0.1,
+            "model.head.decoder.sigma": 0.1,
+            "model.test_cfg.flip_test": True,
+        },
         {"model.head.upsampling": "transposed_conv"},
-        {"model.backbone.drop_path_rate": 0.05},
-        {"model.head.losses.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
-        {"model.test_cfg.flip_test": True},
     ],
     ids=str,
 )
