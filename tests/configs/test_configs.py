@@ -52,6 +52,9 @@ OTHERS = [
 ]
 
 
+NARROW = ("efficientpose_ii", "openpose")
+
+
 def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text()))
 
@@ -79,7 +82,7 @@ def test_every_config_is_tested():
     tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
     tested_elsewhere.add("efficientpose_rt_progressive_synthetic.py")  # test_progressive.py
     tested_elsewhere.add("efficientpose_rt_allround.py")  # below
-    tested_elsewhere.add("openpose_mpii.py")  # below
+    tested_elsewhere |= {"openpose_mpii.py", *(f"baselines/{name}_narrow_sports.py" for name in NARROW)}  # below
     tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
     tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in ("rt", "i") for other in ("coco", "halpe26")}
     assert (
@@ -238,6 +241,17 @@ def test_openpose_differs_from_ii_in_model_and_length_alone():
     text = docstring(config_path("openpose_mpii.py"))
     assert "python tools/train.py configs/openpose_mpii.py\n" in text
     assert f"PCKh@50 {OPENPOSE.reported.pckh50}, PCKh@10 {OPENPOSE.reported.pckh10}" in text
+
+
+def test_narrow_baselines_differ_in_the_network_alone():
+    ours, openpose = (Config.fromfile(config_path(f"baselines/{name}_narrow_sports.py")) for name in NARROW)
+    assert {key for key in ours.keys() | openpose.keys() if ours.get(key) != openpose.get(key)} == {"model"}
+    assert ours.train_dataloader.dataset.ann_file == "annotations/mpii_fit.json"
+    assert ours.val_dataloader.dataset.ann_file == "annotations/mpii_holdout.json"
+    full = Config.fromfile(config_path("openpose_mpii.py")).model
+    assert openpose.model.head.decoder.pop("input_size") != full.head.decoder.pop("input_size")
+    assert openpose.model.backbone == dict(type="OpenPoseVGG", base_channels=64 // 4)
+    assert openpose.model.head == full.head | dict(in_channels=128 // 4, channels=128 // 4)
 
 
 def test_recipe_says_what_is_not_the_paper_s_and_how_to_synchronise_batch_norms():

@@ -151,6 +151,13 @@ def test_openpose_trains_and_tests(flip_test, mpii, tmp_path):
     check_run(make_runner("openpose_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
 
 
+@pytest.mark.parametrize("name", ["efficientpose_ii", "openpose"])
+def test_narrow_baselines_train_and_test(name, mpii, tmp_path):
+    runner = make_runner(f"baselines/{name}_narrow_sports.py", mpii, tmp_path, input_size=SMALL)
+    runner.train()
+    assert "PCK@0.2" in runner.test()
+
+
 @pytest.mark.parametrize(
     "overrides",
     [
