@@ -5,7 +5,7 @@
         python tools/train.py configs/baselines/$config.py --work-dir work_dirs/${config}_$seed \\
             --cfg-options randomness.seed=$seed
     done; done
-    python tools/analysis/plot_curves.py work_dirs/*_narrow_sports_? --keys PCK@0.2
+    python tools/analysis/plot_curves.py work_dirs/*_narrow_sports_? --keys torso/PCK@0.2
 
 Far from the paper's setting: EfficientNet-B0 in both branches, C of 28 for 56 and crops of 64 pixels for 368; random
 weights; training people of ten sports from MPII, a ninth of them held out for the score; AdamW; three epochs in batches of 8.
