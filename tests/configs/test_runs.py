@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks.test_time_aug_hook import build_runner_with_tta
 from mmengine.runner import Runner
 from scipy.io import savemat
 
 from efficientpose.core.shipped_files import config_path
 from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.evaluation.test_options import set_multi_scale_test
 
 NUM_PEOPLE = 2
 CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [
@@ -148,7 +150,12 @@ def test_openpose_trains_and_tests(flip_test, mpii, tmp_path):
     """At an eighth of its width and a small size."""
     overrides = {"model.backbone.base_channels": 8, "model.head.in_channels": 16, "model.head.channels": 16}
     overrides |= {"model.test_cfg.flip_test": flip_test}
-    check_run(make_runner("openpose_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
+    runner = make_runner("openpose_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides)
+    check_run(runner)
+    config = runner.cfg
+    set_multi_scale_test(config, [0.8, 1.0])
+    config.experiment_name = config.visualizer.name = f"{tmp_path.name}_tta"
+    assert "PCKh@0.5" in build_runner_with_tta(config).test()
 
 
 @pytest.mark.parametrize("name", ["efficientpose_ii", "openpose"])
