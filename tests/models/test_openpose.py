@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
 from mmpretrain.models.backbones import VGG
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
@@ -179,7 +180,7 @@ def test_peaks_are_read_exactly_at_stride_8():
     keypoints = torch.from_numpy(8 * cells + 3.5).float()
     drawn = codec.render(keypoints, torch.ones(1, 16)).heatmaps
     head.forward_coarse = lambda feats: feats[0]
-    (found,) = head.predict((drawn,), [type("Sample", (), dict(metainfo={}))])
+    (found,) = head.predict((drawn,), [PoseDataSample()])
     np.testing.assert_array_equal(found.keypoints, keypoints.numpy())
     np.testing.assert_array_equal(found.keypoint_scores, 1)
 
