@@ -2,7 +2,10 @@
 
     python tools/train.py configs/baselines/openpose_narrow_sports.py
 
-Expected: no score was measured.
+Expected, PCK@0.2 of the torso on the 186 people held out, after the first of the two epochs, seeds 0 and 1: 19.1 and
+18.7 for OpenPose (1.67M parameters, 0.31 GFLOPs), 11.8 and 11.8 for EfficientPose II (0.51M, 0.07), in 100 CPU seconds
+each. The paper's faster convergence of EfficientPose is not seen in these 184 steps: both have hardly begun, and
+EfficientPose's batch norms average their statistics over more steps than that. The second epoch was not run.
 """
 
 _base_ = ["efficientpose_ii_narrow_sports.py"]
