@@ -1,6 +1,9 @@
 """Shared by all tests: MMPose made importable, and the reference material where it is there."""
 
 import os
+import re
+import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +24,38 @@ def pytest_configure() -> None:
     torch.set_num_threads(1)  # most tests run small maps, on which a second thread only waits
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """III and IV are II's code, larger: what is tested on every variant of the models is slow with them."""
+    is_large = re.compile(r"\[(.*[^a-z0-9])?(iii|iv|b5|b7)([^a-z0-9].*)?\]$").search
+    for item in items:
+        if item.path.parent.name in ("models", "configs") and is_large(item.name):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout."""
     return REPOSITORY
+
+
+@pytest.fixture
+def run_tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str, str]]:
+    """Run a tool, as it is called in ``tools``, in this process; return its exit status and what it printed."""
+
+    def run(tool: str, *arguments: object) -> tuple[int, str, str]:
+        path = str(REPOSITORY / "tools" / tool)
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            runpy.run_path(path, run_name="__main__")
+            status = 0
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
+        return status, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

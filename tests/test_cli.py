@@ -183,7 +183,7 @@ def test_the_folder_of_the_pictures_is_no_output_folder(
 
 
 def test_a_missing_package_is_named_with_its_remedy() -> None:
-    code = "import sys; sys.modules['mmcv'] = None\nfrom efficientpose.cli import main\nsys.exit(main(['models']))"
+    code = "import sys; sys.modules['mmcv'] = None\nfrom efficientpose.cli import main\nsys.exit(main(['demo']))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "this command needs mmcv" in result.stderr

@@ -130,13 +130,37 @@ def test_importing_loads_nothing_heavy(module, heavy):
     assert not heavy & set(loaded)
 
 
-NEED_MMPOSE = {"models", "codecs", "engine", "inference"}
+def imports_at_the_head(source):
+    """What each import that is not inside a function names, in order."""
+    heads = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [imported_modules(ast.unparse(node)) for node in heads]
+
+
+def loaded_at_once(module):
+    """Third-party packages that importing an own module loads, through every own module that it imports at its head."""
+    seen, found, waiting = set(), set(), {module}
+    while waiting:
+        name = waiting.pop()
+        parts = name.split(".")
+        if not (PACKAGE.parent / parts[0]).is_dir():
+            found.add(parts[0])
+        for path in (PACKAGE.parent / Path(*parts, "__init__.py"), PACKAGE.parent / f"{'/'.join(parts)}.py"):
+            if path.is_file() and path not in seen:
+                seen.add(path)
+                waiting |= {".".join(parts[:depth]) for depth in range(1, len(parts))}
+                waiting = waiting.union(*imports_at_the_head(path.read_text()))
+    return found
+
+
+def test_what_a_module_loads_is_found_through_others():
+    assert "mmpose" in loaded_at_once("efficientpose.benchmark.contenders")
+    assert not {"mmpose", "torch"} & loaded_at_once("efficientpose.runtime.estimator")
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "tools").rglob("*.py")), ids=lambda path: path.name)
 def test_tools_import_the_plugin_first(path):
     """It lets MMPose be imported where MMCV has no compiled operators; in a test's process, another has done it."""
-    lines = [line for line in path.read_text().splitlines() if line.startswith(("import efficient", "from efficient"))]
-    rooms = [line.split()[1].split(".")[1] if "." in line.split()[1] else "" for line in lines]
-    needing = [index for index, room in enumerate(rooms) if room in NEED_MMPOSE]
-    assert not needing or "plugin" in rooms[: needing[0]]
+    lines = imports_at_the_head(path.read_text())
+    own = [[name for name in names if name.startswith("efficientpose.")] for names in lines]
+    needing = [index for index, names in enumerate(own) if any("mmpose" in loaded_at_once(name) for name in names)]
+    assert not needing or any("efficientpose.plugin" in names for names in own[: needing[0] + 1])

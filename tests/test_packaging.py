@@ -184,6 +184,7 @@ def file_server(tmp_path):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_mim_downloads_weights_and_config(installed, file_server, tmp_path):
     folder, address = file_server
     content = np.random.default_rng(0).bytes(5000)
@@ -211,6 +212,7 @@ def write_mpii(root):
     savemat(root / "annotations" / "mpii_gt_val.mat", {"headboxes_src": corners})
 
 
+@pytest.mark.slow
 def test_mim_tests_a_checkpoint(installed, tmp_path):
     """``mim test`` finds config and tool in the installed wheel, and the tool runs to its scores."""
     write_mpii(tmp_path / "data" / "mpii")

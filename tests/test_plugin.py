@@ -105,7 +105,7 @@ def test_batched_nms_keeps_classes_apart():
     assert kept.tolist() == sorted(expected, key=lambda i: -scores[i])
 
 
-@pytest.mark.parametrize("load_first", [True, False])
+@pytest.mark.parametrize("load_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_real_extension_is_left_alone(load_first, tmp_path):
     extension = tmp_path / "_ext.py"
     extension.write_text("def __getattr__(name):\n    return f'compiled {name}'\n")

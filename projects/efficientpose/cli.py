@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 import efficientpose
-from efficientpose.commands import benchmark, export, measure, predict
+from efficientpose.commands import benchmark, export, measure, models, predict
 from efficientpose.commands.console import INTERRUPTED, NOTHING_DONE, UsageError, find_remedy, quiet_imports
 from efficientpose.core.variants import VARIANTS
 
@@ -77,9 +77,11 @@ def _build_parser() -> argparse.ArgumentParser:
     for add in (predict.add_parser, measure.add_parser, export.add_parser, benchmark.add_parser):
         add(commands)
 
-    models = commands.add_parser("models", help="list the variants and what they cost", description=_models.__doc__)
-    models.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
-    models.set_defaults(run=_models)
+    table = commands.add_parser(
+        "models", help="list the variants and what they cost", description=models.run_models.__doc__
+    )
+    table.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    table.set_defaults(run=models.run_models)
 
     convert = commands.add_parser("convert", help="convert released weights", description=_convert.__doc__)
     convert.add_argument("source", type=Path, metavar="FILE", help="released .h5 or .tflite file")
@@ -95,17 +97,6 @@ def _build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("demo_output"), metavar="DIR", help="where images go")
     demo.set_defaults(run=_demo)
     return parser
-
-
-def _models(options: argparse.Namespace) -> int:
-    """Count every variant's parameters and FLOPs on the built network, next to the paper's."""
-    with quiet_imports():
-        import efficientpose.plugin  # noqa: F401
-        from efficientpose.models.complexity import count_variants, print_json, print_table
-
-    rows = count_variants()
-    print_json(rows) if options.json else print_table(rows)
-    return 0
 
 
 def _convert(options: argparse.Namespace) -> int:

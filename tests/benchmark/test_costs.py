@@ -1,25 +1,12 @@
 """How cost grows: the tool from beginning to end on one small setting."""
 
 import json
-import runpy
-import sys
 
 import pytest
 import torch
 
 from efficientpose.benchmark import costs
 from efficientpose.core.variants import get_variant
-
-
-@pytest.fixture
-def run_tool(repository, monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["plot_costs.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(repository / "tools" / "analysis" / "plot_costs.py"), run_name="__main__")
-        return stop.value.code, capsys.readouterr().err
-
-    return run
 
 
 def test_random_weights_give_maps_with_peaks():
@@ -34,11 +21,12 @@ def test_random_weights_give_maps_with_peaks():
     assert heights.max() < 1
 
 
+@pytest.mark.slow
 def test_picture_and_numbers(run_tool, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.delenv("EFFICIENTPOSE_SHARED", raising=False)
     arguments = ["--engine", "onnxruntime", "--model", "rt", "--resolutions", 96, "--batches", 16, "--threads", 1]
-    status, error = run_tool(*arguments, "--rounds", 3, "--out", tmp_path / "costs.png")
+    status, _, error = run_tool("analysis/plot_costs.py", *arguments, "--rounds", 3, "--out", tmp_path / "costs.png")
     assert (status, error) == (0, "")
     assert (tmp_path / "costs.png").stat().st_size > 10_000
     numbers = json.loads((tmp_path / "costs.json").read_text())
@@ -63,7 +51,7 @@ def test_picture_and_numbers(run_tool, tmp_path, monkeypatch):
     ids=str,
 )
 def test_bad_numbers(run_tool, arguments, message):
-    status, error = run_tool(*arguments)
+    status, _, error = run_tool("analysis/plot_costs.py", *arguments)
     assert status == 1
     assert message in error
 

@@ -51,6 +51,7 @@ def test_from_beginning_to_end(tmp_path, capsys, monkeypatch):
         assert "GPU: skipped, PyTorch finds no CUDA device." in printed
 
 
+@pytest.mark.slow
 def test_int8_files_of_a_folder_with_the_default_engines(untrained_checkpoint, tmp_path, capsys):
     """Of files that are no int8, as the benchmark goes by their names; without a peak nothing is said of one."""
     for package in ("onnx", "onnxruntime", "openvino"):
@@ -117,7 +118,9 @@ def test_folders_without_models(tmp_path, capsys):
 SLOW = (pytest.param(variant, marks=pytest.mark.slow) for variant in ("i", "ii"))
 
 
-@pytest.mark.parametrize("picture", ["official_sample.jpg", "person1.jpg"])  # 1024 x 1024 and 638 x 938
+@pytest.mark.parametrize(  # 1024 x 1024 and 638 x 938
+    "picture", ["official_sample.jpg", pytest.param("person1.jpg", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("variant", ["rt", *SLOW])
 def test_against_the_released_pipeline(shared, tmp_path, capsys, variant, picture):
     """From the picture's file to keypoints, where all joints score above 0.3: half the joints lie on the same pixel.

@@ -28,6 +28,7 @@ def test_files_and_what_is_printed(tmp_path, capsys, untrained_checkpoint):
     assert names == {"efficientpose_rt.onnx", "efficientpose_rt.torchscript"}
 
 
+@pytest.mark.slow
 def test_several_networks_at_once(tmp_path, capsys, shared, monkeypatch):
     monkeypatch.setenv("EFFICIENTPOSE_WEIGHTS_DIR", str(shared / "official" / "keras"))
     assert main(["export", "--model", "rt,i,rt", "--to", "torchscript", "--out", str(tmp_path)]) == 0

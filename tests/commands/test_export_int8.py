@@ -70,6 +70,7 @@ def run_alone(words):
     return result.returncode
 
 
+@pytest.mark.slow
 def test_both_formats_with_their_reports(export, tmp_path, capsys, pictures):
     # the maps are nearly flat, their peaks may be anywhere; the diagonal is 317 pixels
     assert export(tmp_path, "--to", "onnx,openvino", "--max-drift", "400", alone=True) == 0
@@ -94,10 +95,10 @@ def test_both_formats_with_their_reports(export, tmp_path, capsys, pictures):
 
 
 def test_drift_beyond_the_bound_is_refused_unless_forced(export, tmp_path, capsys):
-    assert export(tmp_path, "--max-drift", "0", alone=True) == NOTHING_DONE
+    assert export(tmp_path, "--max-drift", "0") == NOTHING_DONE
     assert "bound is 0.00 px" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {f"{NAME}.onnx.failed", f"{NAME}.onnx.failed.json"}
-    assert export(tmp_path, "--max-drift", "0", "--force", alone=True) == 0
+    assert export(tmp_path, "--max-drift", "0", "--force") == 0
     report = json.loads((tmp_path / f"{NAME}.onnx.json").read_text())
     assert (report["max_drift"], report["is_within_bound"]) == (0, False)
     assert (tmp_path / f"{NAME}.onnx").is_file()
@@ -106,7 +107,7 @@ def test_drift_beyond_the_bound_is_refused_unless_forced(export, tmp_path, capsy
 def test_the_report_scores_both_on_annotated_people(export, shared, tmp_path, capsys):
     people = shared / "data" / "mpii_mini"
     words = ("--max-drift", "400", "--score", people / "annotations" / "mpii_val.json")
-    assert export(tmp_path, *words, "--score-images", people / "images", "--score-people", 3, alone=True) == 0
+    assert export(tmp_path, *words, "--score-images", people / "images", "--score-people", 3) == 0
     scores = json.loads((tmp_path / f"{NAME}.onnx.json").read_text())["torso"]
     assert list(scores) == ["float32", "int8"]
     printed = capsys.readouterr().out

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, MODELS
 
 from efficientpose.core.shipped_files import config_path, mpii_config_path
-from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.core.variants import OPENPOSE, VARIANTS, get_variant
 from efficientpose.weights.catalog import released_file
 
 # Groos et al. 2020, ablation study: PCKh@50, PCKh@10 and millions of parameters, of variants I and II.
@@ -52,6 +52,9 @@ OTHERS = [
 ]
 
 
+NARROW = ("efficientpose_ii", "openpose")
+
+
 def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text()))
 
@@ -79,6 +82,7 @@ def test_every_config_is_tested():
     tested_elsewhere = {"efficientpose_rt_bottomup.py", "efficientpose_rt_crowd.py"}  # test_crowd_runs.py
     tested_elsewhere.add("efficientpose_rt_progressive_synthetic.py")  # test_progressive.py
     tested_elsewhere.add("efficientpose_rt_allround.py")  # below
+    tested_elsewhere |= {"openpose_mpii.py", *(f"baselines/{name}_narrow_sports.py" for name in NARROW)}  # below
     tested_elsewhere |= {f"efficientpose_rt_distilled_{data}.py" for data in ("mpii", "synthetic")}  # test_distilled.py
     tested_elsewhere |= {f"efficientpose_{name}_{other}.py" for name in ("rt", "i") for other in ("coco", "halpe26")}
     assert (
@@ -222,6 +226,32 @@ def test_allround_trains_rt_on_smaller_crops_of_both_data_sets():
     assert [tuple(crop.input_size) for crop in crops] == [(192, 192)] * 4
     roots = [dataset.data_root for dataset in config.train_dataloader.dataset.datasets]
     assert roots == ["data/lspet/", "data/mpii_sports/", "data/mpii_sports/"]
+
+
+def test_openpose_differs_from_ii_in_model_and_length_alone():
+    config, other = Config.fromfile(config_path("openpose_mpii.py")), Config.fromfile(mpii_config_path("ii"))
+    assert tuple(config.crop.input_size) == tuple(config.model.head.decoder.input_size) == OPENPOSE.input_size
+    assert config.train_cfg.max_epochs == 400
+    other.train_cfg.max_epochs = 400
+    for each in (config, other):
+        del each.model["backbone"], each.model["neck"], each.model["head"]
+    shared = config.keys() & other.keys()
+    assert {key for key in shared if config[key] != other[key]} == set()
+    assert other.keys() - shared == {"backbone", "head"}  # the variant's facts
+    text = docstring(config_path("openpose_mpii.py"))
+    assert "python tools/train.py configs/openpose_mpii.py\n" in text
+    assert f"PCKh@50 {OPENPOSE.reported.pckh50}, PCKh@10 {OPENPOSE.reported.pckh10}" in text
+
+
+def test_narrow_baselines_differ_in_the_network_alone():
+    ours, openpose = (Config.fromfile(config_path(f"baselines/{name}_narrow_sports.py")) for name in NARROW)
+    assert {key for key in ours.keys() | openpose.keys() if ours.get(key) != openpose.get(key)} == {"model"}
+    assert ours.train_dataloader.dataset.ann_file == "annotations/mpii_fit.json"
+    assert ours.val_dataloader.dataset.ann_file == "annotations/mpii_holdout.json"
+    full = Config.fromfile(config_path("openpose_mpii.py")).model
+    assert openpose.model.head.decoder.pop("input_size") != full.head.decoder.pop("input_size")
+    assert openpose.model.backbone == dict(type="OpenPoseVGG", base_channels=64 // 4)
+    assert openpose.model.head == full.head | dict(in_channels=128 // 4, channels=128 // 4)
 
 
 def test_recipe_says_what_is_not_the_paper_s_and_how_to_synchronise_batch_norms():

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks.test_time_aug_hook import build_runner_with_tta
 from mmengine.runner import Runner
 from scipy.io import savemat
 
 from efficientpose.core.shipped_files import config_path
 from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.evaluation.test_options import set_multi_scale_test
 
 NUM_PEOPLE = 2
 CONFIGS = [f"efficientpose_{variant}_mpii.py" for variant in VARIANTS] + [
@@ -80,8 +82,8 @@ def make_runner(name, mpii, work_dir, *, input_size=None, overrides=None):
                     step.input_size = input_size
     if input_size is not None:
         config.model.head.decoder.input_size = input_size
-    if config.model.backbone.type == "DualEfficientNet":
-        config.model.backbone.update(high_pretrained=None, low_pretrained=None)  # those would be fetched
+    starts = dict(DualEfficientNet=("high_pretrained", "low_pretrained"), OpenPoseVGG=("pretrained",))
+    config.model.backbone.update(dict.fromkeys(starts.get(config.model.backbone.type, ())))  # those would be fetched
     config.default_hooks.checkpoint = None
     config.randomness = dict(seed=0)
     config.merge_from_dict(overrides or {})
@@ -109,8 +111,8 @@ def check_run(runner):
 
 
 def slow_but_of_small_ones(names):
-    """RT and the plain I run in seconds; the others are for ``make test-slow``."""
-    is_small = re.compile(r"efficientpose_(rt|i_mpii)").search
+    """One config of each kind runs in seconds; the others are for ``make test-slow``."""
+    is_small = re.compile(r"efficientpose_(rt|i|rt_lite|rt_no_upscaling)_mpii|rt_synthetic|rt_lspet").search
     return [name if is_small(name) else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -125,6 +127,7 @@ def test_fine_tuning_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("efficientpose_rt_lspet_finetune.py", mpii, tmp_path, input_size=SMALL, overrides=overrides))
 
 
+@pytest.mark.slow
 def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
     earlier = make_runner("efficientpose_rt_synthetic.py", mpii, tmp_path / "earlier", input_size=SMALL)
     earlier.train()
@@ -137,17 +140,41 @@ def test_the_starter_goes_on_from_the_run_on_synthetic_people(mpii, tmp_path):
     torch.testing.assert_close(starter.model.head.passes[-1].predict.bias.data, bias, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_baseline_trains_and_tests(mpii, tmp_path):
     check_run(make_runner("baselines/mobilenetv2_synthetic.py", mpii, tmp_path))
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_openpose_trains_and_tests(flip_test, mpii, tmp_path):
+    """At an eighth of its width and a small size."""
+    overrides = {"model.backbone.base_channels": 8, "model.head.in_channels": 16, "model.head.channels": 16}
+    overrides |= {"model.test_cfg.flip_test": flip_test}
+    runner = make_runner("openpose_mpii.py", mpii, tmp_path, input_size=SMALL, overrides=overrides)
+    check_run(runner)
+    config = runner.cfg
+    set_multi_scale_test(config, [0.8, 1.0])
+    config.experiment_name = config.visualizer.name = f"{tmp_path.name}_tta"
+    assert "PCKh@0.5" in build_runner_with_tta(config).test()
+
+
+@pytest.mark.parametrize("name", ["efficientpose_ii", "openpose"])
+def test_narrow_baselines_train_and_test(name, mpii, tmp_path):
+    runner = make_runner(f"baselines/{name}_narrow_sports.py", mpii, tmp_path, input_size=SMALL)
+    runner.train()
+    assert "torso/PCK@0.2" in runner.test()
 
 
 @pytest.mark.parametrize(
     "overrides",
     [
+        {
+            "model.backbone.drop_path_rate": 0.05,
+            "model.head.losses.paf_weight": 0.1,
+            "model.head.decoder.sigma": 0.1,
+            "model.test_cfg.flip_test": True,
+        },
         {"model.head.upsampling": "transposed_conv"},
-        {"model.backbone.drop_path_rate": 0.05},
-        {"model.head.losses.paf_weight": 0.1, "model.head.decoder.sigma": 0.1},
-        {"model.test_cfg.flip_test": True},
     ],
     ids=str,
 )

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from efficientpose.core.variants import VARIANTS, get_variant
+from efficientpose.core.variants import OPENPOSE, VARIANTS, ReportedFigures, get_variant
 
 # Groos et al. 2020, Table 2; for the Lite variants the authors' repository: resolution, high and low backbone, C, D,
 # millions of parameters, GFLOPs, PCKh@50, PCKh@10.
@@ -33,6 +33,14 @@ def test_variants_are_the_paper_s_five_then_the_lite_ones_from_small_to_large():
     assert list(VARIANTS) == list(TABLE)
 
 
+def test_openpose_is_the_paper_s_baseline_and_no_variant():
+    assert (OPENPOSE.name, OPENPOSE.title, OPENPOSE.input_size) == ("openpose", "OpenPose", (368, 368))
+    assert OPENPOSE.name not in VARIANTS
+    assert OPENPOSE.reported == OPENPOSE.paper == ReportedFigures(25.94e6, 160.36e9, 87.6, 22.8)
+    assert OPENPOSE.deployed_parameters == OPENPOSE.fixed_parameters == pytest.approx(25.940e6, abs=0.0005e6)
+    assert OPENPOSE.deployed_flops == OPENPOSE.fixed_flops == pytest.approx(160.32e9, abs=0.005e9)
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_variant_is_as_published(name):
     variant = VARIANTS[name]
@@ -59,9 +67,9 @@ def test_measured_figures_agree_with_the_authors(name):
     variant = VARIANTS[name]
     assert variant.deployed_parameters == pytest.approx(variant.reported.parameters, abs=0.005e6)
     if variant.is_lite:
-        assert 1.01 < variant.measured_flops / variant.reported.flops < 1.02
+        assert 1.01 < variant.deployed_flops / variant.reported.flops < 1.02
     else:
-        assert variant.measured_flops == pytest.approx(variant.reported.flops, rel=0.004)
+        assert variant.deployed_flops == pytest.approx(variant.reported.flops, rel=0.004)
 
 
 @pytest.mark.parametrize("name", TABLE)

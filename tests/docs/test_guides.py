@@ -143,7 +143,7 @@ def run_command(line, monkeypatch):
 
 
 def test_one_person(run_guide, folder, clip):
-    run_guide("one_person.md")
+    run_guide("one_person.md", shorter=[("--model i ", "--model rt ")])
     walk = folder / "walk"
     assert (walk / "clip_angles.png").stat().st_size > 10_000
     assert len(list((walk / "clip_json").iterdir())) == NUM_FRAMES
@@ -152,7 +152,7 @@ def test_one_person(run_guide, folder, clip):
 
 
 def test_several_people(run_guide, folder, clip):
-    run_guide("several_people.md")
+    run_guide("several_people.md", shorter=[("--model i ", "--model rt "), ("--detect-every 5", "--detect-every 12")])
     for name in ("everybody", "largest", "clicked"):
         assert (folder / name / "clip_angles.csv").is_file()
 

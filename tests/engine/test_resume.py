@@ -46,8 +46,10 @@ TWO_BATCHES_LEFT_OVER = {"train_dataloader.batch_size": 1, "optim_wrapper.accumu
 
 @pytest.mark.parametrize(
     ("settings", "iterations"),
-    [(EVERYTHING_RANDOM, (3, 5)), (EVERYTHING_RANDOM | TWO_BATCHES_LEFT_OVER, (10, 20))],
-    ids=["plain", "accumulated"],
+    [
+        pytest.param(EVERYTHING_RANDOM, (3, 5), marks=pytest.mark.slow, id="plain"),
+        pytest.param(EVERYTHING_RANDOM | TWO_BATCHES_LEFT_OVER, (10, 20), id="accumulated"),
+    ],
 )
 def test_resumed_run_ends_with_the_same_bits(make_runner, tmp_path, settings, iterations):
     """Augmentation in workers that live on, dropped paths, averaged weights; the seed is only in the checkpoint.

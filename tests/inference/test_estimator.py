@@ -34,6 +34,11 @@ def input_pixel(estimator: PoseEstimator, image: np.ndarray) -> float:
     return max(image.shape[:2]) / estimator.model.cfg.input_size[0]
 
 
+slow_for_ii = pytest.mark.parametrize(
+    "estimator", ["rt", "i", pytest.param("ii", marks=pytest.mark.slow)], indirect=True, scope="module"
+)
+
+
 @pytest.mark.parametrize("name", GOLDEN_IMAGES)
 def test_keypoints_and_scores_are_the_released_decoders(shared: Path, estimator: PoseEstimator, name: str) -> None:
     resolution = estimator.model.cfg.input_size[0]
@@ -46,6 +51,7 @@ def test_keypoints_and_scores_are_the_released_decoders(shared: Path, estimator:
     np.testing.assert_allclose(pose.keypoints[:, 2], expected[:, 2], atol=1e-4)
 
 
+@slow_for_ii
 def test_our_call_mmpose_functions_and_inferencer_agree(
     estimator: PoseEstimator, checkpoints: dict[str, Path], photographs: list[Path]
 ) -> None:
@@ -171,6 +177,7 @@ def test_a_network_of_ones_own_needs_its_weights(repository: Path, tmp_path: Pat
     assert estimator.predict_maps(image).pafs is None
 
 
+@slow_for_ii
 def test_further_peaks_are_local_maxima_of_the_heatmaps(estimator: PoseEstimator, photographs: list[Path]) -> None:
     """The first is the keypoint; at the others the upsampled, blurred heatmap is as high as all around."""
     several = PoseEstimator(estimator.model, name=estimator.name, num_peaks=3)

@@ -19,7 +19,8 @@ def table(standing, make_recording):
 def colours(path):
     image = cv2.imread(str(path))
     assert image is not None
-    return {tuple(int(value) for value in colour) for colour in np.unique(image.reshape(-1, 3), axis=0)}, image
+    codes = np.unique(image.reshape(-1, 3) @ np.array([1, 256, 256**2]))
+    return {tuple(int(code) >> shift & 255 for shift in (0, 8, 16)) for code in codes}, image
 
 
 def test_raw_and_filtered_lines_are_there(table, tmp_path):

@@ -108,6 +108,7 @@ def test_a_shifted_prediction_scores_as_computed_by_hand(dataset, scenes, shift,
     assert 0 < scores[f"PCKh@{threshold}"] < 100
 
 
+@pytest.mark.slow
 def test_an_untrained_network_scores_near_zero(folder, untrained_checkpoint):
     table = score_on_synthetic_people(PoseEstimator.load("rt", weights=untrained_checkpoint), folder)
     assert table.num_people == NUM_VAL

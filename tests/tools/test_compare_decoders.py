@@ -1,8 +1,6 @@
 """``tools/analysis/compare_decoders.py`` on the five people of MPII that come with the reference material."""
 
 import json
-import runpy
-import sys
 
 import numpy as np
 import pytest
@@ -14,21 +12,8 @@ from scipy.io import savemat
 
 from efficientpose.core.shipped_files import mpii_config_path
 
+TOOL = "analysis/compare_decoders.py"
 KEYS = [f"{measure}@{threshold}" for measure in ("PCKh", "torso/PCK") for threshold in (0.05, 0.1, 0.2, 0.5)]
-
-
-@pytest.fixture
-def run_tool(repository, monkeypatch):
-    """Run the tool with arguments; return its exit status."""
-
-    def run(*arguments):
-        tool = repository / "tools" / "analysis" / "compare_decoders.py"
-        monkeypatch.setattr(sys, "argv", [str(argument) for argument in (tool, *arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(tool), run_name="__main__")
-        return end.value.code
-
-    return run
 
 
 @pytest.fixture
@@ -42,10 +27,11 @@ def five_people(shared, tmp_path):
     return [f"test_dataloader.{option}" for option in dataset]
 
 
-def test_sparse_decoding_scores_as_dense_decoding(run_tool, five_people, checkpoints, tmp_path, capsys):
+def test_sparse_decoding_scores_as_dense_decoding(run_tool, five_people, checkpoints, tmp_path):
     scores_file = tmp_path / "scores.json"
     arguments = (mpii_config_path("rt"), "--variant", "rt", "--weights", checkpoints["rt"], "--json", scores_file)
-    assert run_tool(*arguments, "--cfg-options", *five_people) == 0
+    status, printed, _ = run_tool(TOOL, *arguments, "--cfg-options", *five_people)
+    assert status == 0
     results = json.loads(scores_file.read_text())
     assert list(results) == ["dense", "sparse", "subpixel"]
     assert results["sparse"]["scores"] == results["dense"]["scores"]
@@ -53,7 +39,7 @@ def test_sparse_decoding_scores_as_dense_decoding(run_tool, five_people, checkpo
     assert results["sparse"]["scores"]["torso/PCK@0.1"] == pytest.approx(71.21, abs=0.005)
     assert results["subpixel"]["scores"] != results["sparse"]["scores"]
     assert set(KEYS) <= results["subpixel"]["scores"].keys()
-    assert "subpixel" in capsys.readouterr().out
+    assert "subpixel" in printed
 
 
 def draw_ground_truth(predicted, codec):
@@ -88,12 +74,13 @@ def test_between_pixels_is_as_good_at_every_tight_threshold_where_truth_is_known
 def test_first_people_only(run_tool, five_people, checkpoints, tmp_path):
     scores_file = tmp_path / "scores.json"
     arguments = (mpii_config_path("rt"), "--variant", "rt", "--weights", checkpoints["rt"], "--json", scores_file)
-    assert run_tool(*arguments, "--people", 2, "--cfg-options", *five_people) == 0
+    assert run_tool(TOOL, *arguments, "--people", 2, "--cfg-options", *five_people)[0] == 0
     score = json.loads(scores_file.read_text())["sparse"]["scores"]["torso/PCK@0.1"]
     assert score != pytest.approx(71.21, abs=0.005)  # of all five
 
 
-def test_network_that_is_not_upsampled_is_refused(run_tool, untrained_checkpoint, capsys):
+def test_network_that_is_not_upsampled_is_refused(run_tool, untrained_checkpoint):
     arguments = (mpii_config_path("rt"), "--variant", "rt", "--weights", untrained_checkpoint)
-    assert run_tool(*arguments, "--cfg-options", "model.head.decoder.sparse=False") == 1
-    assert "error: decoders are compared on an EfficientPoseHead with bilinear upsampling" in capsys.readouterr().err
+    status, _, error = run_tool(TOOL, *arguments, "--cfg-options", "model.head.decoder.sparse=False")
+    assert status == 1
+    assert "error: decoders are compared on an EfficientPoseHead with bilinear upsampling" in error

@@ -1,8 +1,5 @@
 """``tools/analysis/video_rate.py`` and ``decode_times.py`` from beginning to end on a small network."""
 
-import runpy
-import sys
-
 import cv2
 import numpy as np
 import pytest
@@ -16,22 +13,8 @@ from efficientpose.video.reading import open_video
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture
-def run_tool(repository, monkeypatch, capsys):
-    """Run a tool; return its exit status, and what it says and complains of."""
-
-    def run(name, *arguments):
-        tool = repository / "tools" / "analysis" / name
-        monkeypatch.setattr(sys, "argv", [str(argument) for argument in (tool, *arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(tool), run_name="__main__")
-        return end.value.code, *capsys.readouterr()
-
-    return run
-
-
 def test_rates_of_a_clip(run_tool, make_model, make_video):
-    status, said, _ = run_tool("video_rate.py", make_model("one.onnx"), "--clip", make_video(), "--rounds", 2)
+    status, said, _ = run_tool("analysis/video_rate.py", make_model("one.onnx"), "--clip", make_video(), "--rounds", 2)
     assert status == 0
     row = said.splitlines()[-1].strip("| ").split("|")
     alone, beside_encoder, overlay, numbers = (float(cell.split()[0]) for cell in row[1:])
@@ -70,7 +53,7 @@ def test_a_lost_frame_is_told(make_model, make_video, monkeypatch):
 def test_times_of_decoding(run_tool, make_model, tmp_path):
     cv2.imwrite(str(tmp_path / "picture.png"), np.full((64, 64, 3), (0, 0, 255), np.uint8))
     status, said, _ = run_tool(
-        "decode_times.py", make_model("one.onnx"), "--image", tmp_path / "picture.png", "--rounds", 1
+        "analysis/decode_times.py", make_model("one.onnx"), "--image", tmp_path / "picture.png", "--rounds", 1
     )
     assert status == 0
     rows = [line.strip("| ").split(" | ") for line in said.splitlines()[-5:]]
@@ -97,6 +80,6 @@ def test_both_decoders_find_a_hand_made_peak():
     ],
 )
 def test_what_cannot_be_measured(run_tool, name, arguments, complaint):
-    status, _, complained = run_tool(name, *arguments)
+    status, _, complained = run_tool(f"analysis/{name}", *arguments)
     assert status == 1
     assert complaint in complained

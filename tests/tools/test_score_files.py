@@ -1,8 +1,6 @@
 """``tools/analysis/score_files.py`` on a picture with a red and a blue square, and a network that finds those."""
 
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -10,23 +8,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+TOOL = "analysis/score_files.py"
 SIDE = 64
 RED, BLUE = (16, 16), (48, 40)
 TORSO = np.hypot(32, 24)
-
-
-@pytest.fixture
-def run_tool(repository, monkeypatch):
-    """Run the tool with arguments; return its exit status."""
-
-    def run(*arguments):
-        tool = repository / "tools" / "analysis" / "score_files.py"
-        monkeypatch.setattr(sys, "argv", [str(argument) for argument in (tool, *arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(tool), run_name="__main__")
-        return end.value.code
-
-    return run
 
 
 @pytest.fixture
@@ -53,26 +38,29 @@ def people(tmp_path):
     return "--annotations", path, "--images", tmp_path
 
 
-def test_files_side_by_side(run_tool, make_model, people, tmp_path, capsys):
+def test_files_side_by_side(run_tool, make_model, people, tmp_path):
     files = make_model("one.onnx"), make_model("other.onnx", precision="int8")
     report = tmp_path / "scores.json"
-    assert run_tool(*files, *people, "--json", report) == 0
+    status, printed, _ = run_tool(TOOL, *files, *people, "--json", report)
+    assert status == 0
     scores = json.loads(report.read_text())
     assert list(scores) == [str(file) for file in files]
     assert scores[str(files[0])] == scores[str(files[1])]
     # thorax and pelvis, 7 and 6, do not count: 7 even and 7 odd joints, the even ones of the second person wrong
     assert scores[str(files[0])]["torso/PCK@0.2"] == pytest.approx(75)
-    assert "torso/PCK@0.2" in capsys.readouterr().out
+    assert "torso/PCK@0.2" in printed
 
 
 def test_first_people_only(run_tool, make_model, people, tmp_path):
     file, report = make_model(), tmp_path / "scores.json"
-    assert run_tool(file, *people, "--people", 1, "--json", report) == 0
+    assert run_tool(TOOL, file, *people, "--people", 1, "--json", report)[0] == 0
     assert json.loads(report.read_text())[str(file)]["torso/PCK@0.2"] == 100
 
 
-def test_errors(run_tool, make_model, people, tmp_path, capsys):
-    assert run_tool(tmp_path / "nowhere.onnx", *people) == 1
-    assert "nowhere.onnx" in capsys.readouterr().err
-    assert run_tool(make_model(), *people, "--people", 0) == 1
-    assert "number of people must be 1 or more, got 0" in capsys.readouterr().err
+def test_errors(run_tool, make_model, people, tmp_path):
+    status, _, error = run_tool(TOOL, tmp_path / "nowhere.onnx", *people)
+    assert status == 1
+    assert "nowhere.onnx" in error
+    status, _, error = run_tool(TOOL, make_model(), *people, "--people", 0)
+    assert status == 1
+    assert "number of people must be 1 or more, got 0" in error

@@ -2,8 +2,6 @@
 
 import json
 import re
-import runpy
-import sys
 
 import cv2
 import pytest
@@ -47,19 +45,6 @@ train_dataloader = dict(
 train_cfg = dict(by_epoch=True, max_epochs=10)
 optim_wrapper = dict(optimizer=dict(type="SGD", lr=7.0))
 '''
-
-
-@pytest.fixture
-def run_tool(repository, monkeypatch, capsys):
-    """Run a tool; return its exit status, what it printed, and its errors."""
-
-    def run(tool, *arguments):
-        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(repository / "tools" / tool), run_name="__main__")
-        return stop.value.code, *capsys.readouterr()
-
-    return run
 
 
 def test_schedules_of_the_recipe_are_drawn(run_tool, tmp_path):

@@ -53,7 +53,7 @@ def test_generated_files_are_like_the_released_ones(shared, make_arrays, variant
     assert {name: array.shape for name, array in generated.items()} == found
 
 
-@pytest.fixture(scope="module", params=["ii", "iii", "iv"])
+@pytest.fixture(scope="module", params=["ii", "iii", pytest.param("iv", marks=pytest.mark.slow)])
 def converted(request, shared, make_arrays, write_keras, tmp_path_factory):
     """Variant, random arrays as in its ``.h5``, and the network that the converted file was loaded into."""
     variant = request.param

@@ -327,6 +327,7 @@ sys.stdout.write(str(find.download("rt", base_url=sys.argv[1])))
 """
 
 
+@pytest.mark.slow
 def test_processes_at_once_download_once(cache, server, models):
     server.gate.clear()
     command = [sys.executable, "-c", PROCESS, models, released_file("rt").sha256]

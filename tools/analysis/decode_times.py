@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import efficientpose.plugin  # noqa: F401 - lets MMPose be imported
 from efficientpose.benchmark.contenders import find_image
 from efficientpose.benchmark.decode_times import measure_variants
 from efficientpose.core.images import read_image

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import efficientpose.plugin  # noqa: F401 - lets MMPose be imported
 from efficientpose.benchmark.contenders import find_image
 from efficientpose.benchmark.video_rate import draw_clip, measure_video_rate
 from efficientpose.core.images import read_image

@@ -195,7 +195,7 @@ def make_rows(
     rows = []
     for case in contenders:
         network, end_to_end = timings[case, "network"], timings[case, "end_to_end"]
-        own_flops = variant.measured_flops if case.engine == RELEASED else flops
+        own_flops = variant.deployed_flops if case.engine == RELEASED else flops
         rate = find_rate(network, flops=own_flops * batch)
         rows.append(
             Row(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from efficientpose.core.decoding import STRIDE
 from efficientpose.export.folding import fold_branch, fold_pass, fold_prediction, fold_upsampler, measure_inputs
 from efficientpose.export.layers import InputShift, PaddedConv2d, PassFeatures, Resampling
+from efficientpose.models.backbone import DualEfficientNet
 from efficientpose.models.head import EfficientPoseHead
 from efficientpose.models.upsampling import BilinearUpsampler, TransposedConvUpsampler, bilinear_kernel
 
@@ -109,6 +110,9 @@ def deploy(network: TopdownPoseEstimator, options: ExportOptions) -> DeployedNet
     head = network.head
     if network.training or not isinstance(head, EfficientPoseHead) or head.decoder is None:
         raise ValueError("only an EfficientPose with a decoder, in evaluation mode, can be exported")
+    if head.hands_on_maps or not isinstance(network.backbone, DualEfficientNet):
+        parts = f"{type(network.backbone).__name__} with {type(head.passes[0]).__name__}"
+        raise ValueError(f"only EfficientPose's layers can be folded, got {parts}: trace the network itself")
     _check_outputs(head, options)
     width, height = head.decoder.input_size
     backbone = network.backbone

@@ -13,6 +13,7 @@ from efficientpose.models.head import EfficientPoseHead
 from efficientpose.models.layers import ESwish
 from efficientpose.models.multi_scale import MultiScaleTester
 from efficientpose.models.neck import CrossResolutionNeck
+from efficientpose.models.openpose import OpenPoseVGG
 
 __all__ = [
     "CrossResolutionNeck",
@@ -20,6 +21,7 @@ __all__ = [
     "ESwish",
     "EfficientPoseHead",
     "MultiScaleTester",
+    "OpenPoseVGG",
     "PafPoseEstimator",
     "PoseCriterion",
     "PoseMapDistiller",

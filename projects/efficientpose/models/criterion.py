@@ -31,6 +31,7 @@ class PoseMaps(NamedTuple):
     pafs: Tensor | None  # (B, 2L, H, W) part affinity fields at stride 8; None without the PAF pass
     heatmaps: tuple[Tensor, ...]  # (B, K, H, W) at stride 8, one for each heatmap pass
     full_heatmaps: Tensor | None  # (B, K, 8H, 8W), the last pass upsampled; None if they are not made
+    earlier_pafs: tuple[Tensor, ...] = ()  # (B, 2L, H, W), one for each PAF pass before the last
 
     @property
     def final(self) -> Tensor:
@@ -102,7 +103,8 @@ class PoseCriterion(nn.Module):
         """Compare every output with its target.
 
         With ``targets.separable_heatmaps`` the last heatmaps are compared as if they were upsampled. Returns scalars
-        ``loss_pafs``, ``loss_heatmaps_1`` and so on, and ``loss_full_heatmaps``, for the outputs there are.
+        ``loss_pafs``, with ``loss_pafs_1`` and so on of earlier PAF passes, ``loss_heatmaps_1`` and so on, and
+        ``loss_full_heatmaps``, for the outputs there are.
         """
         # (B, K) of crops, (B, K, H, W) of scenes
         weights = (targets.keypoint_weights.movedim(1, -1) * self.keypoint_weights).movedim(-1, 1)
@@ -111,7 +113,9 @@ class PoseCriterion(nn.Module):
         losses = {}
         if outputs.pafs is not None:
             limb_weights = cast(Tensor, targets.limb_weights).repeat_interleave(2, dim=1)  # (B, 2L): of x and y
-            losses["loss_pafs"] = self.paf_weight * paf_scale * self.paf_loss(outputs.pafs, targets.pafs, limb_weights)
+            names = *(f"loss_pafs_{number + 1}" for number in range(len(outputs.earlier_pafs))), "loss_pafs"
+            for name, pafs in zip(names, (*outputs.earlier_pafs, outputs.pafs), strict=True):
+                losses[name] = self.paf_weight * paf_scale * self.paf_loss(pafs, targets.pafs, limb_weights)
         for number, (heatmaps, weight) in enumerate(zip(outputs.heatmaps, self.heatmap_weights, strict=True), start=1):
             loss = self.heatmap_loss(heatmaps, targets.heatmaps, weights)
             losses[f"loss_heatmaps_{number}"] = weight * heatmap_scale * loss

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from efficientpose.codecs.targets import Targets
 from efficientpose.models.criterion import PoseCriterion, PoseMaps, stack_people
 from efficientpose.models.layers import DetectionPass
+from efficientpose.models.openpose import OpenPosePass
 from efficientpose.models.state_dicts import load_strictly
 from efficientpose.models.upsampling import BilinearUpsampler, build_upsampler
 
@@ -31,7 +32,7 @@ class EfficientPoseHead(BaseHead):
     """A PAF pass, one or more heatmap passes, and upsampling to the input's resolution.
 
     The first pass reads the cross-resolution features; every later one reads the previous pass's features followed by
-    them. Predicted heatmaps and fields are never fed forward. :meth:`loss` draws its targets from keypoints on the
+    them, in OpenPose what that pass predicted followed by them. :meth:`loss` draws its targets from keypoints on the
     device, so the data pipeline needs ``PackPoseInputs(pack_transformed=True)`` and no ``GenerateTarget``.
 
     Args:
@@ -41,6 +42,9 @@ class EfficientPoseHead(BaseHead):
         num_keypoints: K, heatmaps.
         num_limbs: L, part affinity fields; 0 for no PAF pass.
         num_heatmap_passes: Heatmap passes, at least one.
+        num_paf_passes: Passes for part affinity fields, where there are limbs.
+        architecture: "efficientpose" has Mobile DenseNets, "openpose" dense blocks of 3×3 convolutions, to which
+            ``norm_cfg``, ``act_cfg`` and ``with_squeeze_excite`` do not apply.
         upsampling: "bilinear" is fixed and equals the released networks; "transposed_conv" is learnable and dense; None
             leaves the heatmaps at stride 8.
         norm_cfg: Normalisation layer, in MMCV's form; None for a batch norm. Every batch norm gets Keras' settings (eps
@@ -64,6 +68,8 @@ class EfficientPoseHead(BaseHead):
         num_keypoints: int = 16,
         num_limbs: int = 14,
         num_heatmap_passes: int = 2,
+        num_paf_passes: int = 1,
+        architecture: Literal["efficientpose", "openpose"] = "efficientpose",
         upsampling: Literal["bilinear", "transposed_conv"] | None = "bilinear",
         norm_cfg: dict | None = None,
         act_cfg: dict | None = None,
@@ -78,24 +84,30 @@ class EfficientPoseHead(BaseHead):
         for name in unknown:
             hint = f": it is losses.{REPLACED_ARGUMENTS[name]} now" if name in REPLACED_ARGUMENTS else ""
             raise TypeError(f"EfficientPoseHead has no argument {name!r}{hint}")
-        counts = (in_channels, num_blocks, num_keypoints, num_heatmap_passes)
+        if architecture not in ("efficientpose", "openpose"):
+            raise ValueError(f'architecture must be "efficientpose" or "openpose", got {architecture!r}')
+        counts = (in_channels, num_blocks, num_keypoints, num_heatmap_passes, num_paf_passes)
         if min(*counts, channels // 4) < 1 or num_limbs < 0:
             raise ValueError(
-                "in_channels, num_blocks, num_keypoints and num_heatmap_passes must be at least 1, channels at least 4 "
-                f"and num_limbs at least 0, got {counts}, {channels} and {num_limbs}"
+                "in_channels, num_blocks, num_keypoints, num_heatmap_passes and num_paf_passes must be at least 1, "
+                f"channels at least 4 and num_limbs at least 0, got {counts}, {channels} and {num_limbs}"
             )
         self.in_channels, self.num_keypoints = in_channels, num_keypoints
-        settings: dict[str, Any] = dict(channels=channels, num_blocks=num_blocks, norm_cfg=norm_cfg, act_cfg=act_cfg)
-        settings["with_squeeze_excite"] = with_squeeze_excite
-        later_channels = 3 * channels + in_channels
-        self.paf_pass = (
-            DetectionPass(in_channels=in_channels, num_maps=2 * num_limbs, **settings) if num_limbs else None
-        )
-        first_channels = later_channels if num_limbs else in_channels
-        self.heatmap_passes = nn.ModuleList(
-            DetectionPass(in_channels=channels_read, num_maps=num_keypoints, **settings)
-            for channels_read in [first_channels] + [later_channels] * (num_heatmap_passes - 1)
-        )
+        num_pafs = num_paf_passes if num_limbs else 0
+        passes: list[DetectionPass | OpenPosePass] = []
+        for number in range(num_pafs + num_heatmap_passes):
+            settings: dict[str, Any] = dict(channels=channels, num_blocks=num_blocks)
+            settings["in_channels"] = in_channels + (passes[-1].handed_channels if passes else 0)
+            settings["num_maps"] = 2 * num_limbs if number < num_pafs else num_keypoints
+            if architecture == "openpose":
+                passes.append(OpenPosePass(**settings, is_first=number in (0, num_pafs)))
+            else:
+                settings |= dict(norm_cfg=norm_cfg, act_cfg=act_cfg, with_squeeze_excite=with_squeeze_excite)
+                passes.append(DetectionPass(**settings))
+        self.earlier_paf_passes = nn.ModuleList(passes[: max(num_pafs - 1, 0)])
+        self.paf_pass = passes[num_pafs - 1] if num_pafs else None
+        self.heatmap_passes = nn.ModuleList(passes[num_pafs:])
+        self.hands_on_maps = architecture == "openpose"
         self.upsampler = build_upsampler(upsampling, num_maps=num_keypoints)
         self.criterion = PoseCriterion(
             num_keypoints=num_keypoints, num_heatmap_passes=num_heatmap_passes, **(losses or {})
@@ -116,10 +128,10 @@ class EfficientPoseHead(BaseHead):
             normal_init(each.predict, std=0.001)
 
     @property
-    def passes(self) -> tuple[DetectionPass, ...]:
+    def passes(self) -> tuple[DetectionPass | OpenPosePass, ...]:
         """All passes in the order they run."""
-        first = () if self.paf_pass is None else (self.paf_pass,)
-        return (*first, *self.heatmap_passes)
+        last = () if self.paf_pass is None else (self.paf_pass,)
+        return (*self.earlier_paf_passes, *last, *self.heatmap_passes)
 
     def forward(self, feats: tuple[Tensor, ...]) -> PoseMaps:
         """Predict everything from the neck's features, ((B, in_channels, H, W),)."""
@@ -128,23 +140,27 @@ class EfficientPoseHead(BaseHead):
 
     def _forward_stride_8(self, feats: tuple[Tensor, ...]) -> PoseMaps:
         """Predict everything but the upsampled heatmaps."""
-        features = self._pass_features(feats[-1])
-        maps = [each.predict(feature) for each, feature in zip(self.passes, features, strict=True)]
-        pafs = None if self.paf_pass is None else maps.pop(0)
-        return PoseMaps(pafs=pafs, heatmaps=tuple(maps), full_heatmaps=None)
+        maps = self._run_passes(feats[-1], with_all_maps=True)
+        num_pafs = len(maps) - len(self.heatmap_passes)
+        pafs, heatmaps = maps[:num_pafs], tuple(maps[num_pafs:])
+        last = pafs.pop() if pafs else None
+        return PoseMaps(pafs=last, heatmaps=heatmaps, full_heatmaps=None, earlier_pafs=tuple(pafs))
 
-    def _pass_features(self, cross_resolution: Tensor) -> list[Tensor]:
-        """Run every pass; return each one's features, (B, 3C, H, W)."""
-        features: list[Tensor] = []
-        for detection_pass in self.passes:
-            # (B, in_channels, H, W) for the first pass, (B, 3C + in_channels, H, W) for the others
-            read = torch.cat((features[-1], cross_resolution), dim=1) if features else cross_resolution
-            features.append(detection_pass(read))
-        return features
+    def _run_passes(self, cross_resolution: Tensor, *, with_all_maps: bool) -> list[Tensor]:
+        """Run every pass; return the maps of all, or of the last and those that others read."""
+        maps: list[Tensor] = []
+        handed_on: tuple[Tensor, ...] = ()
+        for each in self.passes:
+            # (B, in_channels, H, W) for the first pass, with 3C or 2L or K channels before them for the others
+            features = each(torch.cat((*handed_on, cross_resolution), dim=1) if handed_on else cross_resolution)
+            if with_all_maps or self.hands_on_maps or each is self.passes[-1]:
+                maps.append(each.predict(features))
+            handed_on = (maps[-1] if self.hands_on_maps else features,)
+        return maps
 
     def forward_coarse(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Predict only the last pass's heatmaps, (B, K, H, W) at stride 8: what sparse decoding needs."""
-        return self.passes[-1].predict(self._pass_features(feats[-1])[-1])
+        return self._run_passes(feats[-1], with_all_maps=False)[-1]
 
     def forward_deployed(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Predict only the final heatmaps: what inference needs, without the earlier passes' predictions."""

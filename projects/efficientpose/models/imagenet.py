@@ -1,4 +1,4 @@
-"""Start a truncated EfficientNet from MMPretrain's ImageNet checkpoints, strict about every tensor."""
+"""Start a truncated classifier from ImageNet checkpoints, strict about every tensor."""
 
 import pickle
 import re
@@ -7,23 +7,23 @@ from urllib.error import URLError
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmpretrain.models.backbones import EfficientNet
-from torch import Tensor
+from torch import Tensor, nn
 
 from efficientpose.models.state_dicts import list_misfits
 
 IMAGENET: Final = "imagenet"  # stands for the URL of MMPretrain's own checkpoint of an architecture
 
-_LAYER_KEY = re.compile(r"layers\.(\d+)\.")
+_LAYER_KEY = re.compile(r"(?:layers|features)\.(\d+)\.")
 _MAX_LISTED = 20
 
 
 def imagenet_url(arch: str) -> str:
-    """Return where MMPretrain keeps an EfficientNet, "b0" to "b7", trained on ImageNet with AutoAugment."""
+    """Return where MMPretrain keeps "vgg19", or an EfficientNet, "b0" to "b7", trained on ImageNet with AutoAugment."""
     from mmpretrain.apis import ModelHub
 
     try:
-        return ModelHub.get(f"efficientnet-{arch}_3rdparty_8xb32-aa_in1k").weights
+        is_vgg = arch.startswith("vgg")
+        return ModelHub.get(f"{arch}_8xb32_in1k" if is_vgg else f"efficientnet-{arch}_3rdparty_8xb32-aa_in1k").weights
     except ValueError as error:
         raise ValueError(
             f"MMPretrain has no AutoAugment ImageNet checkpoint of EfficientNet {arch!r}; name a file or URL"
@@ -36,7 +36,8 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
     except URLError as error:
         raise ConnectionError(
             f"{checkpoint} cannot be fetched ({error.reason}): get it by other means and name the file in the "
-            "backbone's high_pretrained or low_pretrained, or set these to None to start from random weights"
+            "backbone's high_pretrained or low_pretrained (OpenPose: pretrained), or set these to None to start from "
+            "random weights"
         ) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ValueError(f"{checkpoint} is not a checkpoint that PyTorch can read") from error
@@ -45,8 +46,11 @@ def _read_state_dict(checkpoint: str) -> dict[str, Tensor]:
     return loaded.get("state_dict", loaded)
 
 
-def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
-    """Load a truncated EfficientNet's stem and stages from an MMPretrain classifier; the branch is changed in place.
+def load_imagenet_weights(branch: nn.Module, checkpoint: str, *, title: str = "EfficientNet") -> None:
+    """Load a truncated classifier's first layers from a checkpoint of the whole; the branch is changed in place.
+
+    It has numbered ``layers`` or ``features``, as MMPretrain's EfficientNet or VGG. The checkpoint is in MMPretrain's
+    layout, or of a VGG in torchvision's. ``title`` names the network in errors.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -55,15 +59,31 @@ def load_imagenet_weights(branch: EfficientNet, checkpoint: str) -> None:
     """
     source = _read_state_dict(checkpoint)
     network = {key.removeprefix("backbone."): tensor for key, tensor in source.items() if not key.startswith("head.")}
-    numbers = {key: _LAYER_KEY.match(key) for key in network}
-    later = {key for key, number in numbers.items() if number and int(number.group(1)) >= len(branch.layers)}
+    wanted = branch.state_dict()
+    numbers = sorted({_layer_number(key) for key in wanted})
+    if "features.0.weight" in network:
+        network = _name_as_mmpretrain(network, numbers)
+    later = {key for key in network if _layer_number(key) > numbers[-1] or key.startswith("classifier.")}
     offered = {key: tensor for key, tensor in network.items() if key not in later}
-    if misfits := list_misfits(offered, branch.state_dict()):
+    if misfits := list_misfits(offered, wanted):
         shown = "\n  ".join(misfits[:_MAX_LISTED])
         raise ValueError(
-            f"{checkpoint} is not an MMPretrain checkpoint of this EfficientNet ({branch.arch_setting}); "
+            f"{checkpoint} is not an MMPretrain checkpoint of this {title}; "
             f"{len(misfits)} tensors do not fit:\n  {shown}"
         )
     branch.load_state_dict(offered)
     left_out = f"left out {len(source) - len(offered)} of the later stages and the classifier"
     print_log(f"{checkpoint}: loaded {len(offered)} tensors, {left_out}", logger="current")
+
+
+def _layer_number(key: str) -> int:
+    """Return the number of a tensor's layer, -1 outside them."""
+    found = _LAYER_KEY.match(key)
+    return int(found[1]) if found else -1
+
+
+def _name_as_mmpretrain(vgg: dict[str, Tensor], numbers: list[int]) -> dict[str, Tensor]:
+    """Rename torchvision's tensors of a VGG, which numbers activations; MMPretrain's convolutions include theirs."""
+    own = dict(zip(sorted({_layer_number(key) for key in vgg} - {-1}), numbers, strict=False))  # the first of theirs
+    places = {key: own[_layer_number(key)] for key in vgg if _layer_number(key) in own}
+    return {_LAYER_KEY.sub(f"features.{place}.conv.", key): vgg[key] for key, place in places.items()}

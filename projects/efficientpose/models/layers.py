@@ -128,6 +128,7 @@ class DetectionPass(BaseModule):
             for number in range(num_blocks)
         )
         self.predict = nn.Conv2d(3 * channels, num_maps, 1)
+        self.handed_channels = 3 * channels  # the next pass reads these features
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute features (B, 3C, H, W) from (B, in_channels, H, W); ``predict`` turns these into maps."""
