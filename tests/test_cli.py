@@ -240,10 +240,10 @@ def test_an_unknown_model_is_refused_by_the_parser(capsys: pytest.CaptureFixture
 def test_models_prints_a_list_of_objects(capsys: pytest.CaptureFixture) -> None:
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == list(VARIANTS)
+    assert [row["name"] for row in rows] == [*VARIANTS, "openpose"]
     assert [row["parameters"] for row in rows] == [
         *(460_284, 719_736, 1_732_944, 3_229_772, 6_560_938),
-        *(404_608, 591_632, 1_464_960),
+        *(404_608, 591_632, 1_464_960, 25_939_664),
     ]
 
 

@@ -163,11 +163,11 @@ def test_bad_pictures_and_boxes_are_refused(make_model, tmp_path):
 IMPORT_AND_PREDICT = """
 import sys, time
 start = time.perf_counter()
+import cv2, numpy, onnxruntime
+libraries = time.perf_counter()
 from efficientpose.runtime import PoseEstimator
 import efficientpose.runtime.onnxruntime_engine
-print(time.perf_counter() - start)
-assert {"cv2", "onnxruntime"} <= sys.modules.keys()
-import numpy
+print((time.perf_counter() - libraries) / (libraries - start))
 PoseEstimator(sys.argv[1], threads=1).predict(numpy.zeros((40, 60, 3), numpy.uint8))
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """
@@ -175,13 +175,12 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
 
 def test_importing_and_predicting_needs_neither_torch_nor_mmpose(make_model):
     command = [sys.executable, "-c", IMPORT_AND_PREDICT, str(make_model())]
-    seconds = []
-    for _ in range(3):  # the quickest: what else the machine does only adds to it
+    ratios = []
+    for _ in range(3):
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        taken, modules = output.splitlines()
-        seconds.append(float(taken))
-    assert min(seconds) < 0.5, seconds
-    assert {"onnxruntime", "cv2"} <= set(modules.split())
+        ratio, modules = output.splitlines()
+        ratios.append(float(ratio))
+    assert min(ratios) < 1, "our own modules take longer than NumPy, OpenCV and ONNX Runtime"
     assert not {"torch", "torchvision", "scipy", "matplotlib", "rich"} & set(modules.split())
     assert not [name for name in modules.split() if name.startswith("mm")]
 
