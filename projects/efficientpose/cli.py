@@ -74,14 +74,8 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="efficientpose", description="Single-person pose estimation on MMPose.")
     parser.add_argument("--version", action="version", version=f"efficientpose {efficientpose.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (predict.add_parser, measure.add_parser, export.add_parser, benchmark.add_parser):
-        add(commands)
-
-    table = commands.add_parser(
-        "models", help="list the variants and what they cost", description=models.run_models.__doc__
-    )
-    table.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
-    table.set_defaults(run=models.run_models)
+    for command in (predict, measure, export, benchmark, models):
+        command.add_parser(commands)
 
     convert = commands.add_parser("convert", help="convert released weights", description=_convert.__doc__)
     convert.add_argument("source", type=Path, metavar="FILE", help="released .h5 or .tflite file")

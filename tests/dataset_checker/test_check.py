@@ -2,8 +2,6 @@
 
 import csv
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -200,26 +198,23 @@ def test_only_suspicious_people_are_drawn(content, check, tmp_path):
 
 
 @pytest.fixture
-def run_tool(repository, monkeypatch, capsys, tmp_path):
+def check_content(run_tool, tmp_path):
     def run(content, *arguments):
         (tmp_path / "file.json").write_text(content if isinstance(content, str) else json.dumps(content))
-        monkeypatch.setattr(sys, "argv", ["check_dataset.py", *map(str, (tmp_path / "file.json", *arguments))])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(repository / "tools" / "check_dataset.py"), run_name="__main__")
-        return stop.value.code, *capsys.readouterr()
+        return run_tool("check_dataset.py", tmp_path / "file.json", *arguments)
 
     return run
 
 
-def test_exit_statuses(content, images, run_tool, tmp_path):
-    status, printed, _ = run_tool(content, "--images", images, "--sheet", tmp_path / "sheet.png")
+def test_exit_statuses(content, images, check_content, tmp_path):
+    status, printed, _ = check_content(content, "--images", images, "--sheet", tmp_path / "sheet.png")
     assert (status, "nothing suspicious" in printed) == (0, True)
     assert cv2.imread(str(tmp_path / "sheet.png")) is not None
     place(content["annotations"][3], 1, 99.6, 40)
-    status, printed, _ = run_tool(content, "--report", tmp_path / "report.json")
+    status, printed, _ = check_content(content, "--report", tmp_path / "report.json")
     assert (status, "warning: outside_image, 1" in printed) == (1, True)
     assert len(json.loads((tmp_path / "report.json").read_text())) == printed.count("annotation 103")
-    status, _, error = run_tool("{")
+    status, _, error = check_content("{")
     assert (status, "file.json is not JSON" in error) == (2, True)
-    assert run_tool(content, "--read-images")[0] == 2
-    assert run_tool(content, "--images", tmp_path / "none")[0] == 2
+    assert check_content(content, "--read-images")[0] == 2
+    assert check_content(content, "--images", tmp_path / "none")[0] == 2

@@ -1,12 +1,13 @@
 """Counts on the built networks against the released ones and the paper."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch import nn
 
 from efficientpose.core.variants import VARIANTS, Variant
 from efficientpose.models.build import build_network
-from efficientpose.models.complexity import CountedVariant, count_variant
 
 RELEASED_GFLOPS = {  # measured on the released inference graphs
     **{"rt": 0.873, "i": 1.672, "ii": 7.688, "iii": 23.30, "iv": 72.75},
@@ -15,9 +16,23 @@ RELEASED_GFLOPS = {  # measured on the released inference graphs
 DENSE_UPSAMPLER_PARAMETERS = 3 * (4 * 4 * 16 * 16 + 16)
 
 
+class CountedVariant(NamedTuple):
+    """A variant and the counts of its deployed graph; ``fixed_`` ones have fixed upsampling, as our networks."""
+
+    variant: Variant
+    parameters: int
+    flops: int
+    fixed_parameters: int
+    fixed_flops: int
+
+
 @pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
-def counted(request: pytest.FixtureRequest) -> CountedVariant:
-    return count_variant(request.param)
+def counted(request: pytest.FixtureRequest, count_parameters, count_flops) -> CountedVariant:
+    counts = []
+    for upsampling in ("transposed_conv", "bilinear"):
+        network = build_network(request.param.name, upsampling=upsampling)
+        counts += [count_parameters(network), count_flops(network, request.param.input_size)]
+    return CountedVariant(request.param, *counts)
 
 
 def test_parameters_are_exactly_the_released_graphs(counted: CountedVariant) -> None:

@@ -17,7 +17,6 @@ from efficientpose.codecs import FullResolutionHeatmap
 from efficientpose.core.shipped_files import config_path
 from efficientpose.core.variants import OPENPOSE
 from efficientpose.export.deployed import ExportOptions, deploy
-from efficientpose.models.complexity import count_flops, count_parameters
 from efficientpose.models.imagenet import imagenet_url
 from efficientpose.models.openpose import OpenPosePass, OpenPoseVGG
 
@@ -41,7 +40,7 @@ def num_parameters(module):
     return sum(each.numel() for each in module.parameters())
 
 
-def test_parameters_and_flops_are_the_paper_s():
+def test_parameters_and_flops_are_the_paper_s(count_flops, count_parameters):
     network = build_openpose()
     assert num_parameters(network) == count_parameters(network) == OPENPOSE.deployed_parameters == 25_939_664
     assert OPENPOSE.deployed_parameters == pytest.approx(OPENPOSE.reported.parameters, rel=0.001)

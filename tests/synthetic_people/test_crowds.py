@@ -1,8 +1,6 @@
 """Drawn scenes in COCO's format: what the annotations say, the same bytes from any number of workers, and the tool."""
 
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -98,18 +96,17 @@ def test_unusable_annotations(folder, tmp_path, change, error, message):
         PeopleDataset(data_mode="topdown")
 
 
-def test_the_command(repository, tmp_path, monkeypatch, capsys):
-    tool = str(repository / "tools" / "make_synthetic_crowd.py")
-    arguments = ["--out", str(tmp_path / "data"), "--train", "1", "--val", "1", "--people", "1"]
-    for options, status in ((arguments, 0), (arguments, 1), ([*arguments, "--overwrite", "--people", "0"], 1)):
-        monkeypatch.setattr(sys, "argv", [tool, *options])
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(tool, run_name="__main__")
-        assert stop.value.code == status
-    printed = capsys.readouterr()
-    assert "1 training and 1 validation scenes" in printed.out
-    assert "is not empty" in printed.err
-    assert "people is 0: a scene needs at least 1" in printed.err
+def test_the_command(run_tool, tmp_path):
+    arguments = ("make_synthetic_crowd.py", "--out", tmp_path / "data", "--train", 1, "--val", 1, "--people", 1)
+    status, printed, _ = run_tool(*arguments)
+    assert status == 0
+    assert "1 training and 1 validation scenes" in printed
+    status, _, error = run_tool(*arguments)
+    assert status == 1
+    assert "is not empty" in error
+    status, _, error = run_tool(*arguments, "--overwrite", "--people", 0)
+    assert status == 1
+    assert "people is 0: a scene needs at least 1" in error
 
 
 @pytest.mark.parametrize("num_people", [1, 4])

@@ -1,6 +1,4 @@
 import json
-import runpy
-import sys
 
 import cv2
 import numpy as np
@@ -155,14 +153,11 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
     assert files_of(tmp_path) == before
 
 
-def test_the_command_reports_success_and_errors(repository, tmp_path, monkeypatch, capsys):
-    tool = str(repository / "tools" / "make_synthetic_mpii.py")
-    monkeypatch.setattr(sys, "argv", [tool, "--out", str(tmp_path / "data"), "--train", "2", "--val", "1"])
-    with pytest.raises(SystemExit) as done:
-        runpy.run_path(tool, run_name="__main__")
-    assert done.value.code == 0
-    assert "2 training and 1 validation images in" in capsys.readouterr().out
-    with pytest.raises(SystemExit) as done:
-        runpy.run_path(tool, run_name="__main__")
-    assert done.value.code == 1
-    assert "is not empty: name another folder" in capsys.readouterr().err
+def test_the_command_reports_success_and_errors(run_tool, tmp_path):
+    arguments = ("make_synthetic_mpii.py", "--out", tmp_path / "data", "--train", 2, "--val", 1)
+    status, printed, _ = run_tool(*arguments)
+    assert status == 0
+    assert "2 training and 1 validation images in" in printed
+    status, _, error = run_tool(*arguments)
+    assert status == 1
+    assert "is not empty: name another folder" in error

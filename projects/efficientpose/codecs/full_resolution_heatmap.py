@@ -13,6 +13,7 @@ from torch import Tensor
 
 from efficientpose.codecs.targets import (
     Targets,
+    check_sigma,
     keypoint_weights,
     known_cells,
     limb_weights,
@@ -25,16 +26,6 @@ from efficientpose.codecs.targets import (
 )
 from efficientpose.core.decoding import STRIDE, DensePeakFinder, Peaks, SparsePeakFinder
 from efficientpose.core.skeleton import LIMBS
-
-
-def check_sigma(name: str, sigma: float) -> None:
-    """Raise ValueError for a sigma that is in cells, as MMPose's codecs have it, or none at all."""
-    if not 0 < sigma < 1:
-        raise ValueError(
-            f"{name} must be positive and below 1, a fraction of the input's longer side (0.05 as released), got "
-            f"{sigma}; the width of MMPose's sigma in cells is sigma * sqrt(2) * stride / side"
-        )
-
 
 TYPICAL_LIMB = 0.2  # length of a limb in a crop of one person, as a fraction of the crop's side
 

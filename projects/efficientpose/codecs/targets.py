@@ -91,6 +91,15 @@ def render_pafs(
     return fields.flatten(1, 2)
 
 
+def check_sigma(name: str, sigma: float) -> None:
+    """Raise ValueError for a sigma that is in cells, as MMPose's codecs have it, or none at all."""
+    if not 0 < sigma < 1:
+        raise ValueError(
+            f"{name} must be positive and below 1, a fraction of the input's longer side (0.05 as released), got "
+            f"{sigma}; the width of MMPose's sigma in cells is sigma * sqrt(2) * stride / side"
+        )
+
+
 def weights_of_labels(visible: np.ndarray) -> np.ndarray:
     """Return the weight of each keypoint (P, K): 0 where it is not labelled, else 1 or the weight that it brings.
 

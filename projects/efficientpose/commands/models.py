@@ -9,7 +9,14 @@ from typing import Any
 from efficientpose.core.variants import OPENPOSE, VARIANTS, ReportedFigures, Variant
 
 
-def run_models(options: argparse.Namespace) -> int:
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``models`` to the commands."""
+    parser = commands.add_parser("models", help="list the variants and what they cost", description=models.__doc__)
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
+    parser.set_defaults(run=models)
+
+
+def models(options: argparse.Namespace) -> int:
     """List every variant's and OpenPose's parameters and FLOPs next to the authors' figures."""
     networks = (*VARIANTS.values(), OPENPOSE)
     print_json(networks) if options.json else print_table(networks)
@@ -54,11 +61,8 @@ def print_table(variants: Iterable[Variant]) -> None:
             variant.name,
             *map(str, (variant.resolution, variant.channels, variant.num_blocks)),
             *(f"{variant.deployed_parameters:,}", f"{variant.reported.parameters / 1e6:.2f}M"),
-            *(
-                f"{variant.deployed_flops / 1e9:.3f}G",
-                f"{variant.reported.flops / 1e9:.2f}G",
-                f"{variant.fixed_flops / 1e9:.3f}G",
-            ),
+            *(f"{variant.deployed_flops / 1e9:.3f}G", f"{variant.reported.flops / 1e9:.2f}G"),
+            f"{variant.fixed_flops / 1e9:.3f}G",
         )
     console = Console()
     console.print(table)

@@ -1,6 +1,6 @@
 """The published networks: the paper's five (Groos et al. 2020, Table 2) and the Lite ones released later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 _TRANSPOSED_WEIGHTS = 4 * 4 * 16 * 16  # of each transposed convolution, 16 keypoints to 16
@@ -96,11 +96,9 @@ def _make(source: str, row: tuple, figures: tuple[float, float, float, float]) -
 VARIANTS: Final = {variant.name: variant for variant in (_make(*row) for row in _ROWS)}
 
 # The paper's baseline, whose biases count as batch norms do. Its trained weights were not released.
-OPENPOSE: Final = Variant(
-    **dict(zip(_FIELDS, ("openpose", 368, "vgg19", None, 128, 5, 25_939_664, 160_322_311_808), strict=True)),  # type: ignore[arg-type]
-    title="OpenPose",
-    paper=ReportedFigures(25.94e6, 160.36e9, 87.6, 22.8),
-    is_upsampled=False,
+_OPENPOSE_ROW = ("openpose", 368, "vgg19", None, 128, 5, 25_939_664, 160_322_311_808)
+OPENPOSE: Final = replace(
+    _make("paper", _OPENPOSE_ROW, (25.94e6, 160.36e9, 87.6, 22.8)), title="OpenPose", is_upsampled=False
 )
 
 

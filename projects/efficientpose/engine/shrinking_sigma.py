@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from efficientpose.codecs import FullResolutionHeatmap
-from efficientpose.codecs.full_resolution_heatmap import check_sigma
+from efficientpose.codecs.targets import check_sigma
 from efficientpose.engine.cyclical_rate import DecayingTriangularLR
 from efficientpose.engine.lookup import network_of
 from efficientpose.engine.resuming import check_resumed
