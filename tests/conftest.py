@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)  # most tests run small maps, on which a second thread only waits
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background starts deaf to it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

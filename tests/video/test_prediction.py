@@ -85,6 +85,18 @@ def test_the_overlay_shows_the_frame_and_the_person(make_video, tmp_path):
     assert np.median(difference[30:, 40:]) < 8
 
 
+@pytest.mark.parametrize("times", [(0, 0.1, 0.1, 0.100001, 0.3), (0, 0.1, 0.05, 0.3)])
+def test_the_overlay_shows_frames_whose_times_do_not_grow(tmp_path, times):
+    """A fast camera's clock may stand still between two frames; a damaged video's may go back."""
+    with VideoResults(tmp_path, "still", rate=10) as results:
+        for number, seconds in enumerate(times):
+            results.write(Frame(number, seconds, np.zeros((64, 96, 3), np.uint8)), ())
+    assert results.problems == []
+    with av.open(results.overlay_path) as container:
+        shown = [frame.time for frame in container.decode(video=0)]
+    np.testing.assert_allclose(shown, np.maximum.accumulate(times), atol=1e-4)
+
+
 def test_the_overlay_has_the_video_s_size_and_times(tmp_path):
     """Also where the sides are odd and the rate varies."""
     image = np.zeros((63, 95, 3), np.uint8)

@@ -36,13 +36,15 @@ class OverlayVideo:
         self._stream.width, self._stream.height = size
         self._stream.bit_rate = round(BITS_PER_PIXEL * size[0] * size[1] * rate)
         self._stream.codec_context.time_base = Fraction(1, TICKS)
+        self._earliest = -math.inf  # ticks at which the next image may be shown
 
     def write(self, image: np.ndarray, *, seconds: float) -> None:
-        """Append an image (H, W, 3) uint8, BGR, shown at a time later than the one before's."""
+        """Append an image (H, W, 3) uint8, BGR; one whose time is not after the last one's is shown a tick after it."""
         import av
 
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-        frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
+        frame.pts, frame.time_base = int(max(round(seconds * TICKS), self._earliest)), Fraction(1, TICKS)
+        self._earliest = frame.pts + 1
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
