@@ -129,9 +129,9 @@ def test_it_predicts_and_is_exported(trained, tmp_path):
     checkpoint = tmp_path / "mine.pth"
     save_checkpoint(make_checkpoint(runner.model.state_dict(), variant="rt", source="test"), checkpoint)
     estimator = TorchPoseEstimator.load(config=folder / "my_rt.py", weights=checkpoint)
-    pictures = sorted((folder.parent / "data" / "images").iterdir())
-    result = predict_files(estimator, pictures[:1], tmp_path, draw_maps=frozenset(("heatmaps", "pafs")))
-    assert len(result.pictures) == 3
+    images = sorted((folder.parent / "data" / "images").iterdir())
+    result = predict_files(estimator, images[:1], tmp_path, draw_maps=frozenset(("heatmaps", "pafs")))
+    assert len(result.drawn) == 3
     document = json.loads((tmp_path / "predictions.json").read_text())
     assert document["keypoint_names"] == NAMES
     assert document["skeleton"][:2] == [[0, 1], [0, 2]]
@@ -148,7 +148,7 @@ def test_it_predicts_and_is_exported(trained, tmp_path):
     )
     runtime = PoseEstimator(exported.path, threads=1)
     assert runtime.skeleton == estimator.skeleton
-    image = cv2.imread(str(pictures[0]))
+    image = cv2.imread(str(images[0]))
     (own,), (other,) = runtime.predict(image, [[20, 10, 100, 80]]), estimator.predict(image, [[20, 10, 100, 80]])
     assert own.keypoints.shape == (11, 3)
     np.testing.assert_allclose(own.keypoints, other.keypoints, atol=0.5)

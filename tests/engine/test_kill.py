@@ -76,19 +76,19 @@ def kill_after(child, reports, *, num_reports, delay):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("num_kills", "num_epochs"), [(3, 3), (10, 7)])
-def test_killed_run_ends_with_the_same_bits(num_kills, num_epochs, make_runner, tmp_path):
-    """An epoch reports two iterations and the checkpoint's file."""
+@pytest.mark.parametrize(("kills", "num_epochs"), [((5, 3, 1), 3), ((5, 4, 1, 6, 6, 1, 2, 4, 5, 3), 7)])
+def test_killed_run_ends_with_the_same_bits(kills, num_epochs, make_runner, tmp_path):
+    """An epoch reports two iterations and the checkpoint's file; each kill comes after so many reports."""
     settings = {
         "train_cfg.max_epochs": num_epochs,
         "train_dataloader.num_workers": 1,
         "default_hooks.checkpoint.max_keep_ckpts": 2,
     }
-    rng = random.Random(6)  # gives kills of both kinds
+    rng = random.Random(6)
     work_dir, killed_at, leftovers = tmp_path / "killed", [], 0
-    for _ in range(num_kills):
+    for num_reports in kills:
         child, reports = start(make_runner, settings, work_dir)
-        killed_at.append(kill_after(child, reports, num_reports=rng.randint(1, 6), delay=rng.uniform(0, 0.05)))
+        killed_at.append(kill_after(child, reports, num_reports=num_reports, delay=rng.uniform(0, 0.05)))
         checkpoints = list(work_dir.glob("*.pth"))
         assert [path.name for path in checkpoints if find_damage(path)] == []
         leftovers += len(list(work_dir.glob(".*.partial")))

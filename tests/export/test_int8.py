@@ -1,5 +1,7 @@
 """Quantisation: what is calibrated on, which layers are computed in eight bits, and how well the file agrees."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -134,7 +136,7 @@ def test_int8_computes_nearly_the_same(int8_file):
 def test_equalisation_changes_nothing_but_ranges():
     """The channels of "one" and "other", whose sum is read by a convolution, are 1000 times apart."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    from efficientpose.export.equalisation import equalise, measure_channels
+    from efficientpose.export.int8_preparation import equalise, measure_channels
     from efficientpose.export.onnx import serialise_onnx
 
     reach = np.array([0.1, 1, 10, 100])
@@ -148,9 +150,62 @@ def test_equalisation_changes_nothing_but_ranges():
     )
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-4)
     before, after = (measure_channels(each, images) for each in (graph, balanced))
-    assert np.ptp(np.log10(before["sum"])) > 2.5
-    assert np.ptp(np.log10(after["sum"])) < 1
-    np.testing.assert_array_equal(after["act"], before["act"])  # not linear: stays
+    assert np.ptp(np.log10(before["sum"].largest)) > 2.5
+    assert np.ptp(np.log10(after["sum"].largest)) < 1
+    np.testing.assert_array_equal(after["act"].largest, before["act"].largest)  # not linear: stays
+
+
+def test_rounded_weights_keep_the_means_of_channels():
+    pytest.importorskip("onnxruntime")
+    from efficientpose.export.int8_preparation import correct_biases, measure_channels, round_weight
+
+    def round_named(graph):
+        rounded = (
+            replace(each, weights=each.weights | {"weight": round_weight(each.weights["weight"]).astype(np.float32)})
+            if each.name in names
+            else each
+            for each in graph.operations
+        )
+        return replace(graph, operations=tuple(rounded))
+
+    names = ("one", "other")
+    graph, images = make_graph(), draw_images(1) + 2
+    corrected = correct_biases(graph, images, names=names)
+    expected, plain, given = (
+        measure_channels(each, images) for each in (graph, round_named(graph), round_named(corrected))
+    )
+    for name in names:
+        assert np.abs(plain[name].mean - expected[name].mean).max() > 1e-3
+        np.testing.assert_allclose(given[name].mean, expected[name].mean, atol=1e-5)
+    assert corrected.operations[0] is graph.operations[0]
+
+
+def test_a_bias_is_corrected_for_its_own_group():
+    """0.301 is rounded to 19/64; the images' second channel is 2 everywhere, its neighbours are 0 and 5."""
+    pytest.importorskip("onnxruntime")
+    from efficientpose.export.int8_preparation import correct_biases
+
+    weight = np.array([[[[1, 0.5]]], [[[1, 0.301]]], [[[0, 0]]]], np.float32)  # (out, in / groups, h, w)
+    layer = replace(convolution("heatmaps", "images", weight[..., 0, 0], [1, 1, 1]), groups=3, shape=(1, 3, 8, 7))
+    layer = replace(layer, weights=layer.weights | {"weight": weight})
+    graph = Graph(input_shape=(1, 3, 8, 8), operations=(layer,), outputs=("heatmaps",))
+    image = np.broadcast_to(np.float32([0, 2, 5])[:, None, None], (1, 3, 8, 8)).copy()
+    (corrected,) = correct_biases(graph, [image], names=["heatmaps"]).operations
+    np.testing.assert_allclose(corrected.weights["bias"], [1, 1 - 2 * (19 / 64 - 0.301), 1], rtol=1e-6)
+
+
+def test_weights_are_rounded_as_the_file_stores_them(int8_file):
+    onnx = pytest.importorskip("onnx")
+    from efficientpose.export.int8_preparation import equalise, round_weight
+
+    stored = {
+        each.name: onnx.numpy_helper.to_array(each) for each in onnx.load_from_string(int8_file).graph.initializer
+    }
+    (weight,) = (
+        each.weights["weight"] for each in equalise(make_graph(), draw_images(1)).operations if each.name == "one"
+    )
+    dequantised = stored["one_weight_quantized"] * stored["one_weight_scale"][:, None, None, None]
+    np.testing.assert_allclose(round_weight(weight), dequantised, rtol=1e-5, atol=1e-6)
 
 
 def test_nodes_of_the_file(int8_file):

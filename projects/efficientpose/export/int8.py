@@ -1,6 +1,6 @@
 """Quantise a network to eight bits after training, fitted to images of people.
 
-ONNX Runtime's quantiser does the arithmetic; the channels' ranges are made similar before it, and which layers must
+ONNX Runtime's quantiser does the arithmetic; :mod:`int8_preparation` readies the weights for it, and which layers must
 stay in float32 is known here. The file is ONNX in the form called QDQ, which ONNX Runtime and OpenVINO both read:
 tensors pass through QuantizeLinear and DequantizeLinear, and engines compute between these in eight bits.
 """
@@ -126,7 +126,7 @@ def serialise_int8_onnx(graph: Graph, images: Sequence[np.ndarray], *, metadata:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    from efficientpose.export.equalisation import equalise
+    from efficientpose.export.int8_preparation import correct_biases, equalise
     from efficientpose.export.onnx import serialise_onnx
 
     class Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -136,12 +136,14 @@ def serialise_int8_onnx(graph: Graph, images: Sequence[np.ndarray], *, metadata:
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._feeds, None)
 
+    names = find_int8_operations(graph)
+    prepared = correct_biases(equalise(graph, images), images, names=names)
     # the mark says that shapes are known and constants folded; without it the quantiser warns
     ready = {"onnx.quant.pre_process": "onnxruntime.quant"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(
-            onnx.load_from_string(serialise_onnx(equalise(graph, images), metadata=ready)),
+            onnx.load_from_string(serialise_onnx(prepared, metadata=ready)),
             path,
             Batches(),
             quant_format=QuantFormat.QDQ,
@@ -149,7 +151,7 @@ def serialise_int8_onnx(graph: Graph, images: Sequence[np.ndarray], *, metadata:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             reduce_range=True,  # weights of 7 bits: with 8, processors without VNNI overflow
-            nodes_to_quantize=find_int8_operations(graph),
+            nodes_to_quantize=names,
             extra_options={"CalibMovingAverage": True},  # ranges are means over the images, so that outliers are cut
         )
         model = onnx.load(path)

@@ -1,14 +1,17 @@
-"""Give the channels of a tensor similar ranges, so that one scale for all of them wastes few of 256 steps.
+"""Prepare a network for eight bits, in two steps that cost nothing at inference (Nagel et al., ICCV 2019).
 
+Equalisation gives the channels of a tensor similar ranges, so that one scale for all of them wastes few of 256 steps.
 Between a convolution without activation and the convolutions that read it, a channel may be divided by any number if
-the readers multiply their weights by it (Nagel et al., ICCV 2019, data-free quantisation). This is exact and costs
-nothing at inference. On LSP Extended, RT Lite's found keypoints drift by 2.2 px in int8 (95%) without it and by 1.9 px
-with it.
+the readers multiply their weights by it. This is exact. On LSP Extended, RT Lite's found keypoints drift by 2.2 px in
+int8 (95%) without it and by 1.9 px with it.
+
+Bias correction takes from each bias what rounding the weights adds to the channel on average. With weights of 7 bits,
+II Lite loses 0.1 PCK@0.2 on 400 people of LSP Extended with it and 0.6 without it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import onnx
@@ -25,13 +28,22 @@ _BALANCE: Final = 0.8
 _FIXED: Final = 0
 """Number of all channels that must stay as they are."""
 
+WEIGHT_STEPS: Final = 64  # from 0 to a channel's largest weight, as 7 bits have in ONNX Runtime
+
+
+class ChannelStatistics(NamedTuple):
+    """Statistics of the channels of a tensor over images, (C,) each."""
+
+    largest: np.ndarray  # absolute value
+    mean: np.ndarray
+
 
 def equalise(graph: Graph, images: Iterable[np.ndarray]) -> Graph:
     """Return a network with the same outputs and more similar channels; images are batches as it takes them."""
     channels = _number_channels(graph)
     values, weights = np.zeros((2, 1 + max(int(numbers.max()) for numbers in channels.values())))
-    for name, largest in measure_channels(graph, images).items():
-        np.maximum.at(values, channels[name], largest)
+    for name, measured in measure_channels(graph, images).items():
+        np.maximum.at(values, channels[name], measured.largest)
     for operation in graph.operations:
         if operation.kind == "convolution" and operation.groups == 1:
             weight = np.abs(operation.weights["weight"])  # (out, in, h, w)
@@ -45,8 +57,32 @@ def equalise(graph: Graph, images: Iterable[np.ndarray]) -> Graph:
     return replace(graph, operations=tuple(_rescale(operation, by_tensor) for operation in graph.operations))
 
 
-def measure_channels(graph: Graph, images: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the largest absolute value of each channel, (C,), of every operation's output."""
+def correct_biases(graph: Graph, images: Iterable[np.ndarray], *, names: Collection[str]) -> Graph:
+    """Return a network whose channels keep their means when the weights of the named convolutions are rounded."""
+    measured = measure_channels(graph, images)
+
+    def correct(operation: Operation) -> Operation:
+        if operation.kind != "convolution" or operation.name not in names:
+            return operation
+        weight = operation.weights["weight"].astype(np.float64)  # (out, in / groups, h, w)
+        shifts = (round_weight(weight) - weight).sum(axis=(2, 3))  # (out, in / groups)
+        means = measured[operation.inputs[0]].mean.reshape(operation.groups, 1, -1)
+        added = (shifts.reshape(operation.groups, -1, shifts.shape[1]) * means).sum(axis=2).reshape(-1)  # (out,)
+        bias = (operation.weights["bias"] - added).astype(np.float32)
+        return replace(operation, weights={**operation.weights, "bias": bias})
+
+    return replace(graph, operations=tuple(map(correct, graph.operations)))
+
+
+def round_weight(weight: np.ndarray) -> np.ndarray:
+    """Return a convolution's weight (out, in, h, w) as ONNX Runtime stores it in 7 bits, one scale for each output."""
+    step = np.abs(weight).max(axis=(1, 2, 3), keepdims=True) / WEIGHT_STEPS
+    rounded: np.ndarray = np.rint(weight / np.where(step > 0, step, 1)) * step
+    return rounded
+
+
+def measure_channels(graph: Graph, images: Iterable[np.ndarray]) -> dict[str, ChannelStatistics]:
+    """Return the statistics of the input and of every operation's output."""
     import onnxruntime
 
     model = onnx.load_from_string(serialise_onnx(graph, metadata={}))
@@ -54,11 +90,13 @@ def measure_channels(graph: Graph, images: Iterable[np.ndarray]) -> dict[str, np
     hidden = (name for name in names if name not in graph.outputs)
     model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in hidden)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    largest = {operation.name: np.zeros(operation.shape[1]) for operation in graph.operations}
+    largest: dict[str, list[np.ndarray]] = {name: [] for name in (INPUT_NAME, *names)}
+    means: dict[str, list[np.ndarray]] = {name: [] for name in largest}
     for image in images:
-        for name, output in zip(names, session.run(names, {INPUT_NAME: image}), strict=True):
-            largest[name] = np.maximum(largest[name], np.abs(output).max(axis=(0, 2, 3)))
-    return largest
+        for name, output in zip(largest, (image, *session.run(names, {INPUT_NAME: image})), strict=True):
+            largest[name].append(np.abs(output).max(axis=(0, 2, 3)))
+            means[name].append(output.mean(axis=(0, 2, 3)))
+    return {name: ChannelStatistics(np.max(largest[name], axis=0), np.mean(means[name], axis=0)) for name in largest}
 
 
 def _number_channels(graph: Graph) -> dict[str, NDArray[np.intp]]:
